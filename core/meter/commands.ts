@@ -1,0 +1,345 @@
+/**
+ * What can be asked of the meter: one type a command, one a reply. README.md beside this file has
+ * the rules. `meter.ts` answers from Redis (one Lua script a command), `model.ts` from memory, by
+ * the same rules, for tests. Every duration is integer meter milliseconds, every instant an epoch
+ * millisecond of meter time, unless the name says `real` or `wall`.
+ */
+import type { BudgetName } from './budget-name.ts';
+
+/** Fencing number of a session's owner (rule 15). Compared generation first. */
+export interface Epoch {
+  generation: number;
+  counter: number;
+}
+
+/** Where a session's charged time stood when a period began for it. Sorted, the first is its start. */
+export interface PeriodMark {
+  period: number;
+  chargedMs: number;
+}
+
+/** 0 stop at the limit · 1 overage · 2 shadow: decide and record, enforce nothing */
+export const LimitMode = { stop: 0, overage: 1, shadow: 2 } as const;
+export type LimitMode = (typeof LimitMode)[keyof typeof LimitMode];
+
+/**
+ * A level at which a warning is due: a positive number is percent of the plan quota (80), a
+ * negative one what remains, in ms (−600000: ten minutes left). Percent first, each descending in
+ * what remains, so that two crossed in one step are told in order.
+ */
+export type Level = number;
+
+/** A budget as the meter sees it at one instant. A higher `seq` is the newer one. */
+export interface BudgetRow {
+  name: BudgetName;
+  seq: number;
+  /** null = unlimited */
+  quotaMs: number | null;
+  /** the higher of the quota's and the grant's version from Postgres */
+  version: number;
+  mode: LimitMode;
+  startsAt: number;
+  /** null: a session's own budget has no end */
+  endsAt: number | null;
+  usedMs: number;
+  planMs: number;
+  extraMs: number;
+  overageMs: number;
+  /** null = unlimited; counts plan, extra minutes and what is left of a cap on overage */
+  remainingMs: number | null;
+  /** organization only: max(0, granted − drawn), of all periods */
+  extraRemainingMs: number;
+  /** n: sessions recording on it; s: the sum of (F − startsAt) over them */
+  burnRate: number;
+  frontierSumMs: number;
+  /** how often it has stopped its sessions; rises with each stop */
+  stops: number;
+  /** 0: not stopped */
+  stoppedAt: number;
+  stopReason: StopReason;
+  levels: Level[];
+  /** per level: 0, or the version at which it was crossed */
+  crossed: number[];
+}
+
+export type StopReason = '' | 'limitReached' | 'organizationSuspended' | 'stoppedByOperator';
+
+/** recording and stalled count time; only recording is in n and s. */
+export type SessionState = 'recording' | 'paused' | 'detached' | 'stalled' | 'ended';
+
+export interface SessionRow {
+  session: string;
+  org: string;
+  user: string;
+  epoch: Epoch;
+  state: SessionState;
+  /** charged + overshoot: what the recorder may be told */
+  totalMs: number;
+  chargedMs: number;
+  overshootMs: number;
+  /** F: the instant up to which it has been charged */
+  chargedUpTo: number;
+  lastAnswerAt: number;
+  startedAt: number;
+  /** 0: not ended */
+  endedAt: number;
+  reason: string;
+  /** name of the budget that stopped it, `session` for an operator's stop, '' if none did */
+  stoppedBy: string;
+  period: number;
+  marks: PeriodMark[];
+  /** as split live; the ledger decides */
+  bySource: { planMs: number; extraMs: number; overageMs: number };
+  /** fields of it that wait in the unsettled set */
+  unsettled: number;
+}
+
+/** What a checkpoint or a gateway's memory says of a session (rules 22, 23). */
+export interface Witness {
+  epoch: Epoch;
+  totalMs: number;
+  overshootMs: number;
+  /** the instant of the total */
+  at: number;
+  state: 'recording' | 'paused' | 'detached';
+  marks: PeriodMark[];
+}
+
+/** What Postgres knows of a session that Redis does not (rule 16). Zeros when it knows nothing. */
+export interface LedgerBase {
+  startedAt: number;
+  ended: boolean;
+  reason: string;
+  overshootMs: number;
+  /** settled time by period, cumulative as in a session's marks; never empty */
+  marks: PeriodMark[];
+  chargedMs: number;
+}
+
+/** `recover`: the shard is empty or of another server life; nothing was decided (rule 21). */
+export type Recover = { status: 'recover' };
+/** These budgets are not in the meter: seed them, ask again. Nothing was changed. */
+export type Unseeded = { status: 'unseeded'; budgets: BudgetName[] };
+
+export interface OpenCommand {
+  session: string;
+  org: string;
+  user: string;
+  /** start of the period in which a new session begins */
+  period: number;
+  /** `new`: unknown to Redis and Postgres is a new session. `resume`: it must be known. */
+  kind: 'new' | 'resume';
+  base: LedgerBase | null;
+  witness: Witness | null;
+  /** the checkpoint authenticates: its counter must not be older than the session's */
+  authenticates: boolean;
+  /** the total this gateway's own stopwatch proves now; null on another gateway: the gap counts */
+  memoryMs: number | null;
+  /** a gap between two proofs counts whole up to this (rule 2), in meter ms */
+  countedGapMs: number;
+  concurrentSessions: number | null;
+  /** its own longest length, and the levels at which to warn of it */
+  sessionLimitMs: number | null;
+  sessionLevels: Level[];
+  plannedMs: number | null;
+  gatewayWallMs: number;
+}
+export type OpenReply =
+  | Recover
+  | Unseeded
+  | { status: 'opened' | 'resumed'; now: number; session: SessionRow; budgets: BudgetRow[]; minutes: string[] }
+  | { status: 'limitReached' | 'plannedTooLong'; now: number; by: BudgetName; budgets: BudgetRow[] }
+  | { status: 'concurrencyLimit'; now: number; live: number; budgets: BudgetRow[] }
+  | { status: 'organizationSuspended' | 'checkpointInvalid'; now: number; budgets: BudgetRow[]; minutes: string[] }
+  | { status: 'ended'; now: number; session: SessionRow; budgets: BudgetRow[]; minutes: string[] }
+  | { status: 'unknown'; now: number };
+
+/** One session's word to the meter (rule 1: totals, never deltas). */
+export interface BeatItem {
+  org: string;
+  session: string;
+  epoch: Epoch;
+  totalMs: number;
+  /** how long ago the total was true, in meter ms */
+  ageMs: number;
+  state: 'recording' | 'paused' | 'detached';
+}
+export type BeatStatus = 'ok' | 'stopped' | 'ended' | 'superseded' | 'unknown' | 'recover';
+export interface BeatReply {
+  status: BeatStatus;
+  totalMs: number;
+  chargedMs: number;
+  overshootMs: number;
+  /** start of the period that is missing: charging waits at its boundary until it is seeded */
+  missingPeriod: number | null;
+  /** the boundary was reached but is not believed: clocks disagree (rule 20) */
+  boundaryDoubted: boolean;
+  /** start of the period the session draws on now */
+  period: number;
+}
+export interface BeatsReply {
+  now: number;
+  items: BeatReply[];
+  /** the budgets these beats drew on */
+  budgets: BudgetRow[];
+  /** fields of the unsettled set that are ready to settle, by shard */
+  minutes: { shard: number; fields: string[] }[];
+}
+
+export interface CloseCommand {
+  org: string;
+  session: string;
+  reason: string;
+  /** the owner's last word, or the sweep's: ends it only if nothing has changed since (rule 17) */
+  by:
+    | { owner: Epoch; totalMs: number; ageMs: number }
+    | { sweep: { totalMs: number; lastAnswerAt: number } };
+  gatewayWallMs: number;
+}
+export type CloseReply =
+  | Recover
+  | { status: 'unknown' | 'superseded' | 'changed'; now: number }
+  | { status: 'ended'; now: number; session: SessionRow; budgets: BudgetRow[]; minutes: string[] };
+
+/** A stop may rest on a projection only by rule 6: stalled sessions leave, then T must still stand. */
+export type DeadlineReply =
+  | Recover
+  | { status: 'unknown' }
+  | { status: 'again' | 'stopped'; now: number; budget: BudgetRow };
+
+/** Limits of a budget from Postgres, and what is settled of it, from one snapshot. */
+export interface BudgetSeed {
+  name: BudgetName;
+  org: string;
+  quotaMs: number | null;
+  version: number;
+  mode: LimitMode;
+  /** null = no cap */
+  overageCapMs: number | null;
+  startsAt: number;
+  endsAt: number | null;
+  levels: Level[];
+  /** versions at which levels were crossed before, from usage_alerts (rule 8) */
+  crossed: number[];
+  settled: SettledBudget;
+}
+export interface AccountSeed {
+  org: string;
+  grantedMs: number;
+  version: number;
+  suspended: boolean;
+  drawn: SettledAccount;
+}
+/** Settled sums of a budget; applied only with the present generation and a higher sequence (rule 12). */
+export interface SettledBudget {
+  name: BudgetName;
+  sequence: number;
+  usedMs: number;
+  planMs: number;
+  extraMs: number;
+  overageMs: number;
+}
+export interface SettledAccount {
+  org: string;
+  sequence: number;
+  drawnMs: number;
+}
+export interface SeedCommand {
+  org: string;
+  generation: number;
+  account: AccountSeed;
+  budgets: BudgetSeed[];
+}
+export type SeedReply =
+  | Recover
+  | { status: 'staleGeneration' }
+  | { status: 'ok'; now: number; budgets: BudgetRow[] };
+
+/** One field of the unsettled set, with what the ledger needs to know of it. */
+export type Unsettled =
+  | { field: string; value: string; generation: number; kind: 'minute'; session: string; org: string; user: string; startedAt: number; minute: number; period: number; ms: number }
+  | { field: string; value: string; generation: number; kind: 'session'; row: SessionRow }
+  | { field: string; value: string; generation: number; kind: 'alert'; budget: BudgetName; org: string; level: Level; version: number; at: number };
+
+export interface SettledCommand {
+  shard: number;
+  generation: number;
+  removed: { field: string; value: string }[];
+  budgets: SettledBudget[];
+  accounts: SettledAccount[];
+}
+export type SettledReply =
+  | Recover
+  | { status: 'staleGeneration' }
+  | { status: 'ok'; now: number; removed: number };
+
+export interface AssertCommand {
+  org: string;
+  session: string;
+  user: string;
+  witness: Witness;
+  base: LedgerBase | null;
+  gatewayWallMs: number;
+}
+export type AssertReply =
+  | Recover
+  | Unseeded
+  | { status: 'unknown' }
+  | { status: 'ok' | 'superseded' | 'ended'; now: number; session: SessionRow; budgets: BudgetRow[]; minutes: string[] };
+
+/** meter time = meterBase + (TIME − realBase) · speed; frozen: meterBase, for tests. */
+export interface MeterClock {
+  meterBaseAt: number;
+  realBaseAt: number;
+  speed: number;
+  frozen: boolean;
+}
+export interface ResetCommand {
+  shard: number;
+  runId: string;
+  generation: number;
+  clock: MeterClock;
+}
+export interface AdoptCommand {
+  shard: number;
+  generation: number;
+  sessions: { session: string; org: string; user: string; base: LedgerBase }[];
+}
+
+/** What the meter says on its channel, for gateways that did not ask. Losing one costs nothing. */
+export type MeterEvent =
+  | { kind: 'budget'; row: BudgetRow }
+  /** an operator's stop of one session */
+  | { kind: 'stop'; session: string }
+  | { kind: 'superseded'; session: string; epoch: Epoch }
+  /** the ledger has all of an ended session */
+  | { kind: 'retired'; session: string }
+  | { kind: 'recovered'; shard: number; generation: number };
+
+/** One typed call a script. Throws only when Redis cannot be asked (`MeterUnreachable`). */
+export interface Meter {
+  open(command: OpenCommand): Promise<OpenReply>;
+  beats(items: BeatItem[], gatewayWallMs: number): Promise<BeatsReply>;
+  close(command: CloseCommand): Promise<CloseReply>;
+  deadline(org: string, budget: BudgetName): Promise<DeadlineReply>;
+  seed(command: SeedCommand): Promise<SeedReply>;
+  /** an operator's stop: its owner is told by event and by the reply to its next beat */
+  stop(org: string, session: string): Promise<Recover | { status: 'ok' | 'unknown' | 'ended' }>;
+  /** up to `limit` fields of a shard's unsettled set, or those named, with their present values */
+  pending(shard: number, ask: { limit: number } | { fields: string[] }): Promise<Recover | { status: 'ok'; now: number; generation: number; items: Unsettled[] }>;
+  settled(command: SettledCommand): Promise<SettledReply>;
+  /** recovery (b): writes every open minute to the unsettled set; whatever run id or head it has */
+  flush(shard: number): Promise<Unsettled[]>;
+  /** recovery (d): drops the shard's counters, sets its head */
+  reset(command: ResetCommand): Promise<void>;
+  adopt(command: AdoptCommand): Promise<Recover | { status: 'staleGeneration' } | { status: 'ok' }>;
+  /** recovery (d) is done: gateways may re-assert */
+  announce(shard: number, generation: number): Promise<void>;
+  assert(command: AssertCommand): Promise<AssertReply>;
+  readBudgets(org: string, names: BudgetName[]): Promise<Recover | { status: 'ok'; now: number; budgets: BudgetRow[] }>;
+  readSession(org: string, session: string): Promise<Recover | { status: 'unknown' } | { status: 'ok'; now: number; session: SessionRow }>;
+  /** not-ended sessions of an organization */
+  liveSessions(org: string): Promise<Recover | { status: 'ok'; now: number; sessions: SessionRow[] }>;
+  /** not-ended sessions of a shard, for the sweep */
+  shardSessions(shard: number): Promise<Recover | { status: 'ok'; now: number; sessions: SessionRow[] }>;
+}

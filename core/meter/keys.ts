@@ -1,0 +1,31 @@
+/**
+ * Every Redis key of the meter is born here and, from the head's name, in scripts/include/keys.lua.
+ * The hash tag keeps a shard in one slot, so that a script stays atomic on a cluster.
+ */
+export const SHARDS = 64;
+
+/** FNV-1a, 32 bit: stable for ever, since it decides where an organization lives. */
+export function shardOf(org: string, shards = SHARDS): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < org.length; i++) {
+    hash ^= org.charCodeAt(i);
+    hash = Math.imul(hash, 0x01000193);
+  }
+  return (hash >>> 0) % shards;
+}
+
+export interface MeterKeys {
+  head(shard: number): string;
+  channel(shard: number): string;
+  /** marks a ticket as used; the one kind of key with a time-to-live, since it carries no money */
+  ticket(id: string): string;
+}
+
+/** `namespace` keeps installations (and test files) apart on one Redis. */
+export function meterKeys(namespace = 'tm'): MeterKeys {
+  return {
+    head: (shard) => `${namespace}:{${shard}}:head`,
+    channel: (shard) => `${namespace}:{${shard}}:events`,
+    ticket: (id) => `${namespace}:ticket:${id}`,
+  };
+}
