@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import postgres from 'postgres';
+
+/** Owns the tables and runs migrations. Not a superuser. */
+export const OWNER_ROLE = 'taximeter_owner';
+/** What gateways and workers log in as: reads and writes rows, owns and alters nothing. */
+export const SERVICE_ROLE = 'taximeter';
+export const DATABASE = 'taximeter';
+
+/** Each role's own password, so that the services can't become the owner. */
+export function rolePassword(secret: string, role: string): string {
+  return createHash('sha256').update(`${role} ${secret}`).digest('hex');
+}
+
+/** The address of `database` on 127.0.0.1:`port` for `role`. */
+export function roleUrl(port: number, role: string, password: string, database = DATABASE): string {
+  return `postgres://${role}:${password}@127.0.0.1:${port}/${database}`;
+}
+
+async function makeRole(sql: postgres.Sql, role: string, rights: string, password: string) {
+  const [found] = await sql`select 1 from pg_roles where rolname = ${role}`;
+  // Names and passwords here are our own constants and hex digits: nothing to escape.
+  await sql.unsafe(
+    `${found ? 'alter' : 'create'} role ${role} login nosuperuser ${rights} password '${password}'`,
+  );
+}
+
+/**
+ * Makes the two roles and the database when they are not there. May be repeated; the passwords are
+ * set anew each time.
+ */
+export async function prepareRoles(superuserUrl: string, secret: string): Promise<void> {
+  const sql = postgres(superuserUrl, { max: 1, onnotice: () => {} });
+  try {
+    await makeRole(sql, OWNER_ROLE, 'createdb', rolePassword(secret, OWNER_ROLE));
+    await makeRole(sql, SERVICE_ROLE, 'nocreatedb', rolePassword(secret, SERVICE_ROLE));
+    await sql.unsafe(`grant pg_signal_backend to ${OWNER_ROLE}`);
+    const [found] = await sql`select 1 from pg_database where datname = ${DATABASE}`;
+    if (!found) await sql.unsafe(`create database ${DATABASE} owner ${OWNER_ROLE}`);
+  } finally {
+    await sql.end();
+  }
+}
+
+/**
+ * Lets the service role use what the owner will create in this database. Narrower rights on single
+ * tables (a ledger that is only appended to) are the migrations' to take away.
+ */
+export async function grantToService(ownerUrl: string): Promise<void> {
+  const sql = postgres(ownerUrl, { max: 1, onnotice: () => {} });
+  try {
+    await sql.unsafe(`
+      alter default privileges in schema public
+        grant select, insert, update, delete on tables to ${SERVICE_ROLE};
+      alter default privileges in schema public
+        grant usage, select on sequences to ${SERVICE_ROLE};
+      alter default privileges in schema public
+        grant execute on functions to ${SERVICE_ROLE};
+    `);
+  } finally {
+    await sql.end();
+  }
+}

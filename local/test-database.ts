@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto';
+import { basename } from 'node:path';
+import postgres from 'postgres';
+import { inject } from 'vitest';
+import { migrate } from '../drizzle/migrate.ts';
+import { grantToService } from './postgres-roles.ts';
+
+export interface TestDatabase {
+  /** The owner's address: may alter tables. */
+  adminUrl: string;
+  /** The address gateways and workers would use. */
+  url: string;
+  drop(): Promise<void>;
+}
+
+/** Any number does, as long as all test files agree on it. */
+const TEMPLATE_LOCK = 7_140_021;
+
+function withDatabase(url: string, database: string): string {
+  const address = new URL(url);
+  address.pathname = `/${database}`;
+  return address.href;
+}
+
+async function makeTemplate(sql: postgres.Sql, adminUrl: string, template: string): Promise<void> {
+  const [found] = await sql`select datistemplate from pg_database where datname = ${template}`;
+  if (found?.datistemplate) return;
+  // Without the mark it is what a failed migration left.
+  await sql.unsafe(`drop database if exists ${template}`);
+  await sql.unsafe(`create database ${template}`);
+  const templateUrl = withDatabase(adminUrl, template);
+  if (inject('postgresUrl') !== adminUrl) await grantToService(templateUrl);
+  await migrate(templateUrl);
+  await sql.unsafe(`alter database ${template} is_template true`);
+}
+
+/**
+ * A migrated, empty database for one test file: the first caller of the run migrates a template,
+ * everybody gets a copy of it. Call `drop` when the connections to it are closed.
+ */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const adminUrl = inject('postgresAdminUrl');
+  const run = basename(inject('runFolder')).replace('-', '_');
+  const template = `taximeter_${run}_template`;
+  const name = `taximeter_${run}_${randomBytes(6).toString('hex')}`;
+  const sql = postgres(adminUrl, { max: 1, onnotice: () => {} });
+  try {
+    await sql`select pg_advisory_lock(${TEMPLATE_LOCK})`;
+    await makeTemplate(sql, adminUrl, template);
+    await sql.unsafe(`create database ${name} template ${template}`);
+  } finally {
+    // Ending the connection gives the lock back.
+    await sql.end();
+  }
+  return {
+    adminUrl: withDatabase(adminUrl, name),
+    url: withDatabase(inject('postgresUrl'), name),
+    async drop() {
+      const ending = postgres(adminUrl, { max: 1, onnotice: () => {} });
+      try {
+        await ending.unsafe(`drop database if exists ${name} with (force)`);
+      } finally {
+        await ending.end();
+      }
+    },
+  };
+}
