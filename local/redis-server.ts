@@ -59,12 +59,13 @@ export function isOnPath(command: string): boolean {
 function unpackedServer(toolsFolder: string): RedisServer | null {
   const path = join(toolsFolder, 'redis/usr/bin/redis-server');
   if (!existsSync(path)) return null;
-  const libraries = libraryFolders(join(toolsFolder, 'redis'));
   const inherited = process.env.LD_LIBRARY_PATH;
-  const env = {
-    ...process.env,
-    LD_LIBRARY_PATH: [...libraries, ...(inherited ? [inherited] : [])].join(delimiter),
-  };
+  const libraries = [
+    ...libraryFolders(join(toolsFolder, 'redis')),
+    ...(inherited ? [inherited] : []),
+  ].join(delimiter);
+  // An empty list would mean the working folder to the loader.
+  const env = libraries === '' ? process.env : { ...process.env, LD_LIBRARY_PATH: libraries };
   const version = versionOf(path, env);
   return version !== null && isNewEnough(version) ? { path, env, version } : null;
 }
