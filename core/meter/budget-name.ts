@@ -22,8 +22,7 @@ export type ParsedBudgetName =
 export function parseBudgetName(name: BudgetName): ParsedBudgetName {
   const [scope, first = '', second = '', third = ''] = name.split('|');
   if (scope === 'o') return { scope: 'organization', org: first, period: Number(second) };
-  if (scope === 'm')
-    return { scope: 'member', org: first, user: second, period: Number(third) };
+  if (scope === 'm') return { scope: 'member', org: first, user: second, period: Number(third) };
   if (scope === 's') return { scope: 'session', session: first };
   throw new Error(`Not a budget name: ${name}. It begins with o|, m| or s|.`);
 }

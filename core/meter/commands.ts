@@ -147,10 +147,21 @@ export interface OpenCommand {
 export type OpenReply =
   | Recover
   | Unseeded
-  | { status: 'opened' | 'resumed'; now: number; session: SessionRow; budgets: BudgetRow[]; minutes: string[] }
+  | {
+      status: 'opened' | 'resumed';
+      now: number;
+      session: SessionRow;
+      budgets: BudgetRow[];
+      minutes: string[];
+    }
   | { status: 'limitReached' | 'plannedTooLong'; now: number; by: BudgetName; budgets: BudgetRow[] }
   | { status: 'concurrencyLimit'; now: number; live: number; budgets: BudgetRow[] }
-  | { status: 'organizationSuspended' | 'checkpointInvalid'; now: number; budgets: BudgetRow[]; minutes: string[] }
+  | {
+      status: 'organizationSuspended' | 'checkpointInvalid';
+      now: number;
+      budgets: BudgetRow[];
+      minutes: string[];
+    }
   | { status: 'ended'; now: number; session: SessionRow; budgets: BudgetRow[]; minutes: string[] }
   | { status: 'unknown'; now: number };
 
@@ -257,9 +268,31 @@ export type SeedReply =
 
 /** One field of the unsettled set, with what the ledger needs to know of it. */
 export type Unsettled =
-  | { field: string; value: string; generation: number; kind: 'minute'; session: string; org: string; user: string; startedAt: number; minute: number; period: number; ms: number }
+  | {
+      field: string;
+      value: string;
+      generation: number;
+      kind: 'minute';
+      session: string;
+      org: string;
+      user: string;
+      startedAt: number;
+      minute: number;
+      period: number;
+      ms: number;
+    }
   | { field: string; value: string; generation: number; kind: 'session'; row: SessionRow }
-  | { field: string; value: string; generation: number; kind: 'alert'; budget: BudgetName; org: string; level: Level; version: number; at: number };
+  | {
+      field: string;
+      value: string;
+      generation: number;
+      kind: 'alert';
+      budget: BudgetName;
+      org: string;
+      level: Level;
+      version: number;
+      at: number;
+    };
 
 export interface SettledCommand {
   shard: number;
@@ -279,13 +312,22 @@ export interface AssertCommand {
   user: string;
   witness: Witness;
   base: LedgerBase | null;
+  /** as in `open`: its own budget is made anew where it has none */
+  sessionLimitMs: number | null;
+  sessionLevels: Level[];
   gatewayWallMs: number;
 }
 export type AssertReply =
   | Recover
   | Unseeded
   | { status: 'unknown' }
-  | { status: 'ok' | 'superseded' | 'ended'; now: number; session: SessionRow; budgets: BudgetRow[]; minutes: string[] };
+  | {
+      status: 'ok' | 'superseded' | 'ended';
+      now: number;
+      session: SessionRow;
+      budgets: BudgetRow[];
+      minutes: string[];
+    };
 
 /** meter time = meterBase + (TIME − realBase) · speed; frozen: meterBase, for tests. */
 export interface MeterClock {
@@ -326,7 +368,10 @@ export interface Meter {
   /** an operator's stop: its owner is told by event and by the reply to its next beat */
   stop(org: string, session: string): Promise<Recover | { status: 'ok' | 'unknown' | 'ended' }>;
   /** up to `limit` fields of a shard's unsettled set, or those named, with their present values */
-  pending(shard: number, ask: { limit: number } | { fields: string[] }): Promise<Recover | { status: 'ok'; now: number; generation: number; items: Unsettled[] }>;
+  pending(
+    shard: number,
+    ask: { limit: number } | { fields: string[] },
+  ): Promise<Recover | { status: 'ok'; now: number; generation: number; items: Unsettled[] }>;
   settled(command: SettledCommand): Promise<SettledReply>;
   /** recovery (b): writes every open minute to the unsettled set; whatever run id or head it has */
   flush(shard: number): Promise<Unsettled[]>;
@@ -336,10 +381,20 @@ export interface Meter {
   /** recovery (d) is done: gateways may re-assert */
   announce(shard: number, generation: number): Promise<void>;
   assert(command: AssertCommand): Promise<AssertReply>;
-  readBudgets(org: string, names: BudgetName[]): Promise<Recover | { status: 'ok'; now: number; budgets: BudgetRow[] }>;
-  readSession(org: string, session: string): Promise<Recover | { status: 'unknown' } | { status: 'ok'; now: number; session: SessionRow }>;
+  readBudgets(
+    org: string,
+    names: BudgetName[],
+  ): Promise<Recover | { status: 'ok'; now: number; budgets: BudgetRow[] }>;
+  readSession(
+    org: string,
+    session: string,
+  ): Promise<Recover | { status: 'unknown' } | { status: 'ok'; now: number; session: SessionRow }>;
   /** not-ended sessions of an organization */
-  liveSessions(org: string): Promise<Recover | { status: 'ok'; now: number; sessions: SessionRow[] }>;
+  liveSessions(
+    org: string,
+  ): Promise<Recover | { status: 'ok'; now: number; sessions: SessionRow[] }>;
   /** not-ended sessions of a shard, for the sweep */
-  shardSessions(shard: number): Promise<Recover | { status: 'ok'; now: number; sessions: SessionRow[] }>;
+  shardSessions(
+    shard: number,
+  ): Promise<Recover | { status: 'ok'; now: number; sessions: SessionRow[] }>;
 }

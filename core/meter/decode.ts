@@ -1,0 +1,138 @@
+/** Reads what the scripts tell: rows, fields of the unsettled set, events. The other half is rows.lua. */
+import { parseBudgetName } from './budget-name.ts';
+import type {
+  BudgetRow,
+  LimitMode,
+  MeterEvent,
+  PeriodMark,
+  SessionRow,
+  SessionState,
+  StopReason,
+  Unsettled,
+} from './commands.ts';
+
+const STATES: SessionState[] = ['recording', 'paused', 'detached', 'stalled', 'ended'];
+
+const optional = (text: string | undefined): number | null => (text === '-1' ? null : Number(text));
+const text = (word: string | undefined): string => (word === '-' || !word ? '' : word);
+const numbers = (word: string | undefined): number[] =>
+  word === '-' || !word ? [] : word.split(',').map(Number);
+
+export function decodeBudgetRow(row: string): BudgetRow {
+  const f = row.split(' ');
+  const endsAt = Number(f[6]);
+  return {
+    name: f[0]!,
+    seq: Number(f[1]),
+    quotaMs: optional(f[2]),
+    version: Number(f[3]),
+    mode: Number(f[4]) as LimitMode,
+    startsAt: Number(f[5]),
+    endsAt: endsAt === 0 ? null : endsAt,
+    usedMs: Number(f[7]),
+    planMs: Number(f[8]),
+    extraMs: Number(f[9]),
+    overageMs: Number(f[10]),
+    remainingMs: optional(f[11]),
+    extraRemainingMs: Number(f[12]),
+    burnRate: Number(f[13]),
+    frontierSumMs: Number(f[14]),
+    stops: Number(f[15]),
+    stoppedAt: Number(f[16]),
+    stopReason: text(f[17]) as StopReason,
+    levels: numbers(f[18]),
+    crossed: numbers(f[19]),
+  };
+}
+
+function decodeMarks(word: string): PeriodMark[] {
+  return word.split(',').map((mark) => {
+    const [period, chargedMs] = mark.split(':');
+    return { period: Number(period), chargedMs: Number(chargedMs) };
+  });
+}
+
+export function decodeSessionRow(row: string): SessionRow {
+  const f = row.split(' ');
+  return {
+    session: f[0]!,
+    org: f[1]!,
+    user: f[2]!,
+    epoch: { generation: Number(f[3]), counter: Number(f[4]) },
+    state: STATES[Number(f[5])]!,
+    totalMs: Number(f[6]),
+    chargedMs: Number(f[7]),
+    overshootMs: Number(f[8]),
+    chargedUpTo: Number(f[9]),
+    lastAnswerAt: Number(f[10]),
+    startedAt: Number(f[11]),
+    endedAt: Number(f[12]),
+    reason: text(f[13]),
+    stoppedBy: text(f[14]),
+    period: Number(f[15]),
+    marks: decodeMarks(f[16]!),
+    bySource: { planMs: Number(f[17]), extraMs: Number(f[18]), overageMs: Number(f[19]) },
+    unsettled: Number(f[20]),
+  };
+}
+
+/** `flat`: field, value, row of its session or '', three to a field. */
+export function decodeUnsettled(flat: string[]): Unsettled[] {
+  const items: Unsettled[] = [];
+  for (let i = 0; i + 2 < flat.length; i += 3) {
+    const item = decodeField(flat[i]!, flat[i + 1]!, flat[i + 2]!);
+    if (item) items.push(item);
+  }
+  return items;
+}
+
+/** null for a field whose session is gone: the ledger has it already, or recovery will bring it. */
+function decodeField(field: string, value: string, row: string): Unsettled | null {
+  const [generation = 0, amount = 0] = value.split(':').map(Number);
+  const parts = field.split('|');
+  const common = { field, value, generation };
+  if (parts[0] === 'a') {
+    const budget = parts.slice(1, -2).join('|');
+    const parsed = parseBudgetName(budget);
+    const org = 'org' in parsed ? parsed.org : '';
+    const [level, version] = parts.slice(-2).map(Number);
+    return { ...common, kind: 'alert', budget, org, level: level!, version: version!, at: amount };
+  }
+  if (!row) return null;
+  const session = decodeSessionRow(row);
+  if (parts[0] === 's') return { ...common, kind: 'session', row: session };
+  return {
+    ...common,
+    kind: 'minute',
+    session: session.session,
+    org: session.org,
+    user: session.user,
+    startedAt: session.startedAt,
+    minute: Number(parts[2]),
+    period: Number(parts[3]),
+    ms: amount,
+  };
+}
+
+/** null for a message of a kind that is not known here: a newer gateway's, during a deploy. */
+export function decodeEvent(shard: number, message: string): MeterEvent | null {
+  const space = message.indexOf(' ');
+  const kind = message.slice(0, space);
+  const rest = message.slice(space + 1);
+  switch (kind) {
+    case 'budget':
+      return { kind, row: decodeBudgetRow(rest) };
+    case 'stop':
+    case 'retired':
+      return { kind, session: rest };
+    case 'superseded': {
+      const [session = '', generation, counter] = rest.split(' ');
+      const epoch = { generation: Number(generation), counter: Number(counter) };
+      return { kind, session, epoch };
+    }
+    case 'recovered':
+      return { kind, shard, generation: Number(rest) };
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,295 @@
+/** The meter in Redis: one typed call a script. What each does is in README.md and commands.ts. */
+import type { Cluster, Redis } from 'ioredis';
+import type {
+  AssertReply,
+  BeatItem,
+  BeatStatus,
+  BeatsReply,
+  CloseCommand,
+  CloseReply,
+  DeadlineReply,
+  Meter,
+  MeterClock,
+  OpenReply,
+  Recover,
+} from './commands.ts';
+import { decodeBudgetRow, decodeSessionRow, decodeUnsettled } from './decode.ts';
+import { type MeterKeys, meterKeys, SHARDS, shardOf } from './keys.ts';
+import { runScript, type ScriptName } from './scripts.ts';
+
+export interface MeterConnection {
+  redis: Redis | Cluster;
+  /** the server's run id as read on this connection; null while it is not ready (rule 21) */
+  runId(): string | null;
+}
+
+/** Redis could not be asked, or its answer was lost. Every command may be repeated. */
+export class MeterUnreachable extends Error {
+  override name = 'MeterUnreachable';
+}
+
+export interface RedisMeter extends Meter {
+  /** The shard's clock, for tests and for a changed speed. */
+  setClock(shard: number, clock: MeterClock): Promise<void>;
+  shardOf(org: string): number;
+}
+
+const RECOVER: Recover = { status: 'recover' };
+const BEAT_STATUS: BeatStatus[] = ['ok', 'stopped', 'ended', 'superseded', 'unknown', 'recover'];
+const BEAT_STATES = { recording: 0, paused: 1, detached: 2 } as const;
+const FIELDS_PER_BEAT = 7;
+const UNREACHABLE =
+  'Redis did not answer. The meter counts on in the gateways; check that Redis runs.';
+
+type Reply = [status: string, now: number, ...rest: unknown[]];
+
+export function createMeter(
+  connection: MeterConnection,
+  options: { namespace?: string; shards?: number } = {},
+): RedisMeter {
+  const keys: MeterKeys = meterKeys(options.namespace);
+  const shards = options.shards ?? SHARDS;
+  const shard = (org: string) => shardOf(org, shards);
+  const head = (org: string) => keys.head(shard(org));
+
+  async function run(name: ScriptName, heads: string[], args: (string | number)[]) {
+    try {
+      return await runScript(connection.redis, name, heads, args);
+    } catch (cause) {
+      if (cause instanceof Error && cause.name === 'ReplyError') throw cause;
+      throw new MeterUnreachable(UNREACHABLE, { cause });
+    }
+  }
+
+  /** A call that carries the run id. Without one the connection is not ready. */
+  async function ask(name: ScriptName, headKey: string, args: (string | number)[]): Promise<Reply> {
+    return (await run(name, [headKey], [runId(), ...args])) as Reply;
+  }
+
+  function runId(): string {
+    const id = connection.runId();
+    if (id === null) throw new MeterUnreachable(UNREACHABLE);
+    return id;
+  }
+
+  /** What most commands tell: the session, the budgets it draws on, the fields it left. */
+  function told(reply: Reply) {
+    return {
+      now: reply[1],
+      session: decodeSessionRow(reply[2] as string),
+      budgets: (reply[3] as string[]).map(decodeBudgetRow),
+      minutes: reply[4] as string[],
+    };
+  }
+
+  return {
+    shardOf: shard,
+
+    async open(command) {
+      const reply = await ask('open', head(command.org), [
+        command.gatewayWallMs,
+        JSON.stringify(command),
+      ]);
+      return openReply(reply, told);
+    },
+
+    async beats(items, gatewayWallMs) {
+      const heads = [...new Set(items.map((item) => shard(item.org)))];
+      const place = new Map(heads.map((number, index) => [number, index + 1]));
+      const args: (string | number)[] = [runId(), gatewayWallMs];
+      for (const item of items) {
+        args.push(place.get(shard(item.org))!, ...beatArguments(item));
+      }
+      const reply = await run('beats', heads.map(keys.head), args);
+      return beatsReply(reply as Parameters<typeof beatsReply>[0], heads);
+    },
+
+    async close(command) {
+      const reply = await ask('close', head(command.org), [
+        command.gatewayWallMs,
+        command.session,
+        command.reason,
+        ...closeArguments(command),
+      ]);
+      if (reply[0] === 'recover') return RECOVER;
+      if (reply[0] === 'ended') return { status: 'ended', ...told(reply) };
+      return { status: reply[0], now: reply[1] } as CloseReply;
+    },
+
+    async deadline(org, budget) {
+      const [status, now, row] = await ask('deadline', head(org), [budget]);
+      if (status === 'recover' || status === 'unknown') return { status } as DeadlineReply;
+      return { status, now, budget: decodeBudgetRow(row as string) } as DeadlineReply;
+    },
+
+    async seed(command) {
+      const reply = await ask('seed', head(command.org), [JSON.stringify(command)]);
+      if (reply[0] !== 'ok') return { status: reply[0] as 'recover' | 'staleGeneration' };
+      return { status: 'ok', now: reply[1], budgets: (reply[2] as string[]).map(decodeBudgetRow) };
+    },
+
+    async stop(org, session) {
+      const [status] = await ask('stop', head(org), [session]);
+      return { status: status as 'recover' | 'ok' | 'unknown' | 'ended' };
+    },
+
+    async pending(number, asked) {
+      const args = 'limit' in asked ? [asked.limit] : [0, ...asked.fields];
+      const reply = await ask('pending', keys.head(number), args);
+      if (reply[0] === 'recover') return RECOVER;
+      const [, now, generation, flat] = reply;
+      return {
+        status: 'ok',
+        now,
+        generation: generation as number,
+        items: decodeUnsettled(flat as string[]),
+      };
+    },
+
+    async settled({ shard: number, generation, ...committed }) {
+      const reply = await ask('settled', keys.head(number), [
+        generation,
+        JSON.stringify(committed),
+      ]);
+      if (reply[0] !== 'ok') return { status: reply[0] as 'recover' | 'staleGeneration' };
+      return { status: 'ok', now: reply[1], removed: reply[2] as number };
+    },
+
+    async flush(number) {
+      return decodeUnsettled((await run('flush', [keys.head(number)], [])) as string[]);
+    },
+
+    async reset({ shard: number, runId: id, generation, clock }) {
+      await run('reset', [keys.head(number)], [id, generation, ...clockArguments(clock)]);
+    },
+
+    async adopt({ shard: number, generation, sessions }) {
+      const [status] = await ask('adopt', keys.head(number), [
+        generation,
+        JSON.stringify(sessions),
+      ]);
+      return { status: status as 'recover' | 'staleGeneration' | 'ok' };
+    },
+
+    async announce(number, generation) {
+      await connection.redis.publish(keys.channel(number), `recovered ${generation}`);
+    },
+
+    async assert(command) {
+      const reply = await ask('assert', head(command.org), [
+        command.gatewayWallMs,
+        JSON.stringify(command),
+      ]);
+      if (reply[0] === 'recover') return RECOVER;
+      if (reply[0] === 'unknown') return { status: 'unknown' };
+      if (reply[0] === 'unseeded') return { status: 'unseeded', budgets: reply[2] as string[] };
+      return { status: reply[0], ...told(reply) } as AssertReply;
+    },
+
+    async readBudgets(org, names) {
+      const reply = await ask('read', head(org), ['budgets', ...names]);
+      if (reply[0] === 'recover') return RECOVER;
+      return { status: 'ok', now: reply[1], budgets: (reply[2] as string[]).map(decodeBudgetRow) };
+    },
+
+    async readSession(org, session) {
+      const reply = await ask('read', head(org), ['session', session]);
+      if (reply[0] === 'recover') return RECOVER;
+      const row = (reply[2] as string[])[0];
+      if (row === undefined) return { status: 'unknown' };
+      return { status: 'ok', now: reply[1], session: decodeSessionRow(row) };
+    },
+
+    async liveSessions(org) {
+      const reply = await ask('read', head(org), ['live', org]);
+      if (reply[0] === 'recover') return RECOVER;
+      return {
+        status: 'ok',
+        now: reply[1],
+        sessions: (reply[2] as string[]).map(decodeSessionRow),
+      };
+    },
+
+    async shardSessions(number) {
+      const reply = await ask('read', keys.head(number), ['shard']);
+      if (reply[0] === 'recover') return RECOVER;
+      return {
+        status: 'ok',
+        now: reply[1],
+        sessions: (reply[2] as string[]).map(decodeSessionRow),
+      };
+    },
+
+    async setClock(number, clock) {
+      await run('clock', [keys.head(number)], clockArguments(clock));
+    },
+  };
+}
+
+function clockArguments(clock: MeterClock): number[] {
+  return [clock.meterBaseAt, clock.realBaseAt, clock.speed, clock.frozen ? 1 : 0];
+}
+
+function beatArguments(item: BeatItem): (string | number)[] {
+  const { generation, counter } = item.epoch;
+  return [item.session, generation, counter, item.totalMs, item.ageMs, BEAT_STATES[item.state]];
+}
+
+function closeArguments({ by }: CloseCommand): (string | number)[] {
+  if ('sweep' in by) return ['sweep', by.sweep.totalMs, by.sweep.lastAnswerAt];
+  return ['owner', by.owner.generation, by.owner.counter, by.totalMs, by.ageMs];
+}
+
+type Told = Extract<OpenReply, { status: 'ended' }>;
+
+function openReply(reply: Reply, told: (reply: Reply) => Omit<Told, 'status'>): OpenReply {
+  const [status, now, what, rows] = reply;
+  switch (status) {
+    case 'recover':
+      return RECOVER;
+    case 'unknown':
+      return { status, now };
+    case 'unseeded':
+      return { status, budgets: what as string[] };
+    case 'opened':
+    case 'resumed':
+    case 'ended':
+      return { status, ...told(reply) };
+    default: {
+      const budgets = (rows as string[]).map(decodeBudgetRow);
+      const minutes = reply[4] as string[];
+      if (status === 'concurrencyLimit') return { status, now, live: what as number, budgets };
+      if (status === 'limitReached' || status === 'plannedTooLong')
+        return { status, now, by: what as string, budgets };
+      return { status, now, budgets, minutes } as OpenReply;
+    }
+  }
+}
+
+function beatsReply(
+  [now, numbers, rows, fields]: [number, number[], string[], (string | number)[]],
+  heads: number[],
+): BeatsReply {
+  const items: BeatsReply['items'] = [];
+  for (let i = 0; i < numbers.length; i += FIELDS_PER_BEAT) {
+    items.push({
+      status: BEAT_STATUS[numbers[i]!]!,
+      totalMs: numbers[i + 1]!,
+      chargedMs: numbers[i + 2]!,
+      overshootMs: numbers[i + 3]!,
+      missingPeriod: numbers[i + 4] === -1 ? null : numbers[i + 4]!,
+      boundaryDoubted: numbers[i + 5] === 1,
+      period: numbers[i + 6]!,
+    });
+  }
+  const minutes = heads.map((shard) => ({ shard, fields: [] as string[] }));
+  for (let i = 0; i < fields.length; i += 2) {
+    minutes[(fields[i] as number) - 1]!.fields.push(fields[i + 1] as string);
+  }
+  return {
+    now,
+    items,
+    budgets: rows.map(decodeBudgetRow),
+    minutes: minutes.filter((group) => group.fields.length > 0),
+  };
+}

@@ -1,0 +1,70 @@
+/**
+ * Loads the Lua scripts: a file a script, with the fragments of scripts/include that its
+ * `-- include:` line names put before it, and runs one by its digest.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Cluster, Redis } from 'ioredis';
+
+const FOLDER = new URL('./scripts/', import.meta.url);
+const FILES = {
+  open: 'open-1',
+  beats: 'beats-n',
+  close: 'close-1',
+  deadline: 'deadline-1',
+  seed: 'seed-1',
+  stop: 'stop-1',
+  pending: 'pending-1',
+  settled: 'settled-1',
+  flush: 'flush-1',
+  reset: 'reset-1',
+  adopt: 'adopt-1',
+  assert: 'assert-1',
+  read: 'read-1',
+  clock: 'clock-1',
+} as const;
+
+export type ScriptName = keyof typeof FILES;
+interface Script {
+  lua: string;
+  sha: string;
+}
+
+function read(file: string): string {
+  return readFileSync(new URL(`${file}.lua`, FOLDER), 'utf8');
+}
+
+/** The script's whole text. Throws if a fragment it includes is not there. */
+export function scriptText(name: ScriptName): string {
+  const own = read(FILES[name]);
+  const includes = /^-- include: (.*)$/m.exec(own)?.[1]?.split(' ') ?? [];
+  return [...includes.map((fragment) => read(`include/${fragment}`)), own].join('\n');
+}
+
+const loaded = new Map<ScriptName, Script>();
+
+function script(name: ScriptName): Script {
+  let found = loaded.get(name);
+  if (!found) {
+    const lua = scriptText(name);
+    found = { lua, sha: createHash('sha1').update(lua).digest('hex') };
+    loaded.set(name, found);
+  }
+  return found;
+}
+
+/** Runs a script; sends its text where the server does not know it yet (a restart forgets all). */
+export async function runScript(
+  redis: Redis | Cluster,
+  name: ScriptName,
+  keys: string[],
+  args: (string | number)[],
+): Promise<unknown> {
+  const { lua, sha } = script(name);
+  try {
+    return await redis.evalsha(sha, keys.length, ...keys, ...args);
+  } catch (error) {
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+    return await redis.eval(lua, keys.length, ...keys, ...args);
+  }
+}

@@ -1,0 +1,174 @@
+-- Charging a session: its total against every budget it draws on, split at period boundaries.
+
+local function number_text(n) return string.format('%.0f', n) end
+local function organization_name(rec, period) return 'o|' .. rec[ORG] .. '|' .. number_text(period) end
+local function member_name(rec, period)
+  return 'm|' .. rec[ORG] .. '|' .. rec[USER] .. '|' .. number_text(period)
+end
+
+-- The budgets a session draws on now: organization, member, its own if it has one.
+-- nil and the missing name where one is not in the meter.
+local function budgets_of(ctx, rec)
+  local names = { organization_name(rec, rec[PERIOD]), member_name(rec, rec[PERIOD]) }
+  if rec[JOINED][3] >= 0 then names[3] = 's|' .. rec[ID] end
+  local found, missing = {}, {}
+  for i, name in ipairs(names) do
+    found[i] = budget(ctx, name)
+    if not found[i] then missing[#missing + 1] = name end
+  end
+  if #missing > 0 then return nil, missing end
+  return found
+end
+
+-- the first budget that has stopped it, organization first; kept in the record, for it is final
+local function stopped_by(ctx, rec)
+  if rec[STOPPED_BY] ~= '' then return rec[STOPPED_BY] end
+  for i, b in ipairs(budgets_of(ctx, rec) or {}) do
+    if rec[JOINED][i] < b[STOPS] then
+      rec[STOPPED_BY] = b[NAME]
+      touch_session(ctx, rec)
+      return b[NAME]
+    end
+  end
+  return ''
+end
+
+-- A session is in n and s of a budget, or, from a stop to its answer, in the unproven pair.
+local function enter_frontier(ctx, rec, b, i)
+  if rec[JOINED][i] < b[STOPS] then
+    b[UNPROVEN_N] = b[UNPROVEN_N] + 1
+    b[UNPROVEN_S] = b[UNPROVEN_S] + rec[UPTO] - b[STARTS]
+    touch_budget(ctx, b)
+  else
+    b[N] = b[N] + 1
+    b[S] = b[S] + rec[UPTO] - b[STARTS]
+    later(ctx, 'SADD', recording_key(ctx, b[NAME]), rec[ID])
+    tell(ctx, b)
+  end
+end
+
+local function leave_frontier(ctx, rec, b, i)
+  if rec[JOINED][i] < b[STOPS] then
+    b[UNPROVEN_N] = b[UNPROVEN_N] - 1
+    b[UNPROVEN_S] = b[UNPROVEN_S] - (rec[UPTO] - b[STARTS])
+    touch_budget(ctx, b)
+  else
+    b[N] = b[N] - 1
+    b[S] = b[S] - (rec[UPTO] - b[STARTS])
+    later(ctx, 'SREM', recording_key(ctx, b[NAME]), rec[ID])
+    tell(ctx, b)
+  end
+end
+
+local function set_counted(ctx, rec, counted)
+  if (rec[COUNTED] == 1) == counted then return end
+  rec[COUNTED] = counted and 1 or 0
+  touch_session(ctx, rec)
+  for i, b in ipairs(budgets_of(ctx, rec)) do
+    if counted then enter_frontier(ctx, rec, b, i) else leave_frontier(ctx, rec, b, i) end
+  end
+end
+
+local function set_upto(ctx, rec, at)
+  if rec[COUNTED] == 1 then
+    for i, b in ipairs(budgets_of(ctx, rec)) do
+      touch_budget(ctx, b)
+      local sum = rec[JOINED][i] < b[STOPS] and UNPROVEN_S or S
+      b[sum] = b[sum] + at - rec[UPTO]
+    end
+  end
+  rec[UPTO] = at
+  touch_session(ctx, rec)
+end
+
+-- Rule 5: at most the room of every budget is charged; the rest is overshoot.
+local function take(ctx, rec, ms)
+  if ms <= 0 then return end
+  local budgets, charge = budgets_of(ctx, rec), ms
+  for _, b in ipairs(budgets) do charge = math.min(charge, room(ctx, b)) end
+  local neighbours = false
+  for i, b in ipairs(budgets) do
+    local within = b[PLAN] < b[QUOTA]
+    local left = extra_left(ctx, b)
+    local plan, extra, overage = draw(ctx, b, charge)
+    if i == 1 then
+      rec[BY_PLAN] = rec[BY_PLAN] + plan
+      rec[BY_EXTRA] = rec[BY_EXTRA] + extra
+      rec[BY_OVERAGE] = rec[BY_OVERAGE] + overage
+      neighbours = extra > 0
+    end
+    if (within and b[PLAN] >= b[QUOTA]) or (left > 0 and extra_left(ctx, b) == 0) then
+      tell(ctx, b)
+    end
+  end
+  rec[TOTAL] = rec[TOTAL] + ms
+  rec[CHARGED] = rec[CHARGED] + charge
+  touch_session(ctx, rec)
+  if charge < ms then
+    rec[OVERSHOOT] = rec[OVERSHOOT] + ms - charge
+    put_session(ctx, rec)
+  end
+  put_minutes(ctx, rec, false)
+  for _, b in ipairs(budgets) do check(ctx, b) end
+  if neighbours then check_neighbours(ctx, budgets[1]) end
+end
+
+-- Rule 19: on to the next period; F stands at its start.
+local function move(ctx, rec, period)
+  put_minutes(ctx, rec, true)
+  local stopped = stopped_by(ctx, rec) ~= ''
+  local old = budgets_of(ctx, rec)
+  local counted = rec[COUNTED] == 1
+  if counted then for i = 1, 2 do leave_frontier(ctx, rec, old[i], i) end end
+  rec[PERIOD] = period
+  rec[MARKS][#rec[MARKS] + 1] = { period, rec[CHARGED] }
+  rec[WRITTEN] = rec[CHARGED]
+  touch_session(ctx, rec)
+  local new = budgets_of(ctx, rec)
+  for i = 1, 2 do
+    rec[JOINED][i] = stops_to_join(new[i])
+    if counted and not stopped then enter_frontier(ctx, rec, new[i], i) end
+  end
+  if counted and stopped then
+    if new[3] then leave_frontier(ctx, rec, new[3], 3) end
+    rec[COUNTED] = 0
+  end
+end
+
+-- Raises a session to `total`, measured at instant `at`. Returns the start of a period that is
+-- missing, and whether a boundary was doubted: then charging waits at the boundary.
+local function charge(ctx, rec, total, at)
+  local growth = total - rec[TOTAL]
+  while true do
+    local ends = budgets_of(ctx, rec)[1][ENDS]
+    if ends == 0 or at < ends then
+      take(ctx, rec, growth)
+      set_upto(ctx, rec, at)
+      return nil, false
+    end
+    local before = math.min(growth, math.max(0, ends - rec[UPTO]))
+    take(ctx, rec, before)
+    growth = growth - before
+    set_upto(ctx, rec, ends)
+    if not ctx.believed then return nil, true end
+    if not (budget(ctx, organization_name(rec, ends)) and budget(ctx, member_name(rec, ends))) then
+      return ends, false
+    end
+    move(ctx, rec, ends)
+  end
+end
+
+-- What follows a session's word: in or out of n and s, its open minute written when out.
+local function settle_state(ctx, rec, state)
+  local stopped = stopped_by(ctx, rec) ~= ''
+  if state == STATES.detached and rec[STATE] ~= STATES.detached then
+    rec[RAN] = rec[STATE] == STATES.paused and 0 or 1
+  end
+  rec[STATE] = state
+  rec[ANSWERED] = ctx.now
+  touch_session(ctx, rec)
+  local counted = state == STATES.recording and not stopped
+  set_counted(ctx, rec, counted)
+  if not counted then put_minutes(ctx, rec, true) end
+  return stopped
+end

@@ -1,0 +1,47 @@
+-- The unsettled set: state and work item change in the same script (rule 10).
+
+local MINUTE_MS = 60000
+
+-- rec: the session the field belongs to, nil for an alert
+local function put(ctx, rec, field, value)
+  ctx.put = ctx.put or {}
+  local known = ctx.put[field] or redis.call('HEXISTS', unsettled_key(ctx), field) == 1
+  if rec and not known then
+    rec[UNSETTLED] = rec[UNSETTLED] + 1
+    touch_session(ctx, rec)
+  end
+  if not ctx.put[field] then ctx.minutes[#ctx.minutes + 1] = field end
+  ctx.put[field] = true
+  later(ctx, 'HSET', unsettled_key(ctx), field, value)
+end
+
+-- The minute records of the charged time up to now: the finished ones, and with `open` the partial
+-- one too. What of a minute lies before the present period's mark belongs to the period before.
+local function put_minutes(ctx, rec, open)
+  local charged = rec[CHARGED]
+  if charged <= rec[WRITTEN] then return end
+  local mark = rec[MARKS][#rec[MARKS]][2]
+  for minute = math.floor(rec[WRITTEN] / MINUTE_MS), math.floor(charged / MINUTE_MS) do
+    local from = math.max(minute * MINUTE_MS, mark)
+    local to = math.min((minute + 1) * MINUTE_MS, charged)
+    local finished = to == (minute + 1) * MINUTE_MS
+    if to > from and (finished or open) then
+      put(ctx, rec, string.format('m|%s|%.0f|%.0f', rec[ID], minute, rec[PERIOD]),
+        string.format('%.0f:%.0f', ctx.generation, to - from))
+      rec[WRITTEN] = to
+      touch_session(ctx, rec)
+    end
+  end
+end
+
+-- the session's own row in the ledger has something new: its start, its end, its overshoot
+local function put_session(ctx, rec)
+  rec[REVISION] = rec[REVISION] + 1
+  touch_session(ctx, rec)
+  put(ctx, rec, 's|' .. rec[ID], string.format('%.0f:%.0f', ctx.generation, rec[REVISION]))
+end
+
+local function put_alert(ctx, b, level, version)
+  put(ctx, nil, string.format('a|%s|%.0f|%.0f', b[NAME], level, version),
+    string.format('%.0f:%.0f', ctx.generation, ctx.now))
+end

@@ -1,0 +1,74 @@
+-- What is known of a session beyond Redis: the ledger's base, a checkpoint, a gateway's memory.
+
+-- A record for a session that Redis does not have (rule 16). Its time in the ledger counts as
+-- written; nothing of it is in n and s.
+local function new_session(ctx, id, org, user, started, marks, charged, overshoot)
+  local rec = { id, org, user, 0, 0, STATES.detached, charged + overshoot, charged, overshoot, started,
+    ctx.now, started, 0, '', '', marks[#marks][1], marks, { 0, 0, -1 }, 0, 0, 0, charged, 0, 0, 0, 2 }
+  ctx.sessions[id] = rec
+  touch_session(ctx, rec)
+  later(ctx, 'SADD', index_key(ctx, 'sessions'), id)
+  return rec
+end
+
+-- base: { startedAt, ended, reason, overshootMs, marks = {{period, charged}, ...}, chargedMs }
+local function adopt_session(ctx, id, org, user, base)
+  local rec = new_session(ctx, id, org, user, base.startedAt, base.marks, base.chargedMs, base.overshootMs)
+  if base.ended then
+    rec[STATE], rec[ENDED], rec[REASON] = STATES.ended, ctx.now, base.reason
+  else
+    later(ctx, 'SADD', live_key(ctx, org), id)
+  end
+  return rec
+end
+
+-- A session's own budget, where the plan names a longest session. It counts from what it has.
+local function own_budget(ctx, rec, limit, levels)
+  if not limit or rec[JOINED][3] >= 0 then return end
+  local name = 's|' .. rec[ID]
+  local crossed = {}
+  for i = 1, #levels do crossed[i] = 0 end
+  local b = { name, rec[ORG], limit, 1, MODE_STOP, -1, rec[STARTED], 0, rec[CHARGED],
+    math.min(rec[CHARGED], limit), 0, math.max(0, rec[CHARGED] - limit), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, '', 0, levels, crossed, 0 }
+  ctx.budgets[name] = b
+  rec[JOINED][3] = 0
+  touch_session(ctx, rec)
+  tell(ctx, b)
+  later(ctx, 'SADD', index_key(ctx, 'budgets'), name)
+end
+
+-- names of the budgets a witness' segments would be charged to and that the meter lacks
+local function missing_for(ctx, rec, witness)
+  local _, missing = budgets_of(ctx, rec)
+  missing = missing or {}
+  for _, mark in ipairs(witness and witness.marks or {}) do
+    if mark[1] > rec[PERIOD] then
+      for _, name in ipairs({ organization_name(rec, mark[1]), member_name(rec, mark[1]) }) do
+        if not budget(ctx, name) then missing[#missing + 1] = name end
+      end
+    end
+  end
+  return missing
+end
+
+-- Rule 22: raises a session to what a witness says, its charged time segment by segment into the
+-- periods of its marks. Overshoot stands beside it and is never charged.
+local function raise(ctx, rec, witness)
+  if witness.totalMs <= rec[TOTAL] then return end
+  local charged = witness.totalMs - witness.overshootMs
+  for i, mark in ipairs(witness.marks) do
+    if mark[1] > rec[PERIOD] then move(ctx, rec, mark[1]) end
+    if mark[1] == rec[PERIOD] then
+      local next_mark = witness.marks[i + 1]
+      take(ctx, rec, (next_mark and next_mark[2] or charged) - rec[CHARGED])
+    end
+  end
+  local overshoot = math.max(rec[OVERSHOOT], witness.totalMs - rec[CHARGED])
+  if overshoot > rec[OVERSHOOT] then
+    rec[OVERSHOOT] = overshoot
+    put_session(ctx, rec)
+  end
+  rec[TOTAL] = rec[CHARGED] + rec[OVERSHOOT]
+  set_upto(ctx, rec, witness.at)
+end

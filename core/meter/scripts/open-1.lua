@@ -1,0 +1,101 @@
+--[[
+A recorder starts, resumes or takes over a session; raises its epoch (rules 2, 15, 16, 22, 23).
+KEYS[1] head of the shard
+ARGV[1] run id of this connection's server  ARGV[2] the gateway's wall clock, real ms
+ARGV[3] the command as JSON (OpenCommand)
+Returns { status, now, ... }:
+  recover | unknown | unseeded, {budget names}
+  opened, resumed, ended, checkpointInvalid: session row, {budget rows}, {unsettled fields}
+  limitReached, plannedTooLong: name of the budget, {rows} | concurrencyLimit: live, {rows}
+  organizationSuspended: '', {rows}, {fields}
+]]
+-- include: head keys records unsettled budget rows save charge witness
+
+local command = cjson.decode(ARGV[3])
+local function given(value) if value ~= cjson.null then return value end end
+
+local ctx = enter(KEYS[1], ARGV[1], read_time(), ARGV[2])
+if not ctx then return { 'recover' } end
+local id, org, user = command.session, command.org, command.user
+local witness, base = given(command.witness), given(command.base)
+
+local rec = session(ctx, id)
+if not rec and not base and command.kind == 'resume' then return { 'unknown', ctx.now } end
+
+local is_new, adopted = not rec and not base, base and not rec
+if adopted then rec = adopt_session(ctx, id, org, user, base) end
+if is_new then rec = new_session(ctx, id, org, user, ctx.now, { { command.period, 0 } }, 0, 0) end
+
+local missing = missing_for(ctx, rec, witness)
+if #missing > 0 then return { 'unseeded', ctx.now, missing } end
+local budgets = budgets_of(ctx, rec)
+
+local function answer(status, what)
+  save(ctx)
+  return { status, ctx.now, what, budget_rows(ctx, budgets_of(ctx, rec)), ctx.minutes }
+end
+-- a refusal of a session that never was leaves nothing behind
+local function refuse(status, what)
+  return { status, ctx.now, what, budget_rows(ctx, budgets), {} }
+end
+
+-- Rule 6: what stopped sessions may still prove is not given to a new one.
+local function free_room(b)
+  return room(ctx, b) - math.max(0, b[UNPROVEN_N] * (b[LAST_STOP] - b[STARTS]) - b[UNPROVEN_S])
+end
+
+if is_new then
+  if account(ctx, org)[SUSPENDED] == 1 then return refuse('organizationSuspended', '') end
+  local live = redis.call('SCARD', live_key(ctx, org))
+  local most = given(command.concurrentSessions)
+  if most and live >= most then return refuse('concurrencyLimit', live) end
+  for _, b in ipairs(budgets) do
+    if free_room(b) <= 0 then return refuse('limitReached', b[NAME]) end
+  end
+  for _, b in ipairs(budgets) do
+    if free_room(b) < (given(command.plannedMs) or 0) then return refuse('plannedTooLong', b[NAME]) end
+  end
+  for i, b in ipairs(budgets) do
+    rec[JOINED][i] = b[STOPS]
+    if b[STOPPED_AT] > 0 then
+      b[STOPPED_AT], b[STOP_REASON] = 0, ''
+      tell(ctx, b)
+    end
+  end
+  later(ctx, 'SADD', live_key(ctx, org), id)
+  own_budget(ctx, rec, given(command.sessionLimitMs), command.sessionLevels)
+  rec[GEN], rec[CTR] = ctx.generation, 1
+  put_session(ctx, rec)
+  settle_state(ctx, rec, STATES.recording)
+  return answer('opened', session_row(rec))
+end
+
+if adopted then
+  for i, b in ipairs(budgets) do rec[JOINED][i] = stops_to_join(b) end
+end
+own_budget(ctx, rec, given(command.sessionLimitMs), command.sessionLevels)
+if witness then raise(ctx, rec, witness) end
+if command.authenticates and witness and witness.epoch.counter < rec[CTR] then
+  return answer('checkpointInvalid', session_row(rec))
+end
+if rec[STATE] == STATES.ended then return answer('ended', session_row(rec)) end
+
+-- Rule 2: this gateway's stopwatch knows, or the gap since the last proof counts if it is short.
+local running = rec[STATE] == STATES.recording or rec[STATE] == STATES.stalled
+  or (rec[STATE] == STATES.detached and rec[RAN] == 1)
+local gap = ctx.now - rec[UPTO]
+local total = rec[TOTAL]
+if given(command.memoryMs) then
+  total = math.max(total, command.memoryMs)
+elseif running and stopped_by(ctx, rec) == '' and gap > 0 and gap <= command.countedGapMs then
+  total = total + gap
+end
+charge(ctx, rec, total, ctx.now)
+
+local paused = rec[STATE] == STATES.paused or (rec[STATE] == STATES.detached and rec[RAN] == 0)
+if rec[RAN] == 2 and witness then paused = witness.state == 'paused' end
+rec[GEN], rec[CTR] = ctx.generation, rec[CTR] + 1
+settle_state(ctx, rec, paused and STATES.paused or STATES.recording)
+later(ctx, 'PUBLISH', channel_key(ctx),
+  string.format('superseded %s %.0f %.0f', rec[ID], rec[GEN], rec[CTR]))
+return answer('resumed', session_row(rec))
