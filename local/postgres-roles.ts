@@ -46,7 +46,7 @@ export async function prepareRoles(superuserUrl: string, secret: string): Promis
  * Lets the service role use what the owner will create in this database. Narrower rights on single
  * tables (a ledger that is only appended to) are the migrations' to take away.
  */
-export async function grantToService(ownerUrl: string): Promise<void> {
+export async function grantRows(ownerUrl: string): Promise<void> {
   const sql = postgres(ownerUrl, { max: 1, onnotice: () => {} });
   try {
     await sql.unsafe(`

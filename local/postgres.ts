@@ -8,7 +8,7 @@ import { anyFreePort } from './port.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 import { clearStaleLock, makeCluster, readSecret } from './postgres-folder.ts';
 import {
-  grantToService,
+  grantRows,
   OWNER_ROLE,
   prepareRoles,
   rolePassword,
@@ -105,7 +105,7 @@ async function startOn(user: PostgresUser, port: number, secret: string, durable
 async function prepare(port: number, secret: string) {
   await prepareRoles(roleUrl(port, 'postgres', secret, 'postgres'), secret);
   const adminUrl = roleUrl(port, OWNER_ROLE, rolePassword(secret, OWNER_ROLE));
-  await grantToService(adminUrl);
+  await grantRows(adminUrl);
   return { adminUrl, url: roleUrl(port, SERVICE_ROLE, rolePassword(secret, SERVICE_ROLE)) };
 }
 

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import postgres from 'postgres';
 import { inject } from 'vitest';
 import { migrate } from '../drizzle/migrate.ts';
-import { grantToService } from './postgres-roles.ts';
+import { grantRows } from './postgres-roles.ts';
 
 export interface TestDatabase {
   /** The owner's address: may alter tables. */
@@ -29,7 +29,7 @@ async function makeTemplate(sql: postgres.Sql, adminUrl: string, template: strin
   await sql.unsafe(`drop database if exists ${template}`);
   await sql.unsafe(`create database ${template}`);
   const templateUrl = withDatabase(adminUrl, template);
-  if (inject('postgresUrl') !== adminUrl) await grantToService(templateUrl);
+  if (inject('postgresUrl') !== adminUrl) await grantRows(templateUrl);
   await migrate(templateUrl);
   await sql.unsafe(`alter database ${template} is_template true`);
 }
