@@ -27,7 +27,7 @@ own_budget(ctx, rec, given(command.sessionLimitMs), command.sessionLevels)
 local known = rec[TOTAL]
 raise(ctx, rec, witness)
 local epoch = witness.epoch
-local owns = epoch.generation > rec[GEN] or (epoch.generation == rec[GEN] and epoch.counter >= rec[CTR])
+local owns = compare_epochs(epoch.generation, epoch.counter, rec) >= 0
 local status = 'superseded'
 if rec[STATE] == STATES.ended then
   status = 'ended'

@@ -18,7 +18,9 @@ for i, head_key in ipairs(KEYS) do views[i] = enter(head_key, ARGV[1], real, ARG
 local function hear(ctx, id, generation, counter, total, age, state)
   local rec = session(ctx, id)
   if not rec then return UNKNOWN end
-  if rec[GEN] ~= generation or rec[CTR] ~= counter then return SUPERSEDED, rec end
+  local order = compare_epochs(generation, counter, rec)
+  if order < 0 then return SUPERSEDED, rec end
+  if order > 0 then return UNKNOWN end
   local budgets = budgets_of(ctx, rec)
   if not budgets then return UNKNOWN end
   local ended = rec[STATE] == STATES.ended

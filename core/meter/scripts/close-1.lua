@@ -17,9 +17,8 @@ if not rec then return { 'unknown', ctx.now } end
 
 local ended = rec[STATE] == STATES.ended
 if ARGV[5] == 'owner' then
-  if rec[GEN] ~= tonumber(ARGV[6]) or rec[CTR] ~= tonumber(ARGV[7]) then
-    return { 'superseded', ctx.now }
-  end
+  local order = compare_epochs(tonumber(ARGV[6]), tonumber(ARGV[7]), rec)
+  if order ~= 0 then return { order < 0 and 'superseded' or 'unknown', ctx.now } end
 elseif ended or rec[TOTAL] ~= tonumber(ARGV[6]) or rec[ANSWERED] ~= tonumber(ARGV[7]) then
   return { 'changed', ctx.now }
 end

@@ -6,6 +6,14 @@ local function member_name(rec, period)
   return 'm|' .. rec[ORG] .. '|' .. rec[USER] .. '|' .. number_text(period)
 end
 
+-- Rule 15: -1 older than the record's epoch, 0 the same, 1 newer. A newer one has no record of its
+-- own here: the record is what a recovery brought back, and its owner has to assert what it knows.
+local function compare_epochs(generation, counter, rec)
+  if generation ~= rec[GEN] then return generation < rec[GEN] and -1 or 1 end
+  if counter ~= rec[CTR] then return counter < rec[CTR] and -1 or 1 end
+  return 0
+end
+
 -- The budgets a session draws on now: organization, member, its own if it has one.
 -- nil and the missing name where one is not in the meter.
 local function budgets_of(ctx, rec)

@@ -1,0 +1,117 @@
+/**
+ * What one shard of the model remembers. Plain data: every rule that changes it has its own file
+ * beside this one, so that a reader can hold a rule of ../README.md against one page of code.
+ */
+import type { BudgetName } from '../budget-name.ts';
+import type {
+  Epoch,
+  Level,
+  LimitMode,
+  MeterClock,
+  PeriodMark,
+  SessionState,
+  SettledBudget,
+  StopReason,
+} from '../commands.ts';
+
+export interface ModelBudget {
+  name: BudgetName;
+  org: string;
+  scope: 'organization' | 'member' | 'session';
+  seq: number;
+  quotaMs: number | null;
+  /** of the quota alone; a grant's version is the account's */
+  version: number;
+  mode: LimitMode;
+  overageCapMs: number | null;
+  startsAt: number;
+  endsAt: number | null;
+  usedMs: number;
+  planMs: number;
+  extraMs: number;
+  overageMs: number;
+  /** n and s of rule 6 */
+  burnRate: number;
+  frontierSumMs: number;
+  /** the unproven pair: sessions it stopped that have not answered since */
+  unprovenCount: number;
+  unprovenSumMs: number;
+  stops: number;
+  stoppedAt: number;
+  stopReason: StopReason;
+  levels: Level[];
+  crossed: number[];
+  settled: Omit<SettledBudget, 'name'>;
+}
+
+export interface ModelAccount {
+  org: string;
+  grantedMs: number;
+  version: number;
+  suspended: boolean;
+  drawnMs: number;
+  settled: { sequence: number; drawnMs: number };
+}
+
+export interface ModelSession {
+  session: string;
+  org: string;
+  user: string;
+  epoch: Epoch;
+  state: SessionState;
+  /** it was recording when it detached: a gap up to its return may count (rule 2) */
+  detachedRecording: boolean;
+  totalMs: number;
+  chargedMs: number;
+  overshootMs: number;
+  chargedUpTo: number;
+  lastAnswerAt: number;
+  startedAt: number;
+  endedAt: number;
+  reason: string;
+  stoppedBy: string;
+  /** it has spoken since it was stopped: what comes later is not recorded time any more */
+  answeredStop: boolean;
+  period: number;
+  marks: PeriodMark[];
+  bySource: { planMs: number; extraMs: number; overageMs: number };
+  /** where it stands in the pairs of each budget; absent: in neither */
+  places: Map<BudgetName, 'counted' | 'unproven'>;
+  /** charged time when the open minute was last written (rule 10) */
+  writtenMs: number;
+  revision: number;
+}
+
+export interface ModelHead {
+  runId: string;
+  generation: number;
+  clock: MeterClock;
+}
+
+export interface ModelShard {
+  number: number;
+  head: ModelHead | null;
+  accounts: Map<string, ModelAccount>;
+  budgets: Map<BudgetName, ModelBudget>;
+  sessions: Map<string, ModelSession>;
+  /** the unsettled set: field to value */
+  unsettled: Map<string, string>;
+}
+
+export function emptyShard(number: number): ModelShard {
+  return {
+    number,
+    head: null,
+    accounts: new Map(),
+    budgets: new Map(),
+    sessions: new Map(),
+    unsettled: new Map(),
+  };
+}
+
+/** Organization budgets of one organization, the older period first (rule 12). */
+export function organizationBudgets(shard: ModelShard, org: string): ModelBudget[] {
+  return [...shard.budgets.values()]
+    .filter((budget) => budget.scope === 'organization' && budget.org === org)
+    .sort((a, b) => a.startsAt - b.startsAt);
+}
