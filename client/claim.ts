@@ -1,0 +1,134 @@
+/**
+ * What entitles this recorder to its session, and so what it says first on a connection: a ticket
+ * to start, the last checkpoint to come back, a new ticket where that checkpoint was refused.
+ */
+import type { Resume, Start } from '../core/protocol/messages.ts';
+import type { CheckpointRecord } from './checkpoint-store.ts';
+import type { Clock } from './clock.ts';
+import type { GatewayList } from './gateway-list.ts';
+import type { MeterClientOptions } from './options.ts';
+import { newSessionId } from './session-id.ts';
+import { type Ticket, TicketSource } from './ticket-source.ts';
+
+/** How often in a row a refusal is answered with other words before it is believed. */
+const RENEWALS = 2;
+
+export class Claim {
+  readonly #options: MeterClientOptions;
+  readonly #gateways: GatewayList;
+  readonly #clock: Clock;
+  readonly #tickets: TicketSource;
+  #session = '';
+  #checkpoint: string | null = null;
+  /** The server knows this session: come back with `resume`. */
+  #begun = false;
+  /** Begun before a reload; whether it still lives, nobody has said yet. */
+  #fromStore = false;
+  #saidCheckpoint = false;
+  #renewals = 0;
+
+  constructor(options: MeterClientOptions, gateways: GatewayList, clock: Clock) {
+    this.#options = options;
+    this.#gateways = gateways;
+    this.#clock = clock;
+    this.#tickets = new TicketSource(options.getTicket, options.ticket);
+  }
+
+  get session(): string {
+    return this.#session;
+  }
+
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /** A new claim: on the session that the store still holds, which is returned, or on a new one. */
+  begin(): CheckpointRecord | null {
+    const kept = this.#options.store?.load() ?? null;
+    this.#session = kept?.session ?? this.#options.session ?? newSessionId();
+    this.#checkpoint = kept?.checkpoint ?? null;
+    this.#begun = kept !== null;
+    this.#fromStore = kept !== null;
+    this.#renewals = 0;
+    return kept;
+  }
+
+  /** Rejects as `getTicket` does. */
+  async firstMessage(captured: { capturedMs?: number }): Promise<Start | Resume> {
+    this.#saidCheckpoint = this.#checkpoint !== null;
+    // Without an address the ticket is asked for all the same: the address comes with it.
+    let given: Ticket | null = null;
+    if (this.#checkpoint === null || this.#gateways.isEmpty) {
+      given = await this.#tickets.next();
+      if (given.url !== undefined) this.#gateways.learn(given.url);
+    }
+    if (this.#checkpoint !== null) {
+      const checkpoint = this.#checkpoint;
+      return { type: 'resume', session: this.#session, checkpoint, ...captured };
+    }
+    const { ticket, session } = given!;
+    if (this.#begun) return { type: 'resume', session: this.#session, ticket, ...captured };
+    this.#session = session ?? this.#session;
+    const { plannedMs, metadata } = this.#options;
+    return {
+      type: 'start',
+      ticket,
+      session: this.#session,
+      ...(plannedMs === undefined ? {} : { plannedMs }),
+      ...(metadata === undefined ? {} : { metadata }),
+    };
+  }
+
+  started(session: string): void {
+    this.#session = session;
+    this.#begun = true;
+    this.#fromStore = false;
+    this.#renewals = 0;
+  }
+
+  keep(checkpoint: string, recordedMs: number): void {
+    this.#checkpoint = checkpoint;
+    const savedAt = this.#clock.wallAt();
+    this.#options.store?.save({ session: this.#session, checkpoint, recordedMs, savedAt });
+  }
+
+  /** The session is not this recorder's any more. */
+  release(): void {
+    this.#checkpoint = null;
+    this.#options.store?.clear();
+  }
+
+  /** The connection was closed because the ticket was stale: whatever was said, say it anew. */
+  stale(): void {
+    this.#checkpoint = null;
+  }
+
+  /** Whether there is something else to say after this refusal; false: believe it. */
+  refused(code: string): boolean {
+    if (this.#renewals >= RENEWALS) return false;
+    this.#renewals += 1;
+    const stale =
+      code === 'ticketStale' ||
+      code === 'checkpointInvalid' ||
+      (code === 'ticketInvalid' && this.#saidCheckpoint);
+    if (stale && (this.#saidCheckpoint || this.#tickets.canRenew)) {
+      this.#checkpoint = null;
+      return true;
+    }
+    const gone = code === 'sessionUnknown' || code === 'sessionEnded' || code === 'sessionInvalid';
+    if (gone && this.#fromStore) {
+      this.release();
+      this.#session = this.#options.session ?? newSessionId();
+      this.#begun = false;
+      this.#fromStore = false;
+      return true;
+    }
+    // Live here and unknown there: what was lost is lost, what comes must be metered.
+    if (code === 'sessionUnknown' && this.#begun) {
+      this.#checkpoint = null;
+      this.#begun = false;
+      return true;
+    }
+    return false;
+  }
+}
