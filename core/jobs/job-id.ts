@@ -14,7 +14,3 @@ export function settleJobId(shard: number): string {
 export function recoverJobId(shard: number): string {
   return `recover-${shard}`;
 }
-
-export function pushJobId(): string {
-  return `push-${randomUUID()}`;
-}

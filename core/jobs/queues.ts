@@ -3,13 +3,12 @@ import { SHARDS } from '../meter/keys.ts';
 
 /**
  * What one process asks of another through BullMQ. A job only says where to look: the worker reads
- * the present values itself, so that no job is stale, and a wiped
- * queue loses nothing, since the sweeps derive the same work again.
+ * the present values itself, so that no job is stale, and a wiped queue loses nothing, since the
+ * sweeps derive the same work again.
  */
 export const QueueName = {
   settle: 'settle',
   recover: 'recover',
-  push: 'push',
 } as const;
 export type QueueName = (typeof QueueName)[keyof typeof QueueName];
 
@@ -34,7 +33,3 @@ export type SettlePayload = z.infer<typeof settlePayload>;
 /** The meter answered `recover` for this shard (rule 21 in core/meter/README.md). */
 export const recoverPayload = z.object({ shard });
 export type RecoverPayload = z.infer<typeof recoverPayload>;
-
-/** A limit changed in Postgres; the outbox says which. Wakes the worker earlier than its own look. */
-export const pushPayload = z.object({ org: z.string().min(1).max(128) });
-export type PushPayload = z.infer<typeof pushPayload>;

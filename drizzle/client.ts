@@ -1,0 +1,76 @@
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import postgres from 'postgres';
+
+export interface ConnectOptions {
+  /** Connections at most. */
+  connections?: number;
+  /** Shown in pg_stat_activity. */
+  name?: string;
+}
+
+/** Runs statements; a transaction is one too. */
+export type Database = PostgresJsDatabase;
+export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
+export type Queryable = Database | Transaction;
+
+export interface DatabaseConnection {
+  db: Database;
+  /** The driver below, for LISTEN and for connections of one's own. */
+  sql: postgres.Sql;
+  stop(): Promise<void>;
+}
+
+const CONNECTIONS = 10;
+const CONNECT_TIMEOUT_S = 5;
+/** A statement that waits this long for a lock is better repeated. */
+const LOCK_TIMEOUT_MS = 10_000;
+const STATEMENT_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_S = 5;
+
+/** A bigint that would lose its last digits is an error, never a slightly different sum. */
+function parseBigint(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value)) return value;
+  throw new RangeError(`${text} from the database is too large to be counted with exactly.`);
+}
+
+/**
+ * Connects lazily. Times travel as text in UTC. What was in flight when a connection drops is
+ * rejected: repeat whole transactions.
+ */
+export function connect(url: string, options: ConnectOptions = {}): DatabaseConnection {
+  const sql = postgres(url, {
+    max: options.connections ?? CONNECTIONS,
+    connect_timeout: CONNECT_TIMEOUT_S,
+    onnotice: () => {},
+    types: {
+      bigint: { to: 20, from: [20], parse: parseBigint, serialize: String },
+    },
+    connection: {
+      TimeZone: 'UTC',
+      application_name: options.name ?? 'taximeter',
+      lock_timeout: LOCK_TIMEOUT_MS,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+    },
+  });
+  return {
+    db: drizzle(sql),
+    sql,
+    stop: () => sql.end({ timeout: STOP_TIMEOUT_S }),
+  };
+}
+
+/**
+ * Refuses roles that stand above grants and row-level security.
+ * @throws Error that says which role to use instead.
+ */
+export async function refuseSuperuser({ sql }: DatabaseConnection): Promise<void> {
+  const [role] = await sql<{ name: string; above: boolean }[]>`
+    select rolname as name, rolsuper or rolbypassrls as above from pg_roles
+    where rolname = current_user`;
+  if (role?.above === false) return;
+  throw new Error(
+    `DATABASE_URL logs in as "${role?.name}", a role that may do anything, so that no constraint ` +
+      'on the ledger would hold. Use the login role that the migration grants to ("taximeter").',
+  );
+}
