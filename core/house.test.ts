@@ -3,7 +3,7 @@
  * the project's files to sentences saying what is wrong and what to do; each is also run on a small
  * example that breaks it, since a rule that can't fail holds nothing.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -281,7 +281,8 @@ const RULES: readonly Rule[] = [
 ];
 
 function readSources(): Source[] {
-  const paths = FOLDERS.flatMap((folder) =>
+  const folders = FOLDERS.filter((folder) => existsSync(join(ROOT, folder)));
+  const paths = folders.flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)).replaceAll('\\', '/')),

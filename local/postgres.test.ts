@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { describe, expect, inject, it } from 'vitest';
@@ -80,4 +80,26 @@ describe('a local Postgres', () => {
     expect(await query(server.url, 'select 1 as one')).toEqual([{ one: 1 }]);
     await server.stop();
   });
+
+  it.skipIf(process.getuid?.() !== 0)(
+    'runs for root as "nobody" where no user can be mapped',
+    async () => {
+      const said: string[] = [];
+      const options = {
+        dataDir: folder(),
+        runAs: 'nobody',
+        say: (it: string) => said.push(it),
+      } as const;
+      const first = await startPostgres(options);
+      await query(first.adminUrl, 'create table lots (ms bigint); insert into lots values (7)');
+      await first.stop();
+      const second = await startPostgres(options);
+      expect(await query(second.url, 'select ms from lots')).toEqual([{ ms: '7' }]);
+      await second.stop();
+      expect(said).toHaveLength(1);
+      const home = /its data are in (\/\S+)$/.exec(said[0]!)?.[1];
+      expect(home).toMatch(/taximeter-\w{12}$/);
+      rmSync(home!, { recursive: true });
+    },
+  );
 });

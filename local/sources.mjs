@@ -1,6 +1,6 @@
 // What a build is made of: the files that go into dist/, and a fingerprint of all of them.
 import { createHash } from 'node:crypto';
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { extname, join, relative, sep } from 'node:path';
 
 const SOURCE_FOLDERS = [
@@ -41,7 +41,9 @@ function walk(folder, found) {
 /** Every file of the source folders, relative to the root, with `/`, sorted. */
 export function sourceFiles(root) {
   const found = [];
-  for (const folder of SOURCE_FOLDERS) walk(join(root, folder), found);
+  for (const folder of SOURCE_FOLDERS) {
+    if (existsSync(join(root, folder))) walk(join(root, folder), found);
+  }
   return found.map((path) => relative(root, path).split(sep).join('/')).sort();
 }
 
