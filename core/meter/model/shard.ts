@@ -59,8 +59,8 @@ export interface ModelSession {
   user: string;
   epoch: Epoch;
   state: SessionState;
-  /** it was recording when it detached: a gap up to its return may count (rule 2) */
-  detachedRecording: boolean;
+  /** what it did when it detached, '' if nobody knows: a gap up to its return may count (rule 2) */
+  detachedFrom: 'recording' | 'paused' | '';
   totalMs: number;
   chargedMs: number;
   overshootMs: number;

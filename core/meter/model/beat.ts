@@ -1,0 +1,102 @@
+/** `beats` and `close`: the words of a session's owner, and its end. */
+import type { BudgetName } from '../budget-name.ts';
+import type { BeatItem, BeatReply, CloseCommand, CloseReply, Epoch } from '../commands.ts';
+import { drawsOn, leave, namesOf } from './membership.ts';
+import { sessionRow } from './session.ts';
+import type { ModelSession } from './shard.ts';
+import type { Turn } from './turn.ts';
+import { clocksAgree, finishTurn, putSession, rowsOf } from './turn.ts';
+import { NO_HALT, settleState, speak } from './word.ts';
+
+/** One item of a batch. `drawn` collects the budgets that it drew on. */
+export function beat(
+  turn: Turn,
+  item: BeatItem,
+  gatewayWallMs: number,
+  drawn: Set<BudgetName>,
+): BeatReply {
+  const session = turn.shard.sessions.get(item.session);
+  if (session === undefined) return silence('unknown');
+  // Rule 15: words of another epoch change nothing.
+  if (!sameEpoch(session.epoch, item.epoch)) return answer('superseded', session, NO_HALT);
+  const note = () => {
+    for (const budget of drawsOn(turn.shard, session)) drawn.add(budget.name);
+  };
+  note();
+  let halt = NO_HALT;
+  // Rule 1: a total below the known one is ignored whole.
+  if (item.totalMs >= session.totalMs) {
+    halt = speak(turn, session, {
+      totalMs: item.totalMs,
+      at: turn.now - item.ageMs,
+      // Rule 16: `ended` fences starts, not totals.
+      state: session.state === 'ended' ? 'ended' : item.state,
+      believed: clocksAgree(turn, gatewayWallMs),
+    });
+    note();
+  }
+  if (session.state === 'ended') return answer('ended', session, halt);
+  return answer(session.stoppedBy === '' ? 'ok' : 'stopped', session, halt);
+}
+
+export function close(turn: Turn, command: CloseCommand): CloseReply {
+  const { now } = turn;
+  const session = turn.shard.sessions.get(command.session);
+  if (session === undefined) return { status: 'unknown', now };
+  if ('owner' in command.by) {
+    const { owner, totalMs, ageMs } = command.by;
+    if (!sameEpoch(session.epoch, owner)) return { status: 'superseded', now };
+    const believed = clocksAgree(turn, command.gatewayWallMs);
+    if (totalMs >= session.totalMs) {
+      speak(turn, session, { totalMs, at: now - ageMs, state: session.state, believed });
+    }
+  } else if (session.state !== 'ended') {
+    // Rule 17: only if neither changed between two looks.
+    const { totalMs, lastAnswerAt } = command.by.sweep;
+    const changed = session.totalMs !== totalMs || session.lastAnswerAt !== lastAnswerAt;
+    if (changed) return { status: 'changed', now };
+  }
+  end(turn, session, command.reason);
+  finishTurn(turn);
+  return {
+    status: 'ended',
+    now,
+    session: sessionRow(turn.shard, session),
+    budgets: rowsOf(turn, namesOf(session, session.period)),
+    minutes: [...turn.fields],
+  };
+}
+
+/** A session ends once, for one reason. */
+function end(turn: Turn, session: ModelSession, reason: string): void {
+  if (session.state === 'ended') return;
+  leave(turn.shard, session);
+  session.endedAt = turn.now;
+  session.reason = reason;
+  settleState(turn, session, 'ended');
+  putSession(turn, session);
+}
+
+function sameEpoch(a: Epoch, b: Epoch): boolean {
+  return a.generation === b.generation && a.counter === b.counter;
+}
+
+function answer(
+  status: BeatReply['status'],
+  session: ModelSession,
+  halt: { missingPeriod: number | null; boundaryDoubted: boolean },
+): BeatReply {
+  return {
+    status,
+    totalMs: session.totalMs,
+    chargedMs: session.chargedMs,
+    overshootMs: session.overshootMs,
+    ...halt,
+    period: session.period,
+  };
+}
+
+/** An answer about nothing: the session, or its shard, is not there. */
+export function silence(status: 'unknown' | 'recover'): BeatReply {
+  return { status, totalMs: 0, chargedMs: 0, overshootMs: 0, ...NO_HALT, period: 0 };
+}

@@ -1,0 +1,208 @@
+/** `open`: admission of a new session, and the return of a known one to an owner. */
+import type { BudgetName } from '../budget-name.ts';
+import { sessionBudget } from '../budget-name.ts';
+import type { OpenCommand, OpenReply } from '../commands.ts';
+import { LimitMode } from '../commands.ts';
+import { roomMs } from './budget.ts';
+import { advance } from './charge.ts';
+import { afterCharge, clearStop } from './limit.ts';
+import { drawsOn, leave, namesOf, periodNames, stopIfBudgetsAreStopped } from './membership.ts';
+import { fromLedger, fromWitness, newSession, sessionRow } from './session.ts';
+import type { ModelBudget, ModelSession } from './shard.ts';
+import { splitAlone } from './split.ts';
+import type { Turn } from './turn.ts';
+import { clocksAgree, finishTurn, putSession, rowsOf } from './turn.ts';
+import { budgetsNeeded, raise } from './witness.ts';
+import { countsTime, settleState } from './word.ts';
+
+export function open(turn: Turn, command: OpenCommand): OpenReply {
+  const known = remember(turn, command);
+  if (known === 'unknown') return { status: 'unknown', now: turn.now };
+  const needed =
+    known === 'new' ? periodNames(command, command.period) : budgetsNeeded(known, command.witness);
+  const missing = needed.filter((name) => !turn.shard.budgets.has(name));
+  if (missing.length > 0) return { status: 'unseeded', budgets: missing };
+  return known === 'new' ? start(turn, command) : resume(turn, command, known);
+}
+
+/** Rule 16: what Redis does not know is looked up in Postgres before it is thought new. */
+function remember(turn: Turn, command: OpenCommand): ModelSession | 'new' | 'unknown' {
+  const { base, witness } = command;
+  const session = turn.shard.sessions.get(command.session);
+  if (session !== undefined) return session;
+  if (base === null) return 'unknown';
+  if (base.startedAt > 0) return fromLedger(command, base, turn.now);
+  if (witness !== null) return fromWitness(command, witness);
+  return command.kind === 'new' ? 'new' : 'unknown';
+}
+
+function start(turn: Turn, command: OpenCommand): OpenReply {
+  const { shard, now } = turn;
+  const names = periodNames(command, command.period);
+  const budgets = names.flatMap((name) => shard.budgets.get(name) ?? []);
+  const refused = () => rowsOf(turn, names);
+  if (shard.accounts.get(command.org)?.suspended) {
+    return { status: 'organizationSuspended', now, budgets: refused(), minutes: [] };
+  }
+  const live = [...shard.sessions.values()].filter(
+    (other) => other.org === command.org && other.state !== 'ended',
+  ).length;
+  if (command.concurrentSessions !== null && live >= command.concurrentSessions) {
+    return { status: 'concurrencyLimit', now, live, budgets: refused() };
+  }
+  const full = budgets.find((budget) => roomMs(shard, budget) <= unprovenMs(budget));
+  if (full !== undefined) {
+    return { status: 'limitReached', now, by: full.name, budgets: refused() };
+  }
+  const tooLong = tooShortFor(turn, command, budgets);
+  if (tooLong !== undefined) {
+    return { status: 'plannedTooLong', now, by: tooLong, budgets: refused() };
+  }
+
+  // A budget that admits is not stopped any more: otherwise it could never stop this session.
+  for (const budget of budgets) if (budget.stoppedAt > 0) clearStop(budget);
+  const session = newSession(command, now, [{ period: command.period, chargedMs: 0 }]);
+  session.epoch = { generation: turn.head.generation, counter: 1 };
+  shard.sessions.set(session.session, session);
+  limitItself(turn, session, command);
+  settleState(turn, session, 'recording');
+  putSession(turn, session);
+  return opened(turn, session, 'opened');
+}
+
+/** Rule 6: what stopped sessions may still prove is not given away again. */
+function unprovenMs(budget: ModelBudget): number {
+  const { unprovenCount, unprovenSumMs, stoppedAt, startsAt } = budget;
+  return Math.max(0, unprovenCount * (stoppedAt - startsAt) - unprovenSumMs);
+}
+
+function tooShortFor(
+  turn: Turn,
+  command: OpenCommand,
+  budgets: ModelBudget[],
+): BudgetName | undefined {
+  const { plannedMs, sessionLimitMs } = command;
+  if (plannedMs === null) return undefined;
+  const short = budgets.find((budget) => roomMs(turn.shard, budget) < plannedMs);
+  if (short !== undefined) return short.name;
+  const itself = sessionLimitMs !== null && sessionLimitMs < plannedMs;
+  return itself ? sessionBudget(command.session) : undefined;
+}
+
+function resume(turn: Turn, command: OpenCommand, session: ModelSession): OpenReply {
+  const { shard } = turn;
+  const isNews = !shard.sessions.has(session.session);
+  shard.sessions.set(session.session, session);
+  stopIfBudgetsAreStopped(shard, session);
+  if (isNews && command.base?.startedAt === 0) putSession(turn, session);
+  // Rule 23: charged before the answer, even if the answer is a refusal.
+  if (command.witness !== null) raise(turn, session, command.witness);
+
+  const counter = command.witness?.epoch.counter ?? 0;
+  if (command.authenticates && counter < session.epoch.counter) {
+    return refusedWith(turn, session, 'checkpointInvalid');
+  }
+  if (session.state === 'ended') return ended(turn, session, isNews);
+  if (shard.accounts.get(command.org)?.suspended) {
+    return refusedWith(turn, session, 'organizationSuspended');
+  }
+
+  limitItself(turn, session, command);
+  const growthMs = unheardMs(turn, command, session);
+  const paused = isPaused(session);
+  leave(shard, session);
+  advance(turn, session, growthMs, turn.now, clocksAgree(turn, command.gatewayWallMs));
+  session.lastAnswerAt = turn.now;
+  const before = session.epoch.counter;
+  session.epoch = { generation: turn.head.generation, counter: before + 1 };
+  if (before > 0) {
+    const epoch = { ...session.epoch };
+    turn.events.push({ kind: 'superseded', session: session.session, epoch });
+  }
+  settleState(turn, session, paused ? 'paused' : 'recording');
+  return opened(turn, session, 'resumed');
+}
+
+/** Rule 2: what the same gateway's stopwatch proves, else the gap, whole or not at all. */
+function unheardMs(turn: Turn, command: OpenCommand, session: ModelSession): number {
+  if (command.memoryMs !== null) return Math.max(0, command.memoryMs - session.totalMs);
+  const recorded =
+    countsTime(session.state) ||
+    (session.state === 'detached' && session.detachedFrom === 'recording');
+  if (!recorded || session.answeredStop) return 0;
+  const gapMs = turn.now - session.chargedUpTo;
+  return gapMs > 0 && gapMs <= command.countedGapMs ? gapMs : 0;
+}
+
+/** A paused session that returns is paused still; one of which nothing is known records. */
+function isPaused(session: ModelSession): boolean {
+  if (session.state === 'paused') return true;
+  return session.state === 'detached' && session.detachedFrom === 'paused';
+}
+
+/** A session's own budget: made once, on its first `open` that names a longest length. */
+function limitItself(turn: Turn, session: ModelSession, command: OpenCommand): void {
+  const name = sessionBudget(session.session);
+  if (command.sessionLimitMs === null || turn.shard.budgets.has(name)) return;
+  const settled = { sequence: -1, usedMs: 0, planMs: 0, extraMs: 0, overageMs: 0 };
+  const budget: ModelBudget = {
+    name,
+    org: session.org,
+    scope: 'session',
+    seq: 0,
+    quotaMs: command.sessionLimitMs,
+    version: 1,
+    mode: LimitMode.stop,
+    overageCapMs: null,
+    startsAt: session.startedAt,
+    endsAt: null,
+    usedMs: session.chargedMs,
+    planMs: 0,
+    extraMs: 0,
+    overageMs: 0,
+    burnRate: 0,
+    frontierSumMs: 0,
+    unprovenCount: 0,
+    unprovenSumMs: 0,
+    stops: 0,
+    stoppedAt: 0,
+    stopReason: '',
+    levels: [...command.sessionLevels],
+    crossed: command.sessionLevels.map(() => 0),
+    settled,
+  };
+  splitAlone(budget);
+  turn.shard.budgets.set(name, budget);
+  leave(turn.shard, session);
+  afterCharge(turn, budget);
+}
+
+function refusedWith(
+  turn: Turn,
+  session: ModelSession,
+  status: 'checkpointInvalid' | 'organizationSuspended',
+): OpenReply {
+  finishTurn(turn);
+  const budgets = rowsOf(turn, namesOf(session, session.period));
+  return { status, now: turn.now, budgets, minutes: [...turn.fields] };
+}
+
+function ended(turn: Turn, session: ModelSession, isNews: boolean): OpenReply {
+  finishTurn(turn);
+  const row = sessionRow(turn.shard, session);
+  const budgets = rowsOf(turn, namesOf(session, session.period));
+  // The ledger has all of it, unless the witness knew more: nothing would ever retire its record.
+  if (isNews && row.unsettled === 0) turn.shard.sessions.delete(session.session);
+  return { status: 'ended', now: turn.now, session: row, budgets, minutes: [...turn.fields] };
+}
+
+function opened(turn: Turn, session: ModelSession, status: 'opened' | 'resumed'): OpenReply {
+  finishTurn(turn);
+  return {
+    status,
+    now: turn.now,
+    session: sessionRow(turn.shard, session),
+    budgets: drawsOn(turn.shard, session).flatMap((budget) => rowsOf(turn, [budget.name])),
+    minutes: [...turn.fields],
+  };
+}

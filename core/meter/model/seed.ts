@@ -1,0 +1,126 @@
+/** `seed`: absolute limits and grants with their versions (rule 7), from one snapshot of Postgres. */
+
+import { parseBudgetName } from '../budget-name.ts';
+import type { AccountSeed, BudgetSeed, SeedCommand, SeedReply } from '../commands.ts';
+import { limitMs } from './budget.ts';
+import { afterCharge, afterLimitChange, clearStop, stopBudget } from './limit.ts';
+import { applyAccount, applyBudget } from './settle.ts';
+import type { ModelBudget } from './shard.ts';
+import { organizationBudgets } from './shard.ts';
+import { splitAlone, splitOrganization } from './split.ts';
+import type { Turn } from './turn.ts';
+import { finishTurn, rowsOf } from './turn.ts';
+
+export function seed(turn: Turn, command: SeedCommand): SeedReply {
+  if (command.generation !== turn.head.generation) return { status: 'staleGeneration' };
+  const { shard } = turn;
+  const limitsBefore = new Map<ModelBudget, number>();
+  for (const budget of shard.budgets.values()) limitsBefore.set(budget, limitMs(shard, budget));
+
+  const granted = seedAccount(turn, command.account);
+  const moved = new Set<ModelBudget>();
+  const resettled = new Set<ModelBudget>();
+  for (const budgetSeed of command.budgets) {
+    const budget = shard.budgets.get(budgetSeed.name);
+    if (budget === undefined) moved.add(createBudget(turn, budgetSeed));
+    else {
+      if (changeLimit(budget, budgetSeed)) moved.add(budget);
+      if (applyBudget(budget, budgetSeed.settled)) resettled.add(budget);
+    }
+  }
+  const drawn = applyAccount(shard, command.account.drawn);
+
+  const ofOrganization = organizationBudgets(shard, command.org);
+  if (granted) for (const budget of ofOrganization) moved.add(budget);
+  const touched = new Set([...moved, ...resettled]);
+  const anew = drawn || ofOrganization.some((budget) => touched.has(budget));
+  if (anew) splitOrganization(shard, command.org);
+  for (const budget of touched) if (budget.scope !== 'organization') splitAlone(budget);
+
+  for (const budget of moved) {
+    const before = limitsBefore.get(budget);
+    if (before === undefined) afterCharge(turn, budget);
+    else afterLimitChange(turn, budget, before);
+  }
+  if (anew) for (const budget of ofOrganization) touched.add(budget);
+  for (const budget of touched) if (!moved.has(budget)) afterCharge(turn, budget);
+  suspend(turn, command.org, moved);
+  finishTurn(turn);
+  const names = command.budgets.map((budgetSeed) => budgetSeed.name);
+  return { status: 'ok', now: turn.now, budgets: rowsOf(turn, names) };
+}
+
+/** True if its version was higher: grant and suspension are one versioned state. */
+function seedAccount(turn: Turn, accountSeed: AccountSeed): boolean {
+  const { org, grantedMs, version, suspended } = accountSeed;
+  let account = turn.shard.accounts.get(org);
+  if (account === undefined) {
+    const settled = { sequence: -1, drawnMs: 0 };
+    account = { org, grantedMs: 0, version: -1, suspended: false, drawnMs: 0, settled };
+    turn.shard.accounts.set(org, account);
+  }
+  if (version <= account.version) return false;
+  Object.assign(account, { grantedMs, version, suspended });
+  return true;
+}
+
+function createBudget(turn: Turn, budgetSeed: BudgetSeed): ModelBudget {
+  const { name: _, ...settled } = budgetSeed.settled;
+  const budget: ModelBudget = {
+    name: budgetSeed.name,
+    org: budgetSeed.org,
+    scope: parseBudgetName(budgetSeed.name).scope,
+    seq: 0,
+    quotaMs: budgetSeed.quotaMs,
+    version: budgetSeed.version,
+    mode: budgetSeed.mode,
+    overageCapMs: budgetSeed.overageCapMs,
+    startsAt: budgetSeed.startsAt,
+    endsAt: budgetSeed.endsAt,
+    usedMs: settled.usedMs,
+    planMs: settled.planMs,
+    extraMs: settled.extraMs,
+    overageMs: settled.overageMs,
+    burnRate: 0,
+    frontierSumMs: 0,
+    unprovenCount: 0,
+    unprovenSumMs: 0,
+    stops: 0,
+    stoppedAt: 0,
+    stopReason: '',
+    levels: [...budgetSeed.levels],
+    crossed: budgetSeed.levels.map((_level, i) => budgetSeed.crossed[i] ?? 0),
+    settled,
+  };
+  turn.shard.budgets.set(budget.name, budget);
+  return budget;
+}
+
+/** A lower or equal version is ignored. A level that stays keeps its crossing. */
+function changeLimit(budget: ModelBudget, budgetSeed: BudgetSeed): boolean {
+  if (budgetSeed.version <= budget.version) return false;
+  const crossedBefore = new Map(budget.levels.map((level, i) => [level, budget.crossed[i] ?? 0]));
+  budget.quotaMs = budgetSeed.quotaMs;
+  budget.version = budgetSeed.version;
+  budget.mode = budgetSeed.mode;
+  budget.overageCapMs = budgetSeed.overageCapMs;
+  budget.levels = [...budgetSeed.levels];
+  budget.crossed = budget.levels.map((level) => crossedBefore.get(level) ?? 0);
+  return true;
+}
+
+/** Stops what is not stopped for it already; when it is lifted, the limit decides again. */
+function suspend(turn: Turn, org: string, moved: Set<ModelBudget>): void {
+  const suspended = turn.shard.accounts.get(org)?.suspended ?? false;
+  for (const budget of organizationBudgets(turn.shard, org)) {
+    if (!moved.has(budget)) continue;
+    const isSuspended = budget.stopReason === 'organizationSuspended';
+    if (suspended && !isSuspended && (budget.endsAt === null || turn.now < budget.endsAt)) {
+      stopBudget(turn, budget, 'organizationSuspended');
+    }
+    if (!suspended && isSuspended) {
+      clearStop(budget);
+      afterCharge(turn, budget);
+    }
+  }
+}
