@@ -3,7 +3,7 @@ import postgres from 'postgres';
 
 /** Owns the tables and runs migrations. Not a superuser. */
 export const OWNER_ROLE = 'taximeter_owner';
-/** What gateways and workers log in as: reads and writes rows, owns and alters nothing. */
+/** What gateways and workers log in as. Owns nothing; the migration grants what it may. */
 export const SERVICE_ROLE = 'taximeter';
 export const DATABASE = 'taximeter';
 
@@ -37,26 +37,6 @@ export async function prepareRoles(superuserUrl: string, secret: string): Promis
     await sql.unsafe(`grant pg_signal_backend to ${OWNER_ROLE}`);
     const [found] = await sql`select 1 from pg_database where datname = ${DATABASE}`;
     if (!found) await sql.unsafe(`create database ${DATABASE} owner ${OWNER_ROLE}`);
-  } finally {
-    await sql.end();
-  }
-}
-
-/**
- * Lets the service role use what the owner will create in this database. Narrower rights on single
- * tables (a ledger that is only appended to) are the migrations' to take away.
- */
-export async function grantRows(ownerUrl: string): Promise<void> {
-  const sql = postgres(ownerUrl, { max: 1, onnotice: () => {} });
-  try {
-    await sql.unsafe(`
-      alter default privileges in schema public
-        grant select, insert, update, delete on tables to ${SERVICE_ROLE};
-      alter default privileges in schema public
-        grant usage, select on sequences to ${SERVICE_ROLE};
-      alter default privileges in schema public
-        grant execute on functions to ${SERVICE_ROLE};
-    `);
   } finally {
     await sql.end();
   }

@@ -21,6 +21,7 @@ describe('a local Postgres', () => {
     const dataDir = folder();
     const first = await startPostgres({ dataDir });
     await query(first.adminUrl, 'create table lots (ms bigint); insert into lots values (1)');
+    await query(first.adminUrl, 'grant select, insert on lots to taximeter');
     await first.stop();
 
     const second = await startPostgres({ dataDir });
@@ -40,10 +41,12 @@ describe('a local Postgres', () => {
     expect(existsSync(lock)).toBe(false);
   });
 
-  it('gives the services a role that writes rows and alters nothing', async () => {
+  it('gives the services a role that may do only what it is granted', async () => {
     const dataDir = folder();
     const server = await startPostgres({ dataDir, durable: false });
     await query(server.adminUrl, 'create table plans (name text)');
+    await expect(query(server.url, 'select * from plans')).rejects.toThrow(/permission denied/);
+    await query(server.adminUrl, 'grant insert on plans to taximeter');
     await query(server.url, "insert into plans values ('demo')");
     await expect(query(server.url, 'drop table plans')).rejects.toThrow(/must be owner/);
     await expect(query(server.url, 'create table mine (a int)')).rejects.toThrow(/permission/);
@@ -94,7 +97,7 @@ describe('a local Postgres', () => {
       await query(first.adminUrl, 'create table lots (ms bigint); insert into lots values (7)');
       await first.stop();
       const second = await startPostgres(options);
-      expect(await query(second.url, 'select ms from lots')).toEqual([{ ms: '7' }]);
+      expect(await query(second.adminUrl, 'select ms from lots')).toEqual([{ ms: '7' }]);
       await second.stop();
       expect(said).toHaveLength(1);
       const home = /its data are in (\/\S+)$/.exec(said[0]!)?.[1];

@@ -7,14 +7,7 @@ import { type Claim, claimFolder } from './claim.ts';
 import { anyFreePort } from './port.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 import { clearStaleLock, makeCluster, readSecret } from './postgres-folder.ts';
-import {
-  grantRows,
-  OWNER_ROLE,
-  prepareRoles,
-  rolePassword,
-  roleUrl,
-  SERVICE_ROLE,
-} from './postgres-roles.ts';
+import { OWNER_ROLE, prepareRoles, rolePassword, roleUrl, SERVICE_ROLE } from './postgres-roles.ts';
 import { type PostgresUser, pickPostgresUser } from './postgres-user.ts';
 
 const START_PATIENCE_MS = 60_000;
@@ -104,9 +97,10 @@ async function startOn(user: PostgresUser, port: number, secret: string, durable
 
 async function prepare(port: number, secret: string) {
   await prepareRoles(roleUrl(port, 'postgres', secret, 'postgres'), secret);
-  const adminUrl = roleUrl(port, OWNER_ROLE, rolePassword(secret, OWNER_ROLE));
-  await grantRows(adminUrl);
-  return { adminUrl, url: roleUrl(port, SERVICE_ROLE, rolePassword(secret, SERVICE_ROLE)) };
+  return {
+    adminUrl: roleUrl(port, OWNER_ROLE, rolePassword(secret, OWNER_ROLE)),
+    url: roleUrl(port, SERVICE_ROLE, rolePassword(secret, SERVICE_ROLE)),
+  };
 }
 
 async function startWithin(claim: Claim, user: PostgresUser, options: PostgresOptions) {

@@ -3,7 +3,6 @@ import { basename } from 'node:path';
 import postgres from 'postgres';
 import { inject } from 'vitest';
 import { migrate } from '../drizzle/migrate.ts';
-import { grantRows } from './postgres-roles.ts';
 
 export interface TestDatabase {
   /** The owner's address: may alter tables. */
@@ -28,9 +27,7 @@ async function makeTemplate(sql: postgres.Sql, adminUrl: string, template: strin
   // Without the mark it is what a failed migration left.
   await sql.unsafe(`drop database if exists ${template}`);
   await sql.unsafe(`create database ${template}`);
-  const templateUrl = withDatabase(adminUrl, template);
-  if (inject('postgresUrl') !== adminUrl) await grantRows(templateUrl);
-  await migrate(templateUrl);
+  await migrate(withDatabase(adminUrl, template));
   await sql.unsafe(`alter database ${template} is_template true`);
 }
 
