@@ -65,3 +65,17 @@ create table api_keys (
   expires_at timestamptz,
   revoked_at timestamptz
 );
+
+-- How the three kinds of limit become one: LimitMode of core/meter/commands.ts, and the quota of a
+-- period. Both are asked where a period is made and where limits change.
+create function limit_mode(plan plans) returns smallint
+  language sql immutable parallel safe
+  return case when (plan).enforcement = 'shadow' then 2
+              when (plan).at_limit = 'overage' then 1 else 0 end::smallint;
+
+-- The lower of plan's and organization's own, null where neither limits, moved by adjustments.
+-- (least and greatest pass over nulls.)
+create function limit_quota(plan_ms bigint, own_ms bigint, adjusted_ms bigint) returns bigint
+  language sql immutable parallel safe
+  return case when least(plan_ms, own_ms) is null then null
+              else greatest(0, least(plan_ms, own_ms) + adjusted_ms) end;
