@@ -10,19 +10,19 @@ export function organizationBudget(org: string, period: number): BudgetName {
 export function memberBudget(org: string, user: string, period: number): BudgetName {
   return `m|${org}|${user}|${period}`;
 }
-export function sessionBudget(session: string): BudgetName {
-  return `s|${session}`;
+export function sessionBudget(org: string, session: string): BudgetName {
+  return `s|${org}|${session}`;
 }
 
 export type ParsedBudgetName =
   | { scope: 'organization'; org: string; period: number }
   | { scope: 'member'; org: string; user: string; period: number }
-  | { scope: 'session'; session: string };
+  | { scope: 'session'; org: string; session: string };
 
 export function parseBudgetName(name: BudgetName): ParsedBudgetName {
   const [scope, first = '', second = '', third = ''] = name.split('|');
   if (scope === 'o') return { scope: 'organization', org: first, period: Number(second) };
   if (scope === 'm') return { scope: 'member', org: first, user: second, period: Number(third) };
-  if (scope === 's') return { scope: 'session', session: first };
+  if (scope === 's') return { scope: 'session', org: first, session: second };
   throw new Error(`Not a budget name: ${name}. It begins with o|, m| or s|.`);
 }

@@ -352,10 +352,10 @@ export interface AdoptCommand {
 export type MeterEvent =
   | { kind: 'budget'; row: BudgetRow }
   /** an operator's stop of one session */
-  | { kind: 'stop'; session: string }
-  | { kind: 'superseded'; session: string; epoch: Epoch }
+  | { kind: 'stop'; org: string; session: string }
+  | { kind: 'superseded'; org: string; session: string; epoch: Epoch }
   /** the ledger has all of an ended session */
-  | { kind: 'retired'; session: string }
+  | { kind: 'retired'; org: string; session: string }
   | { kind: 'recovered'; shard: number; generation: number };
 
 /** One typed call a script. Throws only when Redis cannot be asked (`MeterUnreachable`). */

@@ -55,7 +55,7 @@ function decodeMarks(word: string): PeriodMark[] {
 export function decodeSessionRow(row: string): SessionRow {
   const f = row.split(' ');
   return {
-    session: f[0]!,
+    session: f[0]!.slice(f[1]!.length + 1),
     org: f[1]!,
     user: f[2]!,
     epoch: { generation: Number(f[3]), counter: Number(f[4]) },
@@ -93,8 +93,7 @@ function decodeField(field: string, value: string, row: string): Unsettled | nul
   const common = { field, value, generation };
   if (parts[0] === 'a') {
     const budget = parts.slice(1, -2).join('|');
-    const parsed = parseBudgetName(budget);
-    const org = 'org' in parsed ? parsed.org : '';
+    const { org } = parseBudgetName(budget);
     const [level, version] = parts.slice(-2).map(Number);
     return { ...common, kind: 'alert', budget, org, level: level!, version: version!, at: amount };
   }
@@ -108,10 +107,15 @@ function decodeField(field: string, value: string, row: string): Unsettled | nul
     org: session.org,
     user: session.user,
     startedAt: session.startedAt,
-    minute: Number(parts[2]),
-    period: Number(parts[3]),
+    minute: Number(parts[3]),
+    period: Number(parts[4]),
     ms: amount,
   };
+}
+
+function splitKey(key: string): { org: string; session: string } {
+  const [org = '', session = ''] = key.split('|');
+  return { org, session };
 }
 
 /** null for a message of a kind that is not known here: a newer gateway's, during a deploy. */
@@ -124,11 +128,11 @@ export function decodeEvent(shard: number, message: string): MeterEvent | null {
       return { kind, row: decodeBudgetRow(rest) };
     case 'stop':
     case 'retired':
-      return { kind, session: rest };
+      return { kind, ...splitKey(rest) };
     case 'superseded': {
-      const [session = '', generation, counter] = rest.split(' ');
+      const [key = '', generation, counter] = rest.split(' ');
       const epoch = { generation: Number(generation), counter: Number(counter) };
-      return { kind, session, epoch };
+      return { kind, ...splitKey(key), epoch };
     }
     case 'recovered':
       return { kind, shard, generation: Number(rest) };

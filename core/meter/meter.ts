@@ -107,7 +107,7 @@ export function createMeter(
     async close(command) {
       const reply = await ask('close', head(command.org), [
         command.gatewayWallMs,
-        command.session,
+        keyOf(command),
         command.reason,
         ...closeArguments(command),
       ]);
@@ -129,7 +129,7 @@ export function createMeter(
     },
 
     async stop(org, session) {
-      const [status] = await ask('stop', head(org), [session]);
+      const [status] = await ask('stop', head(org), [keyOf({ org, session })]);
       return { status: status as 'recover' | 'ok' | 'unknown' | 'ended' };
     },
 
@@ -193,7 +193,7 @@ export function createMeter(
     },
 
     async readSession(org, session) {
-      const reply = await ask('read', head(org), ['session', session]);
+      const reply = await ask('read', head(org), ['session', keyOf({ org, session })]);
       if (reply[0] === 'recover') return RECOVER;
       const row = (reply[2] as string[])[0];
       if (row === undefined) return { status: 'unknown' };
@@ -226,13 +226,18 @@ export function createMeter(
   };
 }
 
+/** Ids of sessions are unique within an organization only. */
+function keyOf({ org, session }: { org: string; session: string }): string {
+  return `${org}|${session}`;
+}
+
 function clockArguments(clock: MeterClock): number[] {
   return [clock.meterBaseAt, clock.realBaseAt, clock.speed, clock.frozen ? 1 : 0];
 }
 
 function beatArguments(item: BeatItem): (string | number)[] {
   const { generation, counter } = item.epoch;
-  return [item.session, generation, counter, item.totalMs, item.ageMs, BEAT_STATES[item.state]];
+  return [keyOf(item), generation, counter, item.totalMs, item.ageMs, BEAT_STATES[item.state]];
 }
 
 function closeArguments({ by }: CloseCommand): (string | number)[] {

@@ -10,8 +10,9 @@ local ctx = enter(KEYS[1], ARGV[1], read_time(), 0)
 if not ctx then return { 'recover' } end
 if tonumber(ARGV[2]) ~= ctx.generation then return { 'staleGeneration' } end
 for _, known in ipairs(cjson.decode(ARGV[3])) do
-  if not session(ctx, known.session) then
-    adopt_session(ctx, known.session, known.org, known.user, known.base)
+  local id = known.org .. '|' .. known.session
+  if not session(ctx, id) then
+    adopt_session(ctx, id, known.org, known.user, known.base)
     -- the drop of the shard may have left an organization without an account: its live set is
     -- dropped next time by this index
     later(ctx, 'SADD', index_key(ctx, 'accounts'), known.org)

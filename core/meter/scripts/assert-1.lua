@@ -13,10 +13,11 @@ local function given(value) if value ~= cjson.null then return value end end
 
 local ctx = enter(KEYS[1], ARGV[1], read_time(), ARGV[2])
 if not ctx then return { 'recover' } end
-local rec, base, witness = session(ctx, command.session), given(command.base), command.witness
+local id = command.org .. '|' .. command.session
+local rec, base, witness = session(ctx, id), given(command.base), command.witness
 if not rec and not base then return { 'unknown', ctx.now } end
 local adopted = not rec
-if adopted then rec = adopt_session(ctx, command.session, command.org, command.user, base) end
+if adopted then rec = adopt_session(ctx, id, command.org, command.user, base) end
 local missing = missing_for(ctx, rec, witness)
 if #missing > 0 then return { 'unseeded', ctx.now, missing } end
 if adopted then

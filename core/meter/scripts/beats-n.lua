@@ -2,7 +2,7 @@
 Many sessions' words in one call: each raises its session to its total (rules 1, 5, 10, 15, 19).
 KEYS head of each shard spoken of (one on a cluster)
 ARGV[1] run id  ARGV[2] the gateway's wall clock, real ms
-ARGV[3..] seven an item: number of its key, session, generation, counter, total, age, state
+ARGV[3..] seven an item: number of its key, org|session, generation, counter, total, age, state
 Returns { now, {per item: status, total, charged, overshoot, missing period or -1, doubted, period},
   {budget rows}, {key number, field, ...} }; status: 0 ok, 1 stopped, 2 ended, 3 superseded,
   4 unknown, 5 recover. Only the shards that are recovering answer 5.

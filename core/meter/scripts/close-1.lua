@@ -2,7 +2,7 @@
 Ends a session: by its owner's last word, or by the sweep if nothing has changed since it looked
 (rules 16, 17). Of one that has ended, a larger last total is still charged.
 KEYS[1] head of the shard
-ARGV[1] run id  ARGV[2] gateway wall clock, real ms  ARGV[3] session  ARGV[4] reason
+ARGV[1] run id  ARGV[2] gateway wall clock, real ms  ARGV[3] org|session  ARGV[4] reason
 ARGV[5] 'owner': ARGV[6] generation, ARGV[7] counter, ARGV[8] total, ARGV[9] age
         'sweep': ARGV[6] total, ARGV[7] last answer
 Returns { status, now [, session row, {budget rows}, {fields}] }: recover, unknown, superseded,

@@ -16,7 +16,8 @@ local function given(value) if value ~= cjson.null then return value end end
 
 local ctx = enter(KEYS[1], ARGV[1], read_time(), ARGV[2])
 if not ctx then return { 'recover' } end
-local id, org, user = command.session, command.org, command.user
+local org, user = command.org, command.user
+local id = org .. '|' .. command.session
 local witness, base = given(command.witness), given(command.base)
 
 local rec = session(ctx, id)

@@ -2,7 +2,7 @@
 Reads, changing nothing.
 KEYS[1] head of the shard
 ARGV[1] run id  ARGV[2] 'budgets' | 'session' | 'live' | 'shard'
-ARGV[3..] names of budgets | the session | the organization | nothing
+ARGV[3..] names of budgets | org|session | the organization | nothing
 Returns { status, now, {rows} }: recover, ok; budgets that are not there are left out, a session that
   is not there is no row
 ]]

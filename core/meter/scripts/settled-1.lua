@@ -39,7 +39,7 @@ for _, item in ipairs(command.removed) do
   if not gone[item.field] and redis.call('HGET', unsettled_key(ctx), item.field) == item.value then
     gone[item.field], removed = true, removed + 1
     later(ctx, 'HDEL', unsettled_key(ctx), item.field)
-    local kind, id = string.match(item.field, '^([ms])|([^|]*)')
+    local kind, id = string.match(item.field, '^([ms])|([^|]*|[^|]*)')
     local rec = kind and session(ctx, id)
     if rec then
       rec[UNSETTLED] = rec[UNSETTLED] - 1

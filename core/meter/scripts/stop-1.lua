@@ -1,7 +1,7 @@
 --[[
 An operator's stop of one session: final; its owner learns of it by event and by its next reply.
 KEYS[1] head of the shard
-ARGV[1] run id  ARGV[2] session
+ARGV[1] run id  ARGV[2] org|session
 Returns { status }: recover, unknown, ended, ok
 ]]
 -- include: head keys records unsettled budget rows save

@@ -1,6 +1,6 @@
 -- Sessions, budgets and accounts as packed arrays: the place of a field in its array is its name here.
 
--- a session. COUNTED: it is in n and s. RAN: it was recording (1)
+-- a session. ID: `org|session`, for ids are unique within an organization. COUNTED: it is in n and s. RAN: it was recording (1)
 -- or paused (0) when it detached, or nobody knows (2). JOINED: the stops of
 -- its organization's, member's and own budget when it joined them (own: -1, it has none). WRITTEN: the
 -- charged time up to which minute records have been put.

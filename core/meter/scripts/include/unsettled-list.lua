@@ -1,7 +1,7 @@
 -- Reading the unsettled set, each field with the row of the session it belongs to.
 
 local function add_unsettled(ctx, found, field, value)
-  local kind, id = string.match(field, '^([ms])|([^|]*)')
+  local kind, id = string.match(field, '^([ms])|([^|]*|[^|]*)')
   local rec = kind and session(ctx, id)
   found[#found + 1] = field
   found[#found + 1] = value
