@@ -7,6 +7,9 @@ import type { ClientMessage, ServerMessage } from '../core/protocol/messages.ts'
 import { SUBPROTOCOL } from '../core/protocol/messages.ts';
 import type { Clock } from './clock.ts';
 
+/** Written as a method so that listeners for any kind of event fit, in browsers and in `ws`. */
+type Listener = { hear(event: object): void }['hear'];
+
 /** The part of a WebSocket that is used. */
 export interface SocketLike {
   readonly readyState: number;
@@ -14,10 +17,7 @@ export interface SocketLike {
   close(code?: number, reason?: string): void;
   /** `ws` has it: a connection that is silent would not answer a closing handshake either. */
   terminate?(): void;
-  addEventListener(
-    type: 'open' | 'message' | 'close' | 'error',
-    listener: (event: never) => void,
-  ): void;
+  addEventListener(type: 'open' | 'message' | 'close' | 'error', listener: Listener): void;
 }
 export type SocketConstructor = new (url: string, protocols?: string | string[]) => SocketLike;
 

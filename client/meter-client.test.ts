@@ -1,0 +1,276 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import type { Ended } from '../core/protocol/messages.ts';
+import { MeterClient } from './meter-client.ts';
+import type { MeterClientOptions } from './options.ts';
+import type { MeterState, StopNotice } from './state.ts';
+import {
+  reading,
+  type ScriptedGateway,
+  started,
+  startScriptedGateway,
+  stopping,
+  tick,
+} from './testing/scripted-gateway.ts';
+
+const ended: Ended = {
+  type: 'ended',
+  session: 's',
+  reason: 'stopped',
+  checkpoint: 'c9',
+  summary: {
+    recordedMs: 12_000,
+    overshootMs: 0,
+    bySource: { planMs: 12_000, extraMs: 0, overageMs: 0 },
+    startedAt: 1_000_000,
+    endedAt: 1_012_000,
+  },
+};
+
+let gateway: ScriptedGateway;
+const clients: MeterClient[] = [];
+
+beforeEach(async () => {
+  gateway = await startScriptedGateway();
+});
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close();
+  await gateway.stop();
+});
+
+function makeClient(options: Partial<MeterClientOptions> = {}): MeterClient {
+  const client = new MeterClient({
+    urls: [gateway.url],
+    ticket: 'T',
+    session: 's',
+    WebSocket,
+    random: () => 0,
+    ...options,
+  });
+  clients.push(client);
+  return client;
+}
+
+/** By subscription, not by polling: what is passed through quickly is seen too. */
+function until(client: MeterClient, holds: (state: MeterState) => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    if (holds(client.getState())) return resolve();
+    const end = client.subscribe((state) => {
+      if (!holds(state)) return;
+      end();
+      resolve();
+    });
+  });
+}
+
+describe('a meter client', () => {
+  it('starts with the subprotocol, the ticket in the first message, and an id of its own', async () => {
+    const client = makeClient({ plannedMs: 600_000, metadata: { room: '7' } });
+    const live = client.start();
+    const visit = await gateway.visit();
+    expect(visit.protocols).toBe('taximeter.v1');
+    expect(await visit.hear('start')).toEqual({
+      type: 'start',
+      ticket: 'T',
+      session: 's',
+      plannedMs: 600_000,
+      metadata: { room: '7' },
+    });
+    visit.say(started());
+    expect((await live).phase).toBe('recording');
+    expect(client.getState()).toMatchObject({ session: 's', epoch: 1, connection: { is: 'open' } });
+  });
+
+  it('answers every tick with a beat, before any listener hears of it', async () => {
+    const order: string[] = [];
+    const client = makeClient({
+      capturedMs: () => {
+        order.push('beat');
+        return 4_321.4;
+      },
+      onMessage: ({ type }) => order.push(`message ${type}`),
+    });
+    client.subscribe((_, event) => {
+      if (event.type === 'message') order.push(`state ${event.message.type}`);
+    });
+    void client.start();
+    const visit = await gateway.visit();
+    await visit.hear('start');
+    visit.say(started());
+    order.length = 0;
+    visit.say(tick(7, { sessionMs: 5_000 }));
+    expect(await visit.hear('beat')).toEqual({ type: 'beat', seq: 7, capturedMs: 4_321 });
+    await vi.waitFor(() => expect(order.at(-1)).toBe('message tick'));
+    expect(client.acknowledgedMs).toBe(5_000);
+    expect(order.slice(-3)).toEqual(['beat', 'state tick', 'message tick']);
+  });
+
+  it('says pause and resume at once, and the session time stands between them', async () => {
+    const client = makeClient();
+    void client.start();
+    const visit = await gateway.visit();
+    await visit.hear('start');
+    visit.say(started(), tick(3));
+    await visit.hear('beat');
+    client.pause();
+    expect(await visit.hear('beat')).toEqual({ type: 'beat', seq: 3, state: 'paused' });
+    expect(client.getState().phase).toBe('paused');
+    const [recordedMs, sessionMs] = [client.recordedMs, client.at().sessionMs];
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect([client.recordedMs, client.at().sessionMs]).toEqual([recordedMs, sessionMs]);
+    client.resume();
+    expect(await visit.hear('beat')).toMatchObject({ state: 'recording' });
+  });
+
+  it('tells a recorder state that the meter does not have, as soon as it is live', async () => {
+    const client = makeClient();
+    client.pause();
+    void client.start();
+    const visit = await gateway.visit();
+    await visit.hear('start');
+    visit.say(started());
+    expect(await visit.hear('beat')).toEqual({ type: 'beat', seq: 0, state: 'paused' });
+    expect(client.getState().phase).toBe('paused');
+    expect(client.recordedMs).toBe(0);
+  });
+
+  it('stops, and is over with the summary', async () => {
+    const client = makeClient({ capturedMs: () => 11_990 });
+    void client.start();
+    const visit = await gateway.visit();
+    await visit.hear('start');
+    visit.say(started());
+    await until(client, ({ phase }) => phase === 'recording');
+    const over = client.stop('done');
+    expect(await visit.hear('stop')).toEqual({ type: 'stop', capturedMs: 11_990, reason: 'done' });
+    visit.say(ended);
+    expect(await over).toMatchObject({ phase: 'ended', endReason: 'stopped', stop: null });
+    expect(client.acknowledgedMs).toBe(12_000);
+    await visit.closed;
+  });
+
+  it('saves when it must stop, and only then says that it has', async () => {
+    let save = () => {};
+    const notices: StopNotice[] = [];
+    const client = makeClient({
+      onStop: (notice) => {
+        notices.push(notice);
+        return new Promise<void>((resolve) => {
+          save = resolve;
+        });
+      },
+    });
+    void client.start();
+    const visit = await gateway.visit();
+    await visit.hear('start');
+    const full = reading({ usedMs: 60_000, remainingMs: 0, percent: 100 });
+    visit.say(
+      started(),
+      { ...tick(9), reading: full },
+      {
+        type: 'warning',
+        id: 'w100',
+        threshold: { percent: 100 },
+        scope: 'organization',
+        reading: full,
+        actions: [],
+      },
+      stopping({ actions: [{ type: 'buyExtraMinutes' }] }),
+    );
+    expect(await visit.hear('beat')).toMatchObject({ seq: 9 });
+    await until(client, (state) => state.save === 'saving');
+    expect(notices).toMatchObject([{ reason: 'limitReached', saveWindowMs: 10_000 }]);
+    expect(client.getState()).toMatchObject({ phase: 'stopping', warnings: [{ id: 'w100' }] });
+    save();
+    expect(await visit.hear('saved')).toEqual({ type: 'saved', ok: true });
+    visit.say({ ...ended, reason: 'limitReached' });
+    visit.close(4500, 'limitReached');
+    await until(client, ({ phase, save }) => phase === 'ended' && save === 'saved');
+    expect(notices).toHaveLength(1);
+  });
+
+  it('says so when the recording could not be saved', async () => {
+    const client = makeClient({ onStop: () => Promise.reject(new Error('the disk is full')) });
+    void client.start();
+    const visit = await gateway.visit();
+    await visit.hear('start');
+    visit.say(started(), stopping());
+    expect(await visit.hear('saved')).toEqual({
+      type: 'saved',
+      ok: false,
+      detail: 'the disk is full',
+    });
+    expect(client.getState().save).toBe('failed');
+  });
+
+  it('shows why it was refused, and does not come back', async () => {
+    const client = makeClient();
+    const over = client.start();
+    const visit = await gateway.visit();
+    await visit.hear('start');
+    visit.say({
+      type: 'refused',
+      code: 'limitReached',
+      detail: 'acme has used all of its 60 minutes.',
+      binding: 'organization',
+      actions: [{ type: 'upgrade', url: 'https://example.test' }],
+    });
+    visit.close(4500, 'limitReached');
+    expect(await over).toMatchObject({
+      phase: 'refused',
+      refusal: { code: 'limitReached', detail: 'acme has used all of its 60 minutes.' },
+    });
+  });
+
+  it('waits in the queue for its turn', async () => {
+    const client = makeClient();
+    const live = client.start();
+    const visit = await gateway.visit();
+    await visit.hear('start');
+    visit.say({ type: 'queued', position: 2, retryAfterMs: 1_000 });
+    await until(client, ({ phase, queue }) => phase === 'queued' && queue?.position === 2);
+    visit.say(started());
+    expect(await live).toMatchObject({ phase: 'recording', queue: null });
+  });
+
+  it('skips what it cannot read, and goes on', async () => {
+    const client = makeClient();
+    void client.start();
+    const visit = await gateway.visit();
+    await visit.hear('start');
+    visit.say(started());
+    visit.sayRaw('{"type":"confetti","pieces":1000}');
+    visit.sayRaw('}');
+    visit.say(tick(1));
+    expect(await visit.hear('beat')).toMatchObject({ seq: 1 });
+    expect(client.getState().problem).toMatch(/not JSON/);
+  });
+
+  it('keeps listeners that fail from the beat', async () => {
+    const failures: unknown[] = [];
+    const keep = (error: unknown) => failures.push(error);
+    const others = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException').once('uncaughtException', keep);
+    const client = makeClient();
+    const end = client.subscribe((_, event) => {
+      if (event.type === 'message' && event.message.type === 'tick') throw new Error('view');
+    });
+    void client.start();
+    const visit = await gateway.visit();
+    await visit.hear('start');
+    visit.say(started(), tick(1));
+    await visit.hear('beat');
+    await vi.waitFor(() => expect(failures).toHaveLength(1));
+    end();
+    process.removeAllListeners('uncaughtException');
+    for (const other of others) process.on('uncaughtException', other);
+    visit.say(tick(2));
+    await visit.hear('beat');
+  });
+
+  it('refuses options that cannot work, with a sentence', () => {
+    expect(() => makeClient({ urls: ['meter'] })).toThrow(/is a URL such as/);
+    expect(() => makeClient({ urls: ['ftp://meter.example'] })).toThrow(/not by ftp:/);
+    expect(() => new MeterClient({ urls: [gateway.url], WebSocket })).toThrow(/getTicket/);
+  });
+});
