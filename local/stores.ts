@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import { migrate } from '../drizzle/migrate.ts';
+import { startPostgres } from './postgres.ts';
+import { startRedis } from './redis.ts';
+import { seed } from './seed.ts';
+
+export interface Stores {
+  redisUrl: string;
+  databaseUrl: string;
+  /** Resolves with a sentence when one of ours ended by itself; never for servers of others. */
+  ended: Promise<string>;
+  stop(): Promise<void>;
+}
+
+export interface StoresOptions {
+  dataDir: string;
+  toolsFolder: string;
+  /** Servers to use instead of our own. The admin address migrates; it may be the same. */
+  redisUrl: string | undefined;
+  databaseUrl: string | undefined;
+  databaseAdminUrl: string | undefined;
+  say: (line: string) => void;
+}
+
+/** Brings up Redis and Postgres where none is named, migrates and seeds. All or nothing. */
+export async function startStores(options: StoresOptions): Promise<Stores> {
+  const { dataDir, toolsFolder, say } = options;
+  const stops: (() => Promise<void>)[] = [];
+  const endings: Promise<string>[] = [];
+  async function stop(): Promise<void> {
+    for (let last = stops.pop(); last !== undefined; last = stops.pop()) await last();
+  }
+  try {
+    let { redisUrl, databaseUrl, databaseAdminUrl } = options;
+    if (redisUrl === undefined) {
+      say('starting Redis ...');
+      const redis = await startRedis({ dataDir: join(dataDir, 'redis'), toolsFolder, say });
+      stops.push(redis.stop);
+      endings.push(redis.ended);
+      redisUrl = redis.url;
+    }
+    if (databaseUrl === undefined) {
+      say('starting Postgres ...');
+      const server = await startPostgres({ dataDir: join(dataDir, 'postgres'), say });
+      stops.push(server.stop);
+      endings.push(server.ended);
+      databaseUrl = server.url;
+      databaseAdminUrl = server.adminUrl;
+    }
+    const adminUrl = databaseAdminUrl ?? databaseUrl;
+    say('migrating the database ...');
+    await migrate(adminUrl);
+    await seed(adminUrl);
+    return { redisUrl, databaseUrl, ended: Promise.race(endings), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
