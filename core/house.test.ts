@@ -25,7 +25,7 @@ interface Rule {
   broken: readonly Source[];
 }
 
-const isTest = (path: string) => /\.test\.tsx?$|(^|\/)test-[\w-]+\.ts$/.test(path);
+const isTest = (path: string) => /\.test\.tsx?$|(^|\/)test-[\w-]+\.ts$|\/testing\//.test(path);
 const isCode = (path: string) => /\.tsx?$|\.mjs$/.test(path) && !path.endsWith('.d.mts');
 const source = (path: string, text: string): Source => ({ path, text });
 
