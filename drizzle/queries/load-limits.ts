@@ -18,6 +18,7 @@ export interface Limits {
   concurrentSessions: number | null;
   maxSessionMs: number | null;
   sessionsPerDay: number | null;
+  maxFileBytes: number | null;
   onMeterFailure: 'continue' | 'terminate';
   meterFailureMs: number;
   saveWindowMs: number;
@@ -51,6 +52,7 @@ export async function loadLimits(db: Queryable, org: string, user: string): Prom
     concurrentSessions: plan.concurrentSessions,
     maxSessionMs: plan.maxSessionMs,
     sessionsPerDay: plan.sessionsPerDay,
+    maxFileBytes: plan.maxFileBytes,
     onMeterFailure: plan.onMeterFailure,
     meterFailureMs: plan.meterFailureMs,
     saveWindowMs: plan.saveWindowMs,
