@@ -163,6 +163,8 @@ export type OpenReply =
       minutes: string[];
     }
   | { status: 'ended'; now: number; session: SessionRow; budgets: BudgetRow[]; minutes: string[] }
+  /** `foreign`: it is another member's; nothing was changed */
+  | { status: 'foreign'; now: number }
   | { status: 'unknown'; now: number };
 
 /** One session's word to the meter (rule 1: totals, never deltas). */

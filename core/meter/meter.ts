@@ -253,6 +253,7 @@ function openReply(reply: Reply, told: (reply: Reply) => Omit<Told, 'status'>): 
     case 'recover':
       return RECOVER;
     case 'unknown':
+    case 'foreign':
       return { status, now };
     case 'unseeded':
       return { status, budgets: what as string[] };

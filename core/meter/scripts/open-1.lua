@@ -4,7 +4,7 @@ KEYS[1] head of the shard
 ARGV[1] run id of this connection's server  ARGV[2] the gateway's wall clock, real ms
 ARGV[3] the command as JSON (OpenCommand)
 Returns { status, now, ... }:
-  recover | unknown | unseeded, {budget names}
+  recover | unknown | foreign | unseeded, {budget names}
   opened, resumed, ended, checkpointInvalid: session row, {budget rows}, {unsettled fields}
   limitReached, plannedTooLong: name of the budget, {rows} | concurrencyLimit: live, {rows}
   organizationSuspended: '', {rows}, {fields}
@@ -21,6 +21,7 @@ local id = org .. '|' .. command.session
 local witness, base = given(command.witness), given(command.base)
 
 local rec = session(ctx, id)
+if rec and rec[USER] ~= user then return { 'foreign', ctx.now } end
 if not rec and not base and command.kind == 'resume' then return { 'unknown', ctx.now } end
 
 local is_new, adopted = not rec and not base, base and not rec

@@ -1,0 +1,223 @@
+/** Lets recorders in: who are they, may they, and the session that they start, resume or take over. */
+import { randomUUID } from 'node:crypto';
+import type { Witness } from '../core/meter/commands.ts';
+import { isId } from '../core/protocol/limits.ts';
+import type { Action, Binding, Resume, Start } from '../core/protocol/messages.ts';
+import type { Log } from '../core/runtime/log.ts';
+import type { Limits } from '../drizzle/queries/load-limits.ts';
+import type { Checkpoint, CheckpointSeal } from './checkpoint.ts';
+import type { Hub } from './hub.ts';
+import type { Ledger } from './ledger.ts';
+import type { MeterTime } from './meter-time.ts';
+import type { Open, Opened } from './opening.ts';
+import { type Refusal, refusal, refusalOf } from './refusal.ts';
+import { createLiveSession, type LiveSession } from './session.ts';
+import { prove, type StopwatchRules, startStopwatch, wholeMs } from './stopwatch.ts';
+import type { Tickets } from './tickets.ts';
+import { claimedMs } from './words.ts';
+
+export interface AdmissionOptions {
+  open: Open;
+  ledger: Ledger;
+  tickets: Tickets;
+  seal: CheckpointSeal;
+  hub: Hub;
+  time: MeterTime;
+  clock: { monotonicMs(): number; wallMs(): number };
+  rules: StopwatchRules;
+  /** real ms: so long a checkpoint lets its holder in */
+  resumeWindowMs: number;
+  actions(binding: Binding): Action[];
+  log: Log;
+}
+
+export interface Admitted {
+  session: LiveSession;
+  opened: Extract<Opened, { status: 'opened' | 'resumed' }>;
+}
+
+/** Who speaks, and for which session. */
+interface Principal {
+  org: string;
+  user: string;
+  session: string | null;
+  trustCaptured: boolean;
+}
+
+export interface Admission {
+  start(
+    message: Start,
+    ticket: string | undefined,
+    origin: string | null,
+  ): Promise<Admitted | Refusal>;
+  resume(
+    message: Resume,
+    ticket: string | undefined,
+    origin: string | null,
+  ): Promise<Admitted | Refusal>;
+}
+
+export function createAdmission(options: AdmissionOptions): Admission {
+  const { open, ledger, tickets, seal, hub, time, clock, rules, log } = options;
+
+  async function redeem(
+    ticket: string | undefined,
+    origin: string | null,
+  ): Promise<Principal | Refusal> {
+    if (!ticket) {
+      return refusal('ticketInvalid', 'A ticket is needed: get one from your backend and send it.');
+    }
+    const claims = await tickets.verify(ticket, { origin });
+    if ('error' in claims) return refusal(claims.error, claims.detail);
+    if (!claims.scopes.includes('record')) {
+      return refusal(
+        'ticketInvalid',
+        'This ticket only reads figures; it does not let a recorder in.',
+      );
+    }
+    if (!(await tickets.redeem(claims))) {
+      return refusal('ticketStale', 'This ticket was used already: get a fresh one.');
+    }
+    const { org, user, trustCaptured } = claims;
+    return { org, user, trustCaptured, session: claims.session ?? null };
+  }
+
+  /** The checkpoint's word, and whether it is fresh enough to let its holder in. */
+  function authenticates(checkpoint: Checkpoint): boolean {
+    return clock.wallMs() - checkpoint.sealedAt <= options.resumeWindowMs;
+  }
+
+  /** What the stopwatch here proves now, if the session was last metered here. */
+  function memory(earlier: LiveSession | undefined): number | null {
+    if (!earlier) return null;
+    if (earlier.phase.kind !== 'stopping') prove(earlier.stopwatch, clock.monotonicMs(), rules);
+    return claimedMs(earlier, rules.speed);
+  }
+
+  async function admit(
+    who: Principal,
+    id: string,
+    asked: {
+      isFresh: boolean;
+      mayBeNew: boolean;
+      plannedMs: number | null;
+      witness: Witness | null;
+      authenticates: boolean;
+    },
+  ): Promise<Admitted | Refusal> {
+    const { org, user } = who;
+    const limits = await ledger.limits(org, user);
+    const period = limits && (await ledger.period(org, time.now()));
+    if (!limits || !period) {
+      return refusal('organizationUnknown', `There is no organization "${org}".`);
+    }
+    const own = hub.get(org, id);
+    const earlier = own?.user === user ? own : undefined;
+    const { maxSessionMs, levels } = limits;
+    const opened = await open({
+      session: id,
+      org,
+      user,
+      period: period.startsAt,
+      memoryMs: memory(earlier),
+      countedGapMs: rules.countedGapMs * rules.speed,
+      concurrentSessions: limits.isShadow ? null : limits.concurrentSessions,
+      sessionLimitMs: limits.isShadow ? null : maxSessionMs,
+      sessionLevels: maxSessionMs === null ? [] : levels,
+      ...asked,
+    });
+    if (!opened) return foreign(id);
+    const refused = refusalOf(opened, asked.plannedMs, options.actions);
+    if (refused) return refused;
+    const admitted = opened as Admitted['opened'];
+    return { opened: admitted, session: sessionOf(admitted, limits, who, earlier) };
+  }
+
+  /** Another member's: not told apart from one that is not there. */
+  function foreign(id: string): Refusal {
+    return refusal('sessionUnknown', `There is no session "${id}" to resume.`);
+  }
+
+  function sessionOf(
+    { session: row }: Admitted['opened'],
+    limits: Limits,
+    who: Principal,
+    earlier: LiveSession | undefined,
+  ): LiveSession {
+    const at = clock.monotonicMs();
+    const isRunning = row.state === 'recording' && row.stoppedBy === '';
+    const known = earlier ? wholeMs(earlier.stopwatch) : 0;
+    const session = createLiveSession({
+      row,
+      limits: {
+        saveWindowMs: limits.saveWindowMs,
+        onMeterFailure: limits.onMeterFailure,
+        meterFailureMs: limits.meterFailureMs,
+        sessionLimitMs: limits.isShadow ? null : limits.maxSessionMs,
+        sessionLevels: limits.levels,
+      },
+      trustCaptured: who.trustCaptured,
+      stopwatch: startStopwatch(Math.max(row.totalMs, known), at, isRunning),
+      at,
+    });
+    session.capturedMs = earlier?.capturedMs ?? null;
+    return session;
+  }
+
+  async function guarded(run: () => Promise<Admitted | Refusal>): Promise<Admitted | Refusal> {
+    try {
+      return await run();
+    } catch (error) {
+      log.error({ err: error }, 'a session could not be admitted');
+      return refusal(
+        'meterUnavailable',
+        'The meter cannot decide at the moment. Nothing was recorded or charged: try again soon.',
+        { actions: [{ type: 'wait' }] },
+      );
+    }
+  }
+
+  return {
+    start: (message, ticket, origin) =>
+      guarded(async () => {
+        const who = await redeem(message.ticket ?? ticket, origin);
+        if ('code' in who) return who;
+        const id = message.session ?? who.session ?? randomUUID();
+        if (!isId(id)) return refusal('sessionInvalid', `"${id}" is no id of a session.`);
+        if (who.session && who.session !== id) {
+          return refusal('ticketInvalid', `This ticket is for the session "${who.session}" only.`);
+        }
+        const plannedMs = message.plannedMs ?? null;
+        const isFresh = !message.session && !who.session;
+        const none = { witness: null, authenticates: false };
+        return admit(who, id, { isFresh, mayBeNew: true, plannedMs, ...none });
+      }),
+
+    resume: (message, ticket, origin) =>
+      guarded(async () => {
+        const id = message.session;
+        const checkpoint = message.checkpoint ? seal.open(message.checkpoint) : null;
+        if (message.checkpoint && (!checkpoint || checkpoint.session !== id)) {
+          return refusal('checkpointInvalid', 'This checkpoint is not of this session.');
+        }
+        let who: Principal;
+        const presented = message.ticket ?? ticket;
+        const isEnough = checkpoint !== null && authenticates(checkpoint);
+        if (isEnough && !presented) {
+          const { org, user, trustCaptured } = checkpoint;
+          who = { org, user, trustCaptured, session: id };
+        } else {
+          const redeemed = await redeem(presented, origin);
+          if ('code' in redeemed) {
+            return presented ? redeemed : refusal('ticketStale', 'Resume with a fresh ticket.');
+          }
+          who = redeemed;
+        }
+        const isOwn = !checkpoint || (checkpoint.org === who.org && checkpoint.user === who.user);
+        if (!isOwn || (who.session && who.session !== id)) return foreign(id);
+        const witness = checkpoint?.witness ?? null;
+        const asked = { isFresh: false, mayBeNew: false, plannedMs: null, witness };
+        return admit(who, id, { ...asked, authenticates: isEnough && !presented });
+      }),
+  };
+}

@@ -1,0 +1,50 @@
+import { expect, it } from 'vitest';
+import { type Checkpoint, createSeal } from './checkpoint.ts';
+
+const key = (byte: number) => new Uint8Array(32).fill(byte);
+const checkpoint: Checkpoint = {
+  session: 's-1',
+  org: 'acme',
+  user: 'ann',
+  startedAt: 1_000,
+  trustCaptured: false,
+  sealedAt: 5_000,
+  witness: {
+    epoch: { generation: 3, counter: 2 },
+    totalMs: 65_432,
+    overshootMs: 12,
+    at: 66_500,
+    state: 'recording',
+    marks: [
+      { period: 0, chargedMs: 0 },
+      { period: 60_000, chargedMs: 59_000 },
+    ],
+  },
+};
+
+it('gives back what was sealed', () => {
+  const seal = createSeal([key(1)]);
+  expect(seal.open(seal.seal(checkpoint))).toEqual(checkpoint);
+});
+
+it('opens what an earlier key sealed, and seals with the first', () => {
+  const old = createSeal([key(1)]).seal(checkpoint);
+  const rotated = createSeal([key(2), key(1)]);
+  expect(rotated.open(old)).toEqual(checkpoint);
+  expect(createSeal([key(1)]).open(rotated.seal(checkpoint))).toBeNull();
+});
+
+it.each(['', '.', 'nonsense', 'a.b', '..', 'AAAA.AAAAAAAAAAAAAAAAAAAAAA'])('refuses %j', (text) => {
+  expect(createSeal([key(1)]).open(text)).toBeNull();
+});
+
+it('refuses a checkpoint in which one bit was changed', () => {
+  const seal = createSeal([key(1)]);
+  const text = seal.seal(checkpoint);
+  for (let i = 0; i < text.length; i += 7) {
+    if (text[i] === '.') continue;
+    const changed = text.slice(0, i) + (text[i] === 'A' ? 'B' : 'A') + text.slice(i + 1);
+    // the last character of base64url holds bits that are not read
+    if (i < text.length - 1) expect(seal.open(changed)).toBeNull();
+  }
+});

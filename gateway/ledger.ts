@@ -1,0 +1,65 @@
+/**
+ * What a gateway asks of Postgres. Limits and periods are remembered, so that sessions go on being
+ * admitted by the last known ones while Postgres is away.
+ */
+import type { Period } from '../core/calendar/period.ts';
+import type { BudgetName } from '../core/meter/budget-name.ts';
+import type { LedgerBase, SeedCommand } from '../core/meter/commands.ts';
+import type { Log } from '../core/runtime/log.ts';
+import type { Database } from '../drizzle/client.ts';
+import { ensurePeriod } from '../drizzle/queries/ensure-period.ts';
+import { type Limits, loadLimits } from '../drizzle/queries/load-limits.ts';
+import { loadSeeds } from '../drizzle/queries/load-seeds.ts';
+import { loadSessionBase } from '../drizzle/queries/load-session-base.ts';
+import { requestRecovery } from '../drizzle/queries/request-recovery.ts';
+
+/** Members whose limits are remembered for an outage. */
+const MAX_REMEMBERED = 10_000;
+
+export interface Ledger {
+  /** null: no such organization. Throws where Postgres is away and nothing is remembered. */
+  limits(org: string, user: string): Promise<Limits | null>;
+  /** the period that contains a meter instant; null: no such organization */
+  period(org: string, at: number): Promise<Period | null>;
+  seeds(org: string, names: BudgetName[]): Promise<SeedCommand | null>;
+  /** null: the ledger does not know the session */
+  base(org: string, session: string): Promise<{ user: string; base: LedgerBase } | null>;
+  requestRecovery(shard: number): Promise<void>;
+}
+
+export function createLedger(db: Database, gateway: string, log: Log): Ledger {
+  const remembered = new Map<string, Limits>();
+  const periods = new Map<string, Period>();
+
+  function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
+    map.delete(key);
+    map.set(key, value);
+    if (map.size > MAX_REMEMBERED) map.delete(map.keys().next().value!);
+  }
+
+  return {
+    async limits(org, user) {
+      const key = `${org}|${user}`;
+      try {
+        const limits = await loadLimits(db, org, user);
+        if (limits) remember(remembered, key, limits);
+        return limits;
+      } catch (error) {
+        const known = remembered.get(key);
+        if (!known) throw error;
+        log.warn({ err: error, org }, 'Postgres is away: a session is admitted by known limits');
+        return known;
+      }
+    },
+    async period(org, at) {
+      const known = periods.get(org);
+      if (known && known.startsAt <= at && at < known.endsAt) return known;
+      const period = await ensurePeriod(db, org, at);
+      if (period) remember(periods, org, period);
+      return period;
+    },
+    seeds: (org, names) => loadSeeds(db, org, names),
+    base: (org, session) => loadSessionBase(db, org, session),
+    requestRecovery: (shard) => requestRecovery(db, shard, gateway),
+  };
+}

@@ -1,0 +1,74 @@
+/**
+ * Opens a session in the meter: seeds what it lacks, looks an unknown session up in the ledger before
+ * it is thought new (rule 16), and waits out a recovery for a while.
+ */
+import type { LedgerBase, Meter, OpenCommand, OpenReply, Witness } from '../core/meter/commands.ts';
+import type { Ledger } from './ledger.ts';
+import type { Seeding } from './seeding.ts';
+
+/** A recorder waits this long for a shard that is being recovered; then it is told to come again. */
+const PATIENCE_MS = 5_000;
+const AGAIN_MS = 100;
+
+export type Opened = Exclude<OpenReply, { status: 'recover' | 'unseeded' | 'unknown' | 'foreign' }>;
+
+export interface OpeningOptions {
+  meter: Pick<Meter, 'open'>;
+  ledger: Pick<Ledger, 'base'>;
+  seeding: Seeding;
+  clock: { monotonicMs(): number; wallMs(): number };
+  needed(org: string): void;
+}
+
+export type OpenRequest = Omit<OpenCommand, 'base' | 'kind' | 'gatewayWallMs'> & {
+  /** whether a session that nobody knows is a new one */
+  mayBeNew: boolean;
+  /** its id was made here just now: nobody can know it */
+  isFresh: boolean;
+};
+
+/** null: nobody knows it, or it is another member's. */
+export type Open = (request: OpenRequest) => Promise<Opened | null>;
+
+/** Throws where the meter or the ledger cannot be asked, or the recovery takes too long. */
+export function createOpening(options: OpeningOptions): Open {
+  const { meter, ledger, seeding, clock } = options;
+
+  /** Of a session that only its witness knows: it began as its own marks say. */
+  function baseOfWitness(witness: Witness): LedgerBase {
+    const { period } = witness.marks[0]!;
+    const startedAt = witness.at - witness.totalMs;
+    const marks = [{ period, chargedMs: 0 }];
+    return { startedAt, ended: false, reason: '', overshootMs: 0, marks, chargedMs: 0 };
+  }
+
+  return async function open({ mayBeNew, isFresh, ...request }) {
+    const { org, session, witness } = request;
+    const until = clock.monotonicMs() + PATIENCE_MS;
+    let kind: OpenCommand['kind'] = isFresh ? 'new' : 'resume';
+    let base: LedgerBase | null = null;
+    for (;;) {
+      const gatewayWallMs = clock.wallMs();
+      const reply = await meter.open({ ...request, kind, base, gatewayWallMs });
+      if (reply.status === 'unknown') {
+        const known = await ledger.base(org, session);
+        if (known && known.user !== request.user) return null;
+        if (known) base = known.base;
+        else if (witness) base = baseOfWitness(witness);
+        else if (mayBeNew) kind = 'new';
+        else return null;
+      } else if (reply.status === 'foreign') {
+        return null;
+      } else if (reply.status === 'unseeded') {
+        await seeding.seed(org, reply.budgets);
+      } else if (reply.status === 'recover') {
+        options.needed(org);
+        if (clock.monotonicMs() > until) throw new Error('The meter is being recovered.');
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      } else {
+        return reply;
+      }
+      if (clock.monotonicMs() > until) throw new Error('The meter could not be filled in time.');
+    }
+  };
+}

@@ -1,0 +1,40 @@
+/** A session's reading: what the meter says of the budget that binds it now. */
+import { parseBudgetName } from '../core/meter/budget-name.ts';
+import type { BudgetRow } from '../core/meter/commands.ts';
+import { percentOf, runsOutAt, sourceOf } from '../core/meter/projection.ts';
+import type { Reading } from '../core/protocol/messages.ts';
+
+/** The budget that ends first; of several that don't, the one with the least left. */
+export function bindingOf(rows: readonly BudgetRow[]): BudgetRow | undefined {
+  let binding: BudgetRow | undefined;
+  for (const row of rows) if (!binding || isTighter(row, binding)) binding = row;
+  return binding;
+}
+
+function isTighter(row: BudgetRow, than: BudgetRow): boolean {
+  if ((row.remainingMs === 0) !== (than.remainingMs === 0)) return row.remainingMs === 0;
+  const [end, otherEnd] = [runsOutAt(row), runsOutAt(than)];
+  if (end !== null || otherEnd !== null) return (end ?? Infinity) < (otherEnd ?? Infinity);
+  return (row.remainingMs ?? Infinity) < (than.remainingMs ?? Infinity);
+}
+
+/**
+ * @param sessionMs what the meter acknowledged of the session
+ * @param at meter time
+ */
+export function readingOf(row: BudgetRow, sessionMs: number, at: number): Reading {
+  return {
+    binding: parseBudgetName(row.name).scope,
+    sessionMs,
+    usedMs: row.usedMs,
+    limitMs: row.remainingMs === null ? null : row.usedMs + row.remainingMs,
+    remainingMs: row.remainingMs,
+    percent: percentOf(row),
+    source: sourceOf(row),
+    extraRemainingMs: row.extraRemainingMs,
+    burnRate: row.burnRate,
+    endsAt: runsOutAt(row),
+    periodEndsAt: row.endsAt,
+    at: Math.floor(at),
+  };
+}

@@ -1,0 +1,139 @@
+/**
+ * A gateway's part in recovering a shard (rule 22 of core/meter/README.md): asks for it, waits until
+ * the meter answers again, then re-asserts what it remembers: live sessions, detached ones, and
+ * the final totals of those that are over.
+ */
+
+import type { AssertReply, LedgerBase, Meter } from '../core/meter/commands.ts';
+import { shardOf } from '../core/meter/keys.ts';
+import type { Log } from '../core/runtime/log.ts';
+import type { Ledger } from './ledger.ts';
+import type { Seeding } from './seeding.ts';
+import { type LiveSession, witnessOf } from './session.ts';
+
+const ASK_AGAIN_MS = 200;
+/** An assertion that finds no end in so many rounds waits for the session's next word. */
+const MAX_ROUNDS = 20;
+const CONCURRENT_ASSERTIONS = 20;
+
+export type Asserted = Extract<AssertReply, { status: 'ok' | 'superseded' | 'ended' }>;
+
+export interface RecoveryOptions {
+  meter: Pick<Meter, 'assert' | 'liveSessions'>;
+  ledger: Pick<Ledger, 'base' | 'requestRecovery'>;
+  seeding: Seeding;
+  wallMs(): number;
+  log: Log;
+  remembered(): LiveSession[];
+  /** rows of the shard are numbered anew from here on */
+  forgetRows(shard: number): void;
+  /** asks the workers at once, beside the row in Postgres that they look for */
+  wake(shard: number): void;
+  asserted(session: LiveSession, reply: Asserted): void;
+}
+
+export interface Recovery {
+  /** The meter answered `recover` for this organization's shard. */
+  needed(org: string): void;
+  /** The shard is back: re-asserts all that is remembered of it. */
+  recovered(shard: number): Promise<void>;
+  assert(session: LiveSession): Promise<void>;
+  waiting(): number[];
+  stop(): Promise<void>;
+}
+
+export function createRecovery(options: RecoveryOptions): Recovery {
+  const { meter, ledger, seeding, log } = options;
+  const waiting = new Map<number, NodeJS.Timeout>();
+  const asserting = new Map<LiveSession, Promise<void>>();
+
+  function needed(org: string): void {
+    const shard = shardOf(org);
+    if (waiting.has(shard)) return;
+    log.warn({ shard }, 'the meter has lost a shard: asking for its recovery');
+    options.forgetRows(shard);
+    waiting.set(
+      shard,
+      setInterval(() => void look(shard, org), ASK_AGAIN_MS),
+    );
+    void ask(shard);
+  }
+
+  async function ask(shard: number): Promise<void> {
+    options.wake(shard);
+    await ledger.requestRecovery(shard).catch((error) => {
+      log.warn({ err: error, shard }, 'the request for a recovery could not be written yet');
+    });
+  }
+
+  /** The event may be lost: the meter itself says when it is back. */
+  async function look(shard: number, org: string): Promise<void> {
+    const reply = await meter.liveSessions(org).catch(() => null);
+    if (reply?.status === 'ok') await recovered(shard);
+    else if (reply?.status === 'recover') await ask(shard);
+  }
+
+  async function recovered(shard: number): Promise<void> {
+    clearInterval(waiting.get(shard));
+    waiting.delete(shard);
+    options.forgetRows(shard);
+    const sessions = options.remembered().filter(({ org }) => shardOf(org) === shard);
+    if (sessions.length > 0) log.info({ shard, sessions: sessions.length }, 're-asserting');
+    for (let i = 0; i < sessions.length; i += CONCURRENT_ASSERTIONS) {
+      await Promise.all(sessions.slice(i, i + CONCURRENT_ASSERTIONS).map(assert));
+    }
+  }
+
+  /** Where the ledger knows nothing of a session, it began as its own marks say. */
+  async function baseOf(session: LiveSession): Promise<LedgerBase> {
+    const known = await ledger.base(session.org, session.id);
+    if (known) return known.base;
+    const marks = [{ period: session.marks[0]!.period, chargedMs: 0 }];
+    const { startedAt } = session;
+    return { startedAt, ended: false, reason: '', overshootMs: 0, marks, chargedMs: 0 };
+  }
+
+  async function run(session: LiveSession): Promise<void> {
+    let base: LedgerBase | null = null;
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const reply = await meter.assert({
+        org: session.org,
+        session: session.id,
+        user: session.user,
+        witness: witnessOf(session),
+        base,
+        sessionLimitMs: session.limits.sessionLimitMs,
+        sessionLevels: session.limits.sessionLevels,
+        gatewayWallMs: options.wallMs(),
+      });
+      if (reply.status === 'recover') return needed(session.org);
+      if (reply.status === 'unknown') base = await baseOf(session);
+      else if (reply.status === 'unseeded') await seeding.seed(session.org, reply.budgets);
+      else return options.asserted(session, reply);
+    }
+  }
+
+  function assert(session: LiveSession): Promise<void> {
+    let going = asserting.get(session);
+    if (!going) {
+      going = run(session)
+        .catch((error) => {
+          log.warn({ err: error, session: session.id }, 'a session could not be asserted yet');
+        })
+        .finally(() => asserting.delete(session));
+      asserting.set(session, going);
+    }
+    return going;
+  }
+
+  return {
+    needed,
+    recovered,
+    assert,
+    waiting: () => [...waiting.keys()],
+    async stop() {
+      for (const timer of waiting.values()) clearInterval(timer);
+      waiting.clear();
+    },
+  };
+}

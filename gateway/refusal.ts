@@ -1,0 +1,102 @@
+/** Why a recorder is not let in: a code, a sentence, what would help, and the close code. */
+import { parseBudgetName } from '../core/meter/budget-name.ts';
+import type { BudgetRow } from '../core/meter/commands.ts';
+import type { CloseName } from '../core/protocol/close-codes.ts';
+import type { Action, Binding, RefusalCode, Refused } from '../core/protocol/messages.ts';
+import type { Opened } from './opening.ts';
+import { readingOf } from './reading.ts';
+
+const CLOSE_BY_CODE: Record<RefusalCode, CloseName> = {
+  limitReached: 'limitReached',
+  plannedTooLong: 'limitReached',
+  concurrencyLimit: 'concurrencyLimit',
+  ticketInvalid: 'ticketInvalid',
+  ticketStale: 'ticketStale',
+  organizationUnknown: 'ticketInvalid',
+  organizationSuspended: 'organizationSuspended',
+  sessionEnded: 'sessionEnded',
+  sessionUnknown: 'sessionEnded',
+  sessionInvalid: 'badMessage',
+  checkpointInvalid: 'ticketStale',
+  featureNotAllowed: 'featureNotAllowed',
+  meterUnavailable: 'meterUnavailable',
+};
+
+export interface Refusal extends Refused {
+  close: CloseName;
+}
+
+export function refusal(
+  code: RefusalCode,
+  detail: string,
+  more: Partial<Pick<Refused, 'binding' | 'reading' | 'actions'>> = {},
+): Refusal {
+  return { type: 'refused', code, detail, actions: [], ...more, close: CLOSE_BY_CODE[code] };
+}
+
+const WHOSE: Partial<Record<Binding, string>> = {
+  organization: 'The organization has',
+  member: 'This member has',
+  session: 'This session has',
+};
+
+function minutes(ms: number): string {
+  const seconds = Math.floor(ms / 1_000);
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+function byBudget(
+  code: 'limitReached' | 'plannedTooLong',
+  row: BudgetRow,
+  now: number,
+  plannedMs: number | null,
+  actions: (binding: Binding) => Action[],
+): Refusal {
+  const binding = parseBudgetName(row.name).scope;
+  const left = minutes(row.remainingMs ?? 0);
+  const detail =
+    code === 'limitReached'
+      ? `${WHOSE[binding]} no recording time left in this period.`
+      : `${WHOSE[binding]} ${left} left, less than the ${minutes(plannedMs ?? 0)} planned.`;
+  const reading = readingOf(row, 0, now);
+  return refusal(code, detail, { binding, reading, actions: actions(binding) });
+}
+
+/** The meter's refusal in words; null where it let the session in. */
+export function refusalOf(
+  opened: Opened,
+  plannedMs: number | null,
+  actions: (binding: Binding) => Action[],
+): Refusal | null {
+  switch (opened.status) {
+    case 'opened':
+    case 'resumed':
+      return null;
+    case 'limitReached':
+    case 'plannedTooLong': {
+      const row = opened.budgets.find(({ name }) => name === opened.by)!;
+      return byBudget(opened.status, row, opened.now, plannedMs, actions);
+    }
+    case 'concurrencyLimit':
+      return refusal(
+        'concurrencyLimit',
+        `${opened.live} sessions run already, as many as the plan allows. Stop one, then start again.`,
+        { binding: 'concurrency', actions: actions('concurrency') },
+      );
+    case 'organizationSuspended':
+      return refusal(
+        'organizationSuspended',
+        'The organization is suspended: ask its administrator.',
+        {
+          actions: [{ type: 'askAdmin' }],
+        },
+      );
+    case 'checkpointInvalid':
+      return refusal(
+        'checkpointInvalid',
+        'The session went on elsewhere since this checkpoint: resume with a fresh ticket.',
+      );
+    case 'ended':
+      return refusal('sessionEnded', 'This session has ended. Start a new one.');
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * How a session comes to its end: by its recorder's word, at a limit, by an operator; the save
+ * window between a forced stop and the end, and the last word to the meter (rules 6, 16, 18).
+ */
+import { parseBudgetName } from '../core/meter/budget-name.ts';
+import type { BudgetRow, CloseReply, SessionRow } from '../core/meter/commands.ts';
+import type { RedisMeter } from '../core/meter/meter.ts';
+import { CloseCode, type CloseName } from '../core/protocol/close-codes.ts';
+import type { Binding, Ended, EndReason, Stopping } from '../core/protocol/messages.ts';
+import type { Log } from '../core/runtime/log.ts';
+import type { MeterTime } from './meter-time.ts';
+import { isOver, type LiveSession, takeRow } from './session.ts';
+import type { Telling } from './telling.ts';
+import { claimedMs } from './words.ts';
+
+const CLOSE_AGAIN_MS = 250;
+
+const CLOSE_BY_REASON: Record<EndReason, CloseName> = {
+  stopped: 'normal',
+  limitReached: 'limitReached',
+  sessionLimit: 'limitReached',
+  stoppedByOperator: 'stoppedByOperator',
+  organizationSuspended: 'organizationSuspended',
+  disconnected: 'sessionEnded',
+  pausedTooLong: 'sessionEnded',
+  meterUnavailable: 'meterUnavailable',
+  badMessage: 'badMessage',
+};
+
+export interface StoppingOptions {
+  meter: Pick<RedisMeter, 'close'>;
+  time: MeterTime;
+  clock: { monotonicMs(): number; wallMs(): number };
+  telling: Telling;
+  log: Log;
+  /** it is over: its total is kept until the ledger has it */
+  over(session: LiveSession): void;
+  /** the reply's rows and fields go where all go */
+  told(reply: Extract<CloseReply, { status: 'ended' }>): void;
+  /** the meter does not know it: assert it, then it can be closed */
+  assert(session: LiveSession): Promise<void>;
+  recover(session: LiveSession): void;
+}
+
+export interface Ending {
+  /** The budget has stopped its sessions. */
+  stopFor(session: LiveSession, row: BudgetRow): void;
+  /** A forced stop: one write with a tick, the warnings due and `stop`; then the save window. */
+  stop(session: LiveSession, reason: EndReason, binding: Binding): void;
+  /** The last word. Resolves when the meter has it. */
+  end(session: LiveSession, reason: EndReason): Promise<void>;
+  /** Another one ended it: the sweep, or this gateway before. */
+  foundEnded(session: LiveSession, row: SessionRow): void;
+  stopAll(): void;
+}
+
+export function createEnding(options: StoppingOptions): Ending {
+  const { meter, time, clock, telling, log } = options;
+  const windows = new Map<LiveSession, NodeJS.Timeout>();
+  let isStopped = false;
+
+  function openSaveWindow(session: LiveSession, reason: EndReason): void {
+    const { saveWindowMs } = session.limits;
+    const timer = setTimeout(() => void end(session, reason), saveWindowMs);
+    windows.set(session, timer);
+  }
+
+  function stop(session: LiveSession, reason: EndReason, binding: Binding): void {
+    if (session.phase.kind === 'stopping' || isOver(session)) return;
+    const tick = telling.tickMessage(session);
+    const stoppedAt = clock.monotonicMs();
+    session.phase = { kind: 'stopping', reason, binding, stopSeq: tick.seq, stoppedAt };
+    const { reading } = tick;
+    const saveWindowMs = session.limits.saveWindowMs;
+    const actions = telling.actions(binding);
+    session.wire?.send(tick, ...telling.news(session), {
+      type: 'stop',
+      reason,
+      binding,
+      saveWindowMs,
+      reading,
+      actions,
+    } satisfies Stopping);
+    openSaveWindow(session, reason);
+  }
+
+  async function close(session: LiveSession, reason: EndReason): Promise<SessionRow | null> {
+    const owner = session.epoch;
+    const totalMs = claimedMs(session, time.speed);
+    const age = (clock.monotonicMs() - session.stopwatch.provenAt) * time.speed;
+    const reply = await meter.close({
+      org: session.org,
+      session: session.id,
+      reason,
+      by: { owner, totalMs, ageMs: Math.max(0, Math.round(age)) },
+      gatewayWallMs: clock.wallMs(),
+    });
+    switch (reply.status) {
+      case 'ended':
+        options.told(reply);
+        return reply.session;
+      case 'superseded':
+        session.phase = { kind: 'ended' };
+        session.wire?.close(CloseCode.superseded, 'superseded');
+        options.over(session);
+        return null;
+      case 'unknown':
+        await options.assert(session);
+        return null;
+      case 'recover':
+        options.recover(session);
+        return null;
+      case 'changed':
+        return null;
+    }
+  }
+
+  async function end(session: LiveSession, reason: EndReason): Promise<void> {
+    if (isOver(session)) return;
+    clearTimeout(windows.get(session));
+    windows.delete(session);
+    session.phase = { kind: 'ending', reason };
+    while (!isStopped) {
+      try {
+        const row = await close(session, reason);
+        if (row) return finish(session, row);
+        if ((session.phase as { kind: string }).kind === 'ended') return;
+      } catch (error) {
+        log.warn({ err: error, session: session.id }, 'the end of a session waits for the meter');
+      }
+      await new Promise((resolve) => setTimeout(resolve, CLOSE_AGAIN_MS));
+    }
+  }
+
+  function finish(session: LiveSession, row: SessionRow): void {
+    session.phase = { kind: 'ended' };
+    takeRow(session, row);
+    const reason = (row.reason || 'stopped') as EndReason;
+    const ended: Ended = {
+      type: 'ended',
+      session: session.id,
+      reason,
+      checkpoint: telling.checkpoint(session),
+      summary: {
+        recordedMs: row.totalMs,
+        overshootMs: row.overshootMs,
+        bySource: row.bySource,
+        startedAt: row.startedAt,
+        endedAt: row.endedAt,
+      },
+    };
+    session.wire?.send(ended);
+    const name = CLOSE_BY_REASON[reason] ?? 'sessionEnded';
+    session.wire?.close(CloseCode[name], name);
+    session.wire = null;
+    options.over(session);
+  }
+
+  return {
+    stop,
+    end,
+    stopFor(session, row) {
+      const { scope } = parseBudgetName(row.name);
+      if (row.stopReason === 'organizationSuspended') {
+        return stop(session, 'organizationSuspended', 'organization');
+      }
+      stop(session, scope === 'session' ? 'sessionLimit' : 'limitReached', scope);
+    },
+    foundEnded(session, row) {
+      if (session.phase.kind !== 'ended') finish(session, row);
+    },
+    stopAll() {
+      isStopped = true;
+      for (const timer of windows.values()) clearTimeout(timer);
+      windows.clear();
+    },
+  };
+}

@@ -1,0 +1,170 @@
+/** What a recorder is told: ticks, warnings, recoveries, sources, and its place when it starts. */
+import { parseBudgetName } from '../core/meter/budget-name.ts';
+import type { BudgetRow } from '../core/meter/commands.ts';
+import { sourceOf } from '../core/meter/projection.ts';
+import type {
+  Action,
+  Binding,
+  Reading,
+  ServerMessage,
+  Started,
+  Tick,
+} from '../core/protocol/messages.ts';
+import type { Budgets } from './budgets.ts';
+import type { CheckpointSeal } from './checkpoint.ts';
+import type { MeterTime } from './meter-time.ts';
+import { due, warningsOf } from './notices.ts';
+import { bindingOf, readingOf } from './reading.ts';
+import { type LiveSession, nextTick, witnessOf } from './session.ts';
+
+export interface TellingOptions {
+  budgets: Budgets;
+  time: MeterTime;
+  seal: CheckpointSeal;
+  clock: { monotonicMs(): number; wallMs(): number };
+  intervalMs: number;
+  timeoutMs: number;
+  /** pages of the app that sells minutes */
+  links: { buyUrl: string | null; upgradeUrl: string | null };
+}
+
+export interface Telling {
+  /** null where no budget of the session is known yet */
+  reading(session: LiveSession): Reading | null;
+  tickMessage(session: LiveSession): Tick;
+  tick(session: LiveSession): void;
+  started(session: LiveSession, resumed: boolean): Started;
+  /** warnings, recoveries and a source that are due; told by the very act */
+  news(session: LiveSession): ServerMessage[];
+  checkpoint(session: LiveSession): string;
+  /** what would help, most useful first */
+  actions(binding: Binding): Action[];
+}
+
+export function createTelling(options: TellingOptions): Telling {
+  const { budgets, time, seal, clock, links } = options;
+
+  function rowsOf(session: LiveSession): BudgetRow[] {
+    const rows: BudgetRow[] = [];
+    for (const name of session.joined.keys()) {
+      const row = budgets.get(name);
+      if (row) rows.push(row);
+    }
+    return rows;
+  }
+
+  function reading(session: LiveSession, row = bindingOf(rowsOf(session))): Reading | null {
+    return row ? readingOf(row, session.acknowledged.totalMs, time.now()) : null;
+  }
+
+  /** Between a recovery and the first reply no row is known: a reading that claims nothing. */
+  function readingOrBare(session: LiveSession, row?: BudgetRow): Reading {
+    return (
+      reading(session, row) ?? {
+        binding: 'organization',
+        sessionMs: session.acknowledged.totalMs,
+        usedMs: session.acknowledged.chargedMs,
+        limitMs: null,
+        remainingMs: null,
+        percent: 0,
+        source: session.told.source,
+        extraRemainingMs: 0,
+        burnRate: 0,
+        endsAt: null,
+        periodEndsAt: null,
+        at: Math.floor(time.now()),
+      }
+    );
+  }
+
+  function checkpoint(session: LiveSession): string {
+    const { id, org, user, startedAt, trustCaptured } = session;
+    const witness = witnessOf(session);
+    const sealedAt = clock.wallMs();
+    return seal.seal({ session: id, org, user, startedAt, trustCaptured, sealedAt, witness });
+  }
+
+  function actions(binding: Binding): Action[] {
+    const buy: Action = { type: 'buyExtraMinutes', ...(links.buyUrl && { url: links.buyUrl }) };
+    const upgrade: Action = { type: 'upgrade', ...(links.upgradeUrl && { url: links.upgradeUrl }) };
+    switch (binding) {
+      case 'organization':
+        return [buy, upgrade];
+      case 'member':
+        return [{ type: 'askAdmin' }];
+      case 'session':
+      case 'plan':
+      case 'feature':
+      case 'day':
+        return [upgrade];
+      case 'concurrency':
+        return [{ type: 'wait' }, upgrade];
+    }
+  }
+
+  function tickMessage(session: LiveSession): Tick {
+    const seq = nextTick(session, clock.monotonicMs());
+    return {
+      type: 'tick',
+      seq,
+      reading: readingOrBare(session),
+      checkpoint: checkpoint(session),
+    };
+  }
+
+  return {
+    reading,
+    tickMessage,
+    tick(session) {
+      session.wire?.send(tickMessage(session));
+    },
+
+    started(session, resumed) {
+      const rows = rowsOf(session);
+      const organization = rows.find((row) => row.name.startsWith('o|'));
+      if (organization) session.told.source = sourceOf(organization);
+      const warnings = rows.flatMap(warningsOf);
+      session.told.warnings = new Map(warnings.map((state) => [state.id, state]));
+      return {
+        type: 'started',
+        session: session.id,
+        epoch: session.epoch.counter,
+        resumed,
+        state: session.stopwatch.isRunning ? 'recording' : 'paused',
+        intervalMs: options.intervalMs,
+        timeoutMs: options.timeoutMs,
+        saveWindowMs: session.limits.saveWindowMs,
+        checkpoint: checkpoint(session),
+        reading: readingOrBare(session),
+        warnings,
+      };
+    },
+
+    news(session) {
+      const rows = rowsOf(session);
+      const messages: ServerMessage[] = [];
+      const { warnings, recovered } = due(session.told.warnings, rows);
+      for (const id of recovered) {
+        session.told.warnings.delete(id);
+        messages.push({ type: 'recovered', id, reading: readingOrBare(session) });
+      }
+      for (const { state, row } of warnings) {
+        session.told.warnings.set(state.id, state);
+        const { scope } = parseBudgetName(row.name);
+        const told = { ...state, reading: readingOrBare(session, row), actions: actions(scope) };
+        messages.push({ type: 'warning', ...told });
+      }
+      const organization = rows.find((row) => row.name.startsWith('o|'));
+      const source = organization ? sourceOf(organization) : session.told.source;
+      if (source !== session.told.source) {
+        const from = session.told.source;
+        session.told.source = source;
+        messages.push({ type: 'source', from, to: source, reading: readingOrBare(session) });
+      }
+      return messages;
+    },
+
+    checkpoint,
+    actions,
+  };
+}

@@ -1,0 +1,55 @@
+/**
+ * Looks over all sessions and sockets twice a second: recorders that no longer answer, readers that
+ * do not keep up, sessions that have been without the meter for too long.
+ */
+import { CloseCode } from '../core/protocol/close-codes.ts';
+import { MAX_UNSENT_BYTES, MAX_UNSENT_MS } from '../core/protocol/limits.ts';
+import type { Connection } from './connection.ts';
+import type { LiveSession } from './session.ts';
+
+const LOOK_MS = 500;
+
+export interface WatchOptions {
+  monotonicMs(): number;
+  /** real ms of silence after which a recorder is taken for gone: interval + timeout */
+  silenceMs: number;
+  sessions(): Iterable<LiveSession>;
+  connections(): Iterable<Connection>;
+  /** real ms since the meter last answered */
+  meterSilentMs(): number;
+  meterFailed(session: LiveSession): void;
+}
+
+export function startWatch(options: WatchOptions): { stop(): Promise<void> } {
+  const { monotonicMs, silenceMs } = options;
+
+  function look(): void {
+    const now = monotonicMs();
+    const silent = options.meterSilentMs();
+    for (const session of options.sessions()) {
+      if (session.wire && now - session.heardAt > silenceMs) {
+        session.wire.close(CloseCode.beatTimeout, 'beatTimeout');
+      }
+      const { onMeterFailure, meterFailureMs } = session.limits;
+      // A call may be slow; a meter that is away is asked again and again.
+      const patience = onMeterFailure === 'continue' ? meterFailureMs : silenceMs;
+      if (silent > patience) options.meterFailed(session);
+    }
+    for (const connection of options.connections()) {
+      const isSlow = connection.socket.unsentBytes() > MAX_UNSENT_BYTES;
+      if (!isSlow) connection.slowSince = null;
+      else if (connection.slowSince === null) connection.slowSince = now;
+      else if (now - connection.slowSince > MAX_UNSENT_MS) {
+        connection.close(CloseCode.slowConsumer, 'slowConsumer');
+        connection.socket.terminate();
+      }
+    }
+  }
+
+  const timer = setInterval(look, LOOK_MS);
+  return {
+    async stop() {
+      clearInterval(timer);
+    },
+  };
+}
