@@ -1,0 +1,208 @@
+/** The recorder page: what a person presses, and what they are told. */
+import { isOver, MeterClient, type MeterState, storageCheckpointStore } from '../index.ts';
+import { type DemoConfig, fetchConfig, fetchTicket, giveExtraMinutes } from './demo-api.ts';
+import { element, setText } from './element.ts';
+import { passed } from './format.ts';
+import { MeterView } from './meter-view.ts';
+import { Microphone } from './microphone.ts';
+import { Notice } from './notice.ts';
+import { RecordingList } from './recording-list.ts';
+import { Recordings } from './recordings.ts';
+import { SAVE_SENTENCES, sourceSentence, stopSentence, warningSentence } from './sentences.ts';
+import { Take } from './take.ts';
+import { Toasts } from './toasts.ts';
+import { Waveform } from './waveform.ts';
+
+const EXTRA_MINUTES = 5;
+/** A session of before a reload is offered again for as long as it can be resumed by default. */
+const RESUMABLE_MS = 120_000;
+
+class RecorderPage {
+  readonly #config: DemoConfig;
+  readonly #user: string;
+  readonly #recordings: Recordings;
+  readonly #list: RecordingList;
+  readonly #view: MeterView;
+  readonly #store;
+  readonly #notice = new Notice();
+  readonly #toasts = new Toasts();
+  readonly #waveform = new Waveform(element<HTMLCanvasElement>('waveform'));
+  readonly #record = element<HTMLButtonElement>('record');
+  readonly #pause = element<HTMLButtonElement>('pause');
+  readonly #stop = element<HTMLButtonElement>('stop');
+  readonly #told = new Set<string>();
+  #session: string | null;
+  #take: Take | null = null;
+  #source: string | null = null;
+  #shown = '';
+
+  constructor(config: DemoConfig, recordings: Recordings, asked: URLSearchParams) {
+    this.#config = config;
+    this.#user = asked.get('user') ?? config.user;
+    this.#session = asked.get('session');
+    this.#recordings = recordings;
+    this.#list = new RecordingList(recordings);
+    this.#view = new MeterView(config.speed);
+    this.#store = storageCheckpointStore(sessionStorage, `taximeter:${this.#user}`);
+    setText(element('org'), config.org);
+    setText(element('user'), this.#user);
+    const clock = element('test-clock');
+    clock.hidden = config.speed === 1;
+    const rate = config.speed === 60 ? 'a minute' : `${config.speed} seconds`;
+    setText(clock, `Test clock ×${config.speed}: one real second is ${rate} of meter time.`);
+    this.#record.addEventListener('click', () => void this.record());
+    this.#stop.addEventListener('click', () => void this.#take?.stop().then(() => this.#over()));
+    this.#pause.addEventListener('click', () => this.#togglePause());
+    element('extra-minutes').addEventListener('click', () => void this.#giveMinutes());
+    window.addEventListener('online', () => this.#take?.client.wake());
+    document.addEventListener('visibilitychange', () => this.#take?.client.wake());
+  }
+
+  async open(startsItself: boolean): Promise<void> {
+    await this.#list.show();
+    const kept = this.#store.load();
+    const open = kept !== null && Date.now() - kept.savedAt < RESUMABLE_MS;
+    if (kept !== null && !open) this.#store.clear();
+    if (startsItself) {
+      await this.record();
+    } else if (open) {
+      const text = `It stands at ${passed(kept.recordedMs)}, and can be taken up for two minutes.`;
+      this.#notice.show('note', 'A session is open from before the reload', text, [
+        { label: 'Continue recording', press: () => void this.record() },
+        { label: 'End it', press: () => void this.#endKept() },
+      ]);
+    }
+  }
+
+  async record(): Promise<void> {
+    this.#record.disabled = true;
+    this.#notice.hide();
+    this.#toasts.clear();
+    this.#told.clear();
+    this.#source = null;
+    try {
+      const microphone = await Microphone.open();
+      const take = new Take({
+        microphone,
+        recordings: this.#recordings,
+        getTicket: () => fetchTicket(this.#user),
+        store: this.#store,
+        session: this.#session,
+        speed: this.#config.speed,
+        listener: (state) => this.#changed(state),
+      });
+      this.#take = take;
+      // A session is taken over once; the next recording is a session of its own.
+      this.#session = null;
+      requestAnimationFrame((nowMs) => this.#frame(take, nowMs));
+      await take.start();
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      this.#notice.show('stop', 'No microphone', text);
+    }
+    this.#record.disabled = false;
+  }
+
+  /** Shows what moves, for as long as this take is the one on the page. */
+  #frame(take: Take, nowMs: number): void {
+    if (this.#take !== take) return;
+    const state = take.client.getState();
+    this.#view.show(state, take.client.at(nowMs), nowMs);
+    if (state.phase === 'recording') this.#waveform.show(take.microphone.level, nowMs);
+    if (!isOver(state)) requestAnimationFrame((next) => this.#frame(take, next));
+  }
+
+  #changed(state: MeterState): void {
+    const live = state.phase === 'recording' || state.phase === 'paused';
+    const nowMs = performance.now();
+    if (this.#take !== null) this.#view.show(state, this.#take.client.at(nowMs), nowMs);
+    this.#record.hidden = live || state.phase === 'stopping';
+    this.#pause.hidden = !live;
+    this.#stop.hidden = !live;
+    setText(this.#pause, state.phase === 'paused' ? 'Resume' : 'Pause');
+    document.title = live ? `${passed(state.reading?.sessionMs ?? 0)} – Taximeter` : 'Taximeter';
+    this.#showSession(state);
+    this.#tellWarnings(state);
+    const source = state.source?.to ?? null;
+    if (source !== null && source !== this.#source) {
+      this.#toasts.show('source', sourceSentence(source), source === 'plan' ? 'note' : 'extra');
+    }
+    this.#source = source;
+    if (state.refusal !== null) {
+      this.#notice.show('stop', 'Recording was refused', state.refusal.detail);
+      this.#notice.offer(state.refusal.actions, () => void this.#giveMinutes());
+    } else if (state.stop !== null) {
+      const [title, text] = stopSentence(state.stop.reason, state.stop.detail);
+      this.#notice.show('stop', title, `${text} ${SAVE_SENTENCES[state.save]}`);
+      this.#notice.offer(state.stop.actions, () => void this.#giveMinutes());
+    }
+    const now = `${state.phase} ${state.save}`;
+    if (now !== this.#shown && (isOver(state) || state.stop !== null)) void this.#over();
+    this.#shown = now;
+  }
+
+  #tellWarnings(state: MeterState): void {
+    for (const { id, scope, threshold } of state.warnings) {
+      if (this.#told.has(id)) continue;
+      this.#told.add(id);
+      const close = !('percent' in threshold) || threshold.percent >= 90;
+      this.#toasts.show(id, warningSentence(scope, threshold), close ? 'close' : 'near');
+    }
+    for (const id of this.#told) {
+      if (state.warnings.some((warning) => warning.id === id)) continue;
+      this.#told.delete(id);
+      this.#toasts.withdraw(id);
+    }
+  }
+
+  #showSession(state: MeterState): void {
+    const line = element('session-line');
+    if (state.session === null || line.dataset.session === state.session) return;
+    line.dataset.session = state.session;
+    const link = document.createElement('a');
+    link.href = `/?${new URLSearchParams({ user: this.#user, session: state.session })}`;
+    link.target = '_blank';
+    link.textContent = 'take it over in another window';
+    line.replaceChildren(`Session ${state.session} · `, link);
+  }
+
+  async #over(): Promise<void> {
+    this.#waveform.clear();
+    const writer = this.#take?.writer ?? null;
+    const unstored = writer === null || writer.isStored ? null : writer;
+    await this.#list.show(unstored);
+  }
+
+  #togglePause(): void {
+    if (this.#take?.client.getState().phase === 'paused') this.#take.resume();
+    else this.#take?.pause();
+  }
+
+  async #giveMinutes(): Promise<void> {
+    try {
+      await giveExtraMinutes(EXTRA_MINUTES);
+      this.#toasts.show('given', `${EXTRA_MINUTES} extra minutes were added.`, 'extra');
+    } catch (error) {
+      this.#toasts.show('given', error instanceof Error ? error.message : String(error), 'close');
+    }
+  }
+
+  /** Ends the session of before the reload without recording anything more. */
+  async #endKept(): Promise<void> {
+    this.#notice.hide();
+    const getTicket = () => fetchTicket(this.#user);
+    const client = new MeterClient({ urls: [location.origin], getTicket, store: this.#store });
+    client.pause();
+    await client.start();
+    await client.stop();
+  }
+}
+
+try {
+  const asked = new URLSearchParams(location.search);
+  const page = new RecorderPage(await fetchConfig(), await Recordings.open(), asked);
+  await page.open(asked.get('auto') === '1');
+} catch (error) {
+  const text = error instanceof Error ? error.message : String(error);
+  new Notice().show('stop', 'This page cannot begin', text);
+}
