@@ -13,7 +13,7 @@ import { seed } from './model/seed.ts';
 import { sessionRow } from './model/session.ts';
 import { describeFields, settled } from './model/settle.ts';
 import type { ModelShard } from './model/shard.ts';
-import { emptyShard } from './model/shard.ts';
+import { emptyShard, sessionKey } from './model/shard.ts';
 import type { Turn } from './model/turn.ts';
 import { beginTurn, finishTurn, rowsOf } from './model/turn.ts';
 
@@ -119,11 +119,11 @@ export function createModel(options: ModelOptions): Model {
 
     stop: async (org, id) =>
       run(shardOf(org), (turn) => {
-        const session = turn.shard.sessions.get(id);
+        const session = turn.shard.sessions.get(sessionKey({ org, session: id }));
         if (session === undefined) return { status: 'unknown' as const };
         if (session.state === 'ended') return { status: 'ended' as const };
         if (session.stoppedBy === '') session.stoppedBy = 'session';
-        turn.events.push({ kind: 'stop', session: id });
+        turn.events.push({ kind: 'stop', org, session: id });
         return { status: 'ok' as const };
       }),
 
@@ -155,7 +155,7 @@ export function createModel(options: ModelOptions): Model {
       }),
     readSession: async (org, id) =>
       run(shardOf(org), (turn) => {
-        const session = turn.shard.sessions.get(id);
+        const session = turn.shard.sessions.get(sessionKey({ org, session: id }));
         if (session === undefined) return { status: 'unknown' as const };
         const row = sessionRow(turn.shard, session);
         return { status: 'ok' as const, now: turn.now, session: row };

@@ -4,6 +4,7 @@ import type { BeatItem, BeatReply, CloseCommand, CloseReply, Epoch } from '../co
 import { drawsOn, leave, namesOf } from './membership.ts';
 import { sessionRow } from './session.ts';
 import type { ModelSession } from './shard.ts';
+import { sessionKey } from './shard.ts';
 import type { Turn } from './turn.ts';
 import { clocksAgree, finishTurn, putSession, rowsOf } from './turn.ts';
 import { NO_HALT, settleState, speak } from './word.ts';
@@ -15,10 +16,12 @@ export function beat(
   gatewayWallMs: number,
   drawn: Set<BudgetName>,
 ): BeatReply {
-  const session = turn.shard.sessions.get(item.session);
+  const session = turn.shard.sessions.get(sessionKey(item));
   if (session === undefined) return silence('unknown');
-  // Rule 15: words of another epoch change nothing.
-  if (!sameEpoch(session.epoch, item.epoch)) return answer('superseded', session, NO_HALT);
+  const owner = compareEpochs(item.epoch, session.epoch);
+  // Rule 15: words of another epoch change nothing. A newer one is of before a recovery.
+  if (owner < 0) return answer('superseded', session, NO_HALT);
+  if (owner > 0) return silence('unknown');
   const note = () => {
     for (const budget of drawsOn(turn.shard, session)) drawn.add(budget.name);
   };
@@ -41,11 +44,12 @@ export function beat(
 
 export function close(turn: Turn, command: CloseCommand): CloseReply {
   const { now } = turn;
-  const session = turn.shard.sessions.get(command.session);
+  const session = turn.shard.sessions.get(sessionKey(command));
   if (session === undefined) return { status: 'unknown', now };
   if ('owner' in command.by) {
     const { owner, totalMs, ageMs } = command.by;
-    if (!sameEpoch(session.epoch, owner)) return { status: 'superseded', now };
+    const order = compareEpochs(owner, session.epoch);
+    if (order !== 0) return { status: order < 0 ? 'superseded' : 'unknown', now };
     const believed = clocksAgree(turn, command.gatewayWallMs);
     if (totalMs >= session.totalMs) {
       speak(turn, session, { totalMs, at: now - ageMs, state: session.state, believed });
@@ -77,8 +81,9 @@ function end(turn: Turn, session: ModelSession, reason: string): void {
   putSession(turn, session);
 }
 
-function sameEpoch(a: Epoch, b: Epoch): boolean {
-  return a.generation === b.generation && a.counter === b.counter;
+/** Generation first. */
+export function compareEpochs(a: Epoch, b: Epoch): number {
+  return a.generation - b.generation || a.counter - b.counter;
 }
 
 function answer(

@@ -75,7 +75,8 @@ export function charge(turn: Turn, session: ModelSession, wantedMs: number): num
   // Extra minutes are shared by all periods: a draw moves the limits of the others too.
   if (drawnMs > 0) {
     for (const budget of organizationBudgets(turn.shard, session.org)) {
-      if (!budgets.includes(budget)) afterCharge(turn, budget);
+      const isOver = budget.endsAt !== null && turn.now >= budget.endsAt;
+      if (!budgets.includes(budget) && !isOver) afterCharge(turn, budget);
     }
   }
   return chargedMs;

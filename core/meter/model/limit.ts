@@ -1,6 +1,6 @@
 /** What follows when a budget was charged or its limit moved: crossings (rules 8, 9) and stops (6). */
 import type { StopReason } from '../commands.ts';
-import { levelArmed, levelHolds, limitMs, roomMs, versionOf } from './budget.ts';
+import { levelArmed, levelHolds, roomMs, versionOf } from './budget.ts';
 import { drawsOn } from './membership.ts';
 import type { ModelBudget } from './shard.ts';
 import type { Turn } from './turn.ts';
@@ -15,15 +15,28 @@ export function afterCharge(turn: Turn, budget: ModelBudget): void {
   stopIfNothingRemains(turn, budget);
 }
 
-/** After a change of quota, mode, cap, levels or grant. `limitBeforeMs` is infinity if unlimited. */
-export function afterLimitChange(turn: Turn, budget: ModelBudget, limitBeforeMs: number): void {
+/**
+ * A budget that is new here brings its crossings from the ledger. One of the present version held
+ * when it was crossed, and no limit has changed since: it is kept even where what is settled does
+ * not show it yet (recovery), or it would be told twice. Of an older one only what is seen counts.
+ */
+export function afterFirstSeed(turn: Turn, budget: ModelBudget): void {
+  const version = versionOf(turn.shard, budget);
+  budget.levels.forEach((level, i) => {
+    const isPresent = budget.crossed[i] === version;
+    if (!isPresent && !levelHolds(turn.shard, budget, level)) budget.crossed[i] = 0;
+  });
+  afterCharge(turn, budget);
+}
+
+/** After a change of quota, mode, cap, levels or grant. */
+export function afterLimitChange(turn: Turn, budget: ModelBudget): void {
   budget.levels.forEach((level, i) => {
     if (!levelHolds(turn.shard, budget, level)) budget.crossed[i] = 0;
   });
-  const rose = limitMs(turn.shard, budget) > limitBeforeMs;
-  if (rose && roomMs(turn.shard, budget) > 0 && budget.stopReason === 'limitReached') {
-    clearStop(budget);
-  }
+  const hasRoom = roomMs(turn.shard, budget) > 0;
+  // A suspension is cleared only by its end.
+  if (hasRoom && budget.stopReason === 'limitReached') clearStop(budget);
   afterCharge(turn, budget);
 }
 
@@ -40,6 +53,7 @@ function stopIfNothingRemains(turn: Turn, budget: ModelBudget): void {
 export function stopBudget(turn: Turn, budget: ModelBudget, reason: StopReason): void {
   budget.stops += 1;
   budget.stoppedAt = turn.now;
+  budget.lastStopAt = turn.now;
   budget.stopReason = reason;
   // The end of the plan is above all its percent levels; a suspension says nothing of the plan.
   if (reason === 'limitReached') {

@@ -9,7 +9,7 @@ export function drawsOn(shard: ModelShard, session: ModelSession): ModelBudget[]
 }
 
 export function namesOf(session: ModelSession, period: number): BudgetName[] {
-  return [...periodNames(session, period), sessionBudget(session.session)];
+  return [...periodNames(session, period), sessionBudget(session.org, session.session)];
 }
 
 export function periodNames(of: { org: string; user: string }, period: number): BudgetName[] {

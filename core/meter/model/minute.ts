@@ -1,5 +1,6 @@
 /** Rule 10: minutes are numbered by charged time; a record says what of one fell into one period. */
 import type { ModelSession } from './shard.ts';
+import { sessionKey } from './shard.ts';
 import type { Turn } from './turn.ts';
 import { putUnsettled } from './turn.ts';
 
@@ -25,5 +26,5 @@ function write(turn: Turn, session: ModelSession, minute: number): void {
   const from = Math.max(minute * MINUTE_MS, markMs);
   const to = Math.min((minute + 1) * MINUTE_MS, session.chargedMs);
   if (to <= from) return;
-  putUnsettled(turn, `m|${session.session}|${minute}|${session.period}`, to - from);
+  putUnsettled(turn, `m|${sessionKey(session)}|${minute}|${session.period}`, to - from);
 }

@@ -9,6 +9,7 @@ import { afterCharge, clearStop } from './limit.ts';
 import { drawsOn, leave, namesOf, periodNames, stopIfBudgetsAreStopped } from './membership.ts';
 import { fromLedger, fromWitness, newSession, sessionRow } from './session.ts';
 import type { ModelBudget, ModelSession } from './shard.ts';
+import { sessionKey } from './shard.ts';
 import { splitAlone } from './split.ts';
 import type { Turn } from './turn.ts';
 import { clocksAgree, finishTurn, putSession, rowsOf } from './turn.ts';
@@ -28,7 +29,7 @@ export function open(turn: Turn, command: OpenCommand): OpenReply {
 /** Rule 16: what Redis does not know is looked up in Postgres before it is thought new. */
 function remember(turn: Turn, command: OpenCommand): ModelSession | 'new' | 'unknown' {
   const { base, witness } = command;
-  const session = turn.shard.sessions.get(command.session);
+  const session = turn.shard.sessions.get(sessionKey(command));
   if (session !== undefined) return session;
   if (base === null) return 'unknown';
   if (base.startedAt > 0) return fromLedger(command, base, turn.now);
@@ -63,7 +64,7 @@ function start(turn: Turn, command: OpenCommand): OpenReply {
   for (const budget of budgets) if (budget.stoppedAt > 0) clearStop(budget);
   const session = newSession(command, now, [{ period: command.period, chargedMs: 0 }]);
   session.epoch = { generation: turn.head.generation, counter: 1 };
-  shard.sessions.set(session.session, session);
+  shard.sessions.set(sessionKey(session), session);
   limitItself(turn, session, command);
   settleState(turn, session, 'recording');
   putSession(turn, session);
@@ -72,8 +73,8 @@ function start(turn: Turn, command: OpenCommand): OpenReply {
 
 /** Rule 6: what stopped sessions may still prove is not given away again. */
 function unprovenMs(budget: ModelBudget): number {
-  const { unprovenCount, unprovenSumMs, stoppedAt, startsAt } = budget;
-  return Math.max(0, unprovenCount * (stoppedAt - startsAt) - unprovenSumMs);
+  const { unprovenCount, unprovenSumMs, lastStopAt, startsAt } = budget;
+  return Math.max(0, unprovenCount * (lastStopAt - startsAt) - unprovenSumMs);
 }
 
 function tooShortFor(
@@ -86,13 +87,13 @@ function tooShortFor(
   const short = budgets.find((budget) => roomMs(turn.shard, budget) < plannedMs);
   if (short !== undefined) return short.name;
   const itself = sessionLimitMs !== null && sessionLimitMs < plannedMs;
-  return itself ? sessionBudget(command.session) : undefined;
+  return itself ? sessionBudget(command.org, command.session) : undefined;
 }
 
 function resume(turn: Turn, command: OpenCommand, session: ModelSession): OpenReply {
   const { shard } = turn;
-  const isNews = !shard.sessions.has(session.session);
-  shard.sessions.set(session.session, session);
+  const isNews = !shard.sessions.has(sessionKey(session));
+  shard.sessions.set(sessionKey(session), session);
   stopIfBudgetsAreStopped(shard, session);
   if (isNews && command.base?.startedAt === 0) putSession(turn, session);
   // Rule 23: charged before the answer, even if the answer is a refusal.
@@ -117,7 +118,7 @@ function resume(turn: Turn, command: OpenCommand, session: ModelSession): OpenRe
   session.epoch = { generation: turn.head.generation, counter: before + 1 };
   if (before > 0) {
     const epoch = { ...session.epoch };
-    turn.events.push({ kind: 'superseded', session: session.session, epoch });
+    turn.events.push({ kind: 'superseded', org: session.org, session: session.session, epoch });
   }
   settleState(turn, session, paused ? 'paused' : 'recording');
   return opened(turn, session, 'resumed');
@@ -129,7 +130,7 @@ function unheardMs(turn: Turn, command: OpenCommand, session: ModelSession): num
   const recorded =
     countsTime(session.state) ||
     (session.state === 'detached' && session.detachedFrom === 'recording');
-  if (!recorded || session.answeredStop) return 0;
+  if (!recorded || session.stoppedBy !== '') return 0;
   const gapMs = turn.now - session.chargedUpTo;
   return gapMs > 0 && gapMs <= command.countedGapMs ? gapMs : 0;
 }
@@ -140,9 +141,12 @@ function isPaused(session: ModelSession): boolean {
   return session.state === 'detached' && session.detachedFrom === 'paused';
 }
 
+/** Its own longest length, and the levels at which to warn of it. */
+type Length = Pick<OpenCommand, 'sessionLimitMs' | 'sessionLevels'>;
+
 /** A session's own budget: made once, on its first `open` that names a longest length. */
-function limitItself(turn: Turn, session: ModelSession, command: OpenCommand): void {
-  const name = sessionBudget(session.session);
+export function limitItself(turn: Turn, session: ModelSession, command: Length): void {
+  const name = sessionBudget(session.org, session.session);
   if (command.sessionLimitMs === null || turn.shard.budgets.has(name)) return;
   const settled = { sequence: -1, usedMs: 0, planMs: 0, extraMs: 0, overageMs: 0 };
   const budget: ModelBudget = {
@@ -166,6 +170,7 @@ function limitItself(turn: Turn, session: ModelSession, command: OpenCommand): v
     unprovenSumMs: 0,
     stops: 0,
     stoppedAt: 0,
+    lastStopAt: 0,
     stopReason: '',
     levels: [...command.sessionLevels],
     crossed: command.sessionLevels.map(() => 0),
@@ -192,7 +197,7 @@ function ended(turn: Turn, session: ModelSession, isNews: boolean): OpenReply {
   const row = sessionRow(turn.shard, session);
   const budgets = rowsOf(turn, namesOf(session, session.period));
   // The ledger has all of it, unless the witness knew more: nothing would ever retire its record.
-  if (isNews && row.unsettled === 0) turn.shard.sessions.delete(session.session);
+  if (isNews && row.unsettled === 0) turn.shard.sessions.delete(sessionKey(session));
   return { status: 'ended', now: turn.now, session: row, budgets, minutes: [...turn.fields] };
 }
 

@@ -1,10 +1,13 @@
 /** Rule 22: `flush`, `adopt` and `assert`. One path, whatever was lost. */
 import type { AdoptCommand, AssertCommand, AssertReply, Recover, Unsettled } from '../commands.ts';
+import { compareEpochs } from './beat.ts';
 import { leave, namesOf, stopIfBudgetsAreStopped } from './membership.ts';
 import { writeOpenMinute } from './minute.ts';
+import { limitItself } from './open.ts';
 import { fromLedger, fromWitness, sessionRow } from './session.ts';
 import { describeFields } from './settle.ts';
 import type { ModelSession } from './shard.ts';
+import { sessionKey } from './shard.ts';
 import type { Turn } from './turn.ts';
 import { finishTurn, putSession, rowsOf } from './turn.ts';
 import { budgetsNeeded, raise } from './witness.ts';
@@ -23,25 +26,25 @@ export function adopt(
 ): Exclude<Recover | { status: 'staleGeneration' } | { status: 'ok' }, Recover> {
   if (command.generation !== turn.head.generation) return { status: 'staleGeneration' };
   for (const { base, ...ids } of command.sessions) {
-    if (turn.shard.sessions.has(ids.session)) continue;
+    if (turn.shard.sessions.has(sessionKey(ids))) continue;
     const session = fromLedger(ids, base, turn.now);
-    turn.shard.sessions.set(ids.session, session);
+    turn.shard.sessions.set(sessionKey(ids), session);
     stopIfBudgetsAreStopped(turn.shard, session);
   }
   return { status: 'ok' };
 }
 
-/** (e) What a gateway remembers. Charged whoever says it; ownership goes by the counter. */
+/** (e) What a gateway remembers. Charged whoever says it; ownership goes by the epoch. */
 export function assertSession(turn: Turn, command: AssertCommand): AssertReply {
   const { shard, now } = turn;
   const { base, witness } = command;
-  const known = shard.sessions.get(command.session);
+  const known = shard.sessions.get(sessionKey(command));
   if (known === undefined && base === null) return { status: 'unknown' };
   const session = known ?? rememberedOf(turn, command);
   const missing = budgetsNeeded(session, witness).filter((name) => !shard.budgets.has(name));
   if (missing.length > 0) return { status: 'unseeded', budgets: missing };
 
-  shard.sessions.set(session.session, session);
+  shard.sessions.set(sessionKey(session), session);
   stopIfBudgetsAreStopped(shard, session);
   if (known === undefined && base?.startedAt === 0) putSession(turn, session);
   raise(turn, session, witness);
@@ -50,7 +53,7 @@ export function assertSession(turn: Turn, command: AssertCommand): AssertReply {
   const row = sessionRow(shard, session);
   const budgets = rowsOf(turn, namesOf(session, session.period));
   if (known === undefined && status === 'ended' && row.unsettled === 0) {
-    shard.sessions.delete(session.session);
+    shard.sessions.delete(sessionKey(session));
   }
   return { status, now, session: row, budgets, minutes: [...turn.fields] };
 }
@@ -68,10 +71,12 @@ function takeOver(
 ): 'ok' | 'superseded' | 'ended' {
   const { witness } = command;
   if (session.state === 'ended') return 'ended';
-  if (witness.epoch.counter < session.epoch.counter) return 'superseded';
-  session.epoch = { generation: turn.head.generation, counter: witness.epoch.counter };
+  if (compareEpochs(witness.epoch, session.epoch) < 0) return 'superseded';
+  limitItself(turn, session, command);
+  session.epoch = { ...witness.epoch };
   session.lastAnswerAt = turn.now;
   leave(turn.shard, session);
+  if (witness.totalMs >= session.totalMs) session.chargedUpTo = witness.at;
   settleState(turn, session, witness.state);
   return 'ok';
 }

@@ -2,8 +2,7 @@
 
 import { parseBudgetName } from '../budget-name.ts';
 import type { AccountSeed, BudgetSeed, SeedCommand, SeedReply } from '../commands.ts';
-import { limitMs } from './budget.ts';
-import { afterCharge, afterLimitChange, clearStop, stopBudget } from './limit.ts';
+import { afterCharge, afterFirstSeed, afterLimitChange, clearStop, stopBudget } from './limit.ts';
 import { applyAccount, applyBudget } from './settle.ts';
 import type { ModelBudget } from './shard.ts';
 import { organizationBudgets } from './shard.ts';
@@ -14,16 +13,18 @@ import { finishTurn, rowsOf } from './turn.ts';
 export function seed(turn: Turn, command: SeedCommand): SeedReply {
   if (command.generation !== turn.head.generation) return { status: 'staleGeneration' };
   const { shard } = turn;
-  const limitsBefore = new Map<ModelBudget, number>();
-  for (const budget of shard.budgets.values()) limitsBefore.set(budget, limitMs(shard, budget));
 
   const granted = seedAccount(turn, command.account);
+  const created = new Set<ModelBudget>();
   const moved = new Set<ModelBudget>();
   const resettled = new Set<ModelBudget>();
   for (const budgetSeed of command.budgets) {
     const budget = shard.budgets.get(budgetSeed.name);
-    if (budget === undefined) moved.add(createBudget(turn, budgetSeed));
-    else {
+    if (budget === undefined) {
+      const fresh = createBudget(turn, budgetSeed);
+      created.add(fresh);
+      moved.add(fresh);
+    } else {
       if (changeLimit(budget, budgetSeed)) moved.add(budget);
       if (applyBudget(budget, budgetSeed.settled)) resettled.add(budget);
     }
@@ -38,9 +39,8 @@ export function seed(turn: Turn, command: SeedCommand): SeedReply {
   for (const budget of touched) if (budget.scope !== 'organization') splitAlone(budget);
 
   for (const budget of moved) {
-    const before = limitsBefore.get(budget);
-    if (before === undefined) afterCharge(turn, budget);
-    else afterLimitChange(turn, budget, before);
+    if (created.has(budget)) afterFirstSeed(turn, budget);
+    else afterLimitChange(turn, budget);
   }
   if (anew) for (const budget of ofOrganization) touched.add(budget);
   for (const budget of touched) if (!moved.has(budget)) afterCharge(turn, budget);
@@ -87,6 +87,7 @@ function createBudget(turn: Turn, budgetSeed: BudgetSeed): ModelBudget {
     unprovenSumMs: 0,
     stops: 0,
     stoppedAt: 0,
+    lastStopAt: 0,
     stopReason: '',
     levels: [...budgetSeed.levels],
     crossed: budgetSeed.levels.map((_level, i) => budgetSeed.crossed[i] ?? 0),

@@ -1,6 +1,7 @@
 /** A session's record: how it begins, how it is remembered again, how it is shown. */
 import type { LedgerBase, PeriodMark, SessionRow, Witness } from '../commands.ts';
 import type { ModelSession, ModelShard } from './shard.ts';
+import { sessionKey } from './shard.ts';
 
 export interface SessionIds {
   session: string;
@@ -25,7 +26,6 @@ export function newSession(ids: SessionIds, startedAt: number, marks: PeriodMark
     endedAt: 0,
     reason: '',
     stoppedBy: '',
-    answeredStop: false,
     period: marks.at(-1)?.period ?? 0,
     marks: marks.map((mark) => ({ ...mark })),
     bySource: { planMs: 0, extraMs: 0, overageMs: 0 },
@@ -57,18 +57,19 @@ export function fromWitness(ids: SessionIds, witness: Witness): ModelSession {
 }
 
 /** Fields of it that wait to be settled: minutes, its own row, alerts of its own budget. */
-export function unsettledFields(shard: ModelShard, session: string): number {
+export function unsettledFields(shard: ModelShard, key: string): number {
   let count = 0;
   for (const field of shard.unsettled.keys()) {
-    if (sessionOfField(field) === session) count += 1;
+    if (sessionOfField(field) === key) count += 1;
   }
   return count;
 }
 
+/** The key of the session that a field is of, if it is of one. */
 export function sessionOfField(field: string): string | undefined {
-  const [kind, first, second] = field.split('|');
-  if (kind === 'a') return first === 's' ? second : undefined;
-  return first;
+  const [kind, first, second, third] = field.split('|');
+  if (kind === 'a') return first === 's' ? `${second}|${third}` : undefined;
+  return `${first}|${second}`;
 }
 
 export function sessionRow(shard: ModelShard, session: ModelSession): SessionRow {
@@ -90,6 +91,6 @@ export function sessionRow(shard: ModelShard, session: ModelSession): SessionRow
     period: session.period,
     marks: session.marks.map((mark) => ({ ...mark })),
     bySource: { ...session.bySource },
-    unsettled: unsettledFields(shard, session.session),
+    unsettled: unsettledFields(shard, sessionKey(session)),
   };
 }

@@ -66,12 +66,12 @@ function remove(turn: Turn, fields: { field: string; value: string }[]): number 
     const session = sessionOfField(field);
     if (session !== undefined) touched.add(session);
   }
-  for (const session of touched) {
-    if (shard.sessions.get(session)?.state !== 'ended') continue;
-    if (unsettledFields(shard, session) > 0) continue;
-    shard.sessions.delete(session);
-    shard.budgets.delete(sessionBudget(session));
-    turn.events.push({ kind: 'retired', session });
+  for (const key of touched) {
+    const session = shard.sessions.get(key);
+    if (session?.state !== 'ended' || unsettledFields(shard, key) > 0) continue;
+    shard.sessions.delete(key);
+    shard.budgets.delete(sessionBudget(session.org, session.session));
+    turn.events.push({ kind: 'retired', org: session.org, session: session.session });
   }
   return removed;
 }
@@ -95,11 +95,11 @@ function describe(shard: ModelShard, field: string, value: string): Unsettled[] 
     const alert = { budget: name, org, level: Number(level), version: Number(version) };
     return [{ ...base, kind: 'alert', ...alert, at: number }];
   }
-  const session = shard.sessions.get(rest[0] ?? '');
+  const session = shard.sessions.get(`${rest[0]}|${rest[1]}`);
   if (session === undefined) return [];
   if (kind === 's') return [{ ...base, kind: 'session', row: sessionRow(shard, session) }];
   const { org, user, startedAt } = session;
-  const minute = { minute: Number(rest[1]), period: Number(rest[2]), ms: number };
+  const minute = { minute: Number(rest[2]), period: Number(rest[3]), ms: number };
   const ids = { session: session.session, org, user, startedAt };
   return [{ ...base, kind: 'minute', ...ids, ...minute }];
 }

@@ -38,6 +38,8 @@ export interface ModelBudget {
   unprovenSumMs: number;
   stops: number;
   stoppedAt: number;
+  /** when it last stopped, whatever has cleared the stop since */
+  lastStopAt: number;
   stopReason: StopReason;
   levels: Level[];
   crossed: number[];
@@ -70,8 +72,6 @@ export interface ModelSession {
   endedAt: number;
   reason: string;
   stoppedBy: string;
-  /** it has spoken since it was stopped: what comes later is not recorded time any more */
-  answeredStop: boolean;
   period: number;
   marks: PeriodMark[];
   bySource: { planMs: number; extraMs: number; overageMs: number };
@@ -93,6 +93,7 @@ export interface ModelShard {
   head: ModelHead | null;
   accounts: Map<string, ModelAccount>;
   budgets: Map<BudgetName, ModelBudget>;
+  /** by `org|session`: organizations choose ids without asking each other */
   sessions: Map<string, ModelSession>;
   /** the unsettled set: field to value */
   unsettled: Map<string, string>;
@@ -107,6 +108,10 @@ export function emptyShard(number: number): ModelShard {
     sessions: new Map(),
     unsettled: new Map(),
   };
+}
+
+export function sessionKey(of: { org: string; session: string }): string {
+  return `${of.org}|${of.session}`;
 }
 
 /** Organization budgets of one organization, the older period first (rule 12). */

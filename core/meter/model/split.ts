@@ -1,17 +1,16 @@
 /** Rule 12: the live split into plan, extra and overage follows the ledger; `used` is never touched. */
-import type { ModelAccount, ModelBudget, ModelShard } from './shard.ts';
+import type { ModelBudget, ModelShard } from './shard.ts';
 import { organizationBudgets } from './shard.ts';
 
 /** All budgets of the organization anew, the older period first: it burns extra minutes first. */
 export function splitOrganization(shard: ModelShard, org: string): void {
   const account = shard.accounts.get(org);
-  const budgets = organizationBudgets(shard, org);
-  for (const budget of budgets) {
-    const othersMs = unsettledExtraMs(budgets.filter((other) => other !== budget));
-    const granted = account?.grantedMs ?? 0;
-    split(budget, granted - (account?.settled.drawnMs ?? 0) - othersMs);
+  if (account === undefined) return;
+  account.drawnMs = account.settled.drawnMs;
+  for (const budget of organizationBudgets(shard, org)) {
+    split(budget, account.grantedMs - account.drawnMs);
+    account.drawnMs += budget.extraMs - budget.settled.extraMs;
   }
-  if (account !== undefined) account.drawnMs = drawnMs(account, budgets);
 }
 
 /** A member's or a session's own budget: plan, the rest overage. */
@@ -28,12 +27,4 @@ function split(budget: ModelBudget, extraAvailableMs: number): void {
   budget.planMs = settled.planMs + plan;
   budget.extraMs = settled.extraMs + extra;
   budget.overageMs = settled.overageMs + unsettledMs - plan - extra;
-}
-
-function unsettledExtraMs(budgets: ModelBudget[]): number {
-  return budgets.reduce((sum, budget) => sum + budget.extraMs - budget.settled.extraMs, 0);
-}
-
-function drawnMs(account: ModelAccount, budgets: ModelBudget[]): number {
-  return account.settled.drawnMs + unsettledExtraMs(budgets);
 }

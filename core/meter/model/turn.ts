@@ -7,6 +7,7 @@ import type { BudgetName } from '../budget-name.ts';
 import type { BudgetRow, MeterEvent } from '../commands.ts';
 import { budgetRow, limitMs, sourceOf } from './budget.ts';
 import type { ModelBudget, ModelHead, ModelSession, ModelShard } from './shard.ts';
+import { sessionKey } from './shard.ts';
 
 /** Rules 6 and 20, in real time. */
 export const PROOF_WINDOW_MS = 2_000;
@@ -67,7 +68,7 @@ export function putUnsettled(turn: Turn, field: string, value: number): void {
 
 /** The session's own row changed. Once a turn: what counts is its state at the end of it. */
 export function putSession(turn: Turn, session: ModelSession): void {
-  const field = `s|${session.session}`;
+  const field = `s|${sessionKey(session)}`;
   if (turn.fields.has(field)) return;
   session.revision += 1;
   putUnsettled(turn, field, session.revision);

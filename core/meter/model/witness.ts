@@ -48,7 +48,6 @@ export function raise(turn: Turn, session: ModelSession, witness: Witness): void
   if (session.state === 'detached' && witness.state !== 'detached') {
     session.detachedFrom = witness.state;
   }
-  if (session.stoppedBy !== '') session.answeredStop = true;
   if (counted) join(turn.shard, session);
   if (session.state !== 'recording' || session.stoppedBy !== '') writeOpenMinute(turn, session);
 }

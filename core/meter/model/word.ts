@@ -33,7 +33,6 @@ export function settleState(turn: Turn, session: ModelSession, state: SessionSta
     session.detachedFrom = countsTime(session.state) ? 'recording' : 'paused';
   }
   session.state = state;
-  if (session.stoppedBy !== '') session.answeredStop = true;
   join(turn.shard, session);
   if (state !== 'recording' || session.stoppedBy !== '') writeOpenMinute(turn, session);
 }

@@ -1,0 +1,189 @@
+/** When something is missing: rules 21 to 23 of README.md. */
+import { expect, it } from 'vitest';
+import { organizationBudget } from './budget-name.ts';
+import type { AssertCommand, AssertReply, LedgerBase, Witness } from './commands.ts';
+import { onModelAndRedis } from './test-each.ts';
+import { FIRST_LIFE } from './test-subject.ts';
+import type { World } from './test-world.ts';
+import { BOUNDARY, ORG, SHARD, START, USER, unknownToLedger, witnessOf } from './test-world.ts';
+
+function assertAs(world: World, session: string, witness: Witness, base: LedgerBase | null = null) {
+  const command: AssertCommand = {
+    ...{ org: ORG, session, user: USER, witness, base },
+    ...{ sessionLimitMs: null, sessionLevels: [], gatewayWallMs: world.now },
+  };
+  return world.subject.meter.assert(command) as Promise<AssertReply & { status: string }>;
+}
+
+/** (a) to (d) of rule 22 in short: the shard begins anew, in the next generation. */
+async function recover(world: World, generation = 2): Promise<void> {
+  const clock = { meterBaseAt: world.now, realBaseAt: world.now, speed: 1, frozen: true };
+  await world.subject.meter.reset({ shard: SHARD, runId: FIRST_LIFE, generation, clock });
+}
+
+onModelAndRedis('recovery', (begin) => {
+  it('rule 21: an empty shard, and a shard of another server life, decide nothing', async () => {
+    const world = await begin();
+    await world.seed();
+    await world.open('a');
+    const { meter } = world.subject;
+    world.subject.setRunId('another-life');
+    expect(await world.open('b')).toEqual({ status: 'recover' });
+    expect(await world.beat('a', 5_000)).toMatchObject({ status: 'recover' });
+    expect(await world.close('a', 5_000)).toEqual({ status: 'recover' });
+    expect(await world.deadline()).toEqual({ status: 'recover' });
+    expect(await world.seed()).toEqual({ status: 'recover' });
+    expect(await meter.stop(ORG, 'a')).toEqual({ status: 'recover' });
+    expect(await meter.pending(SHARD, { limit: 1 })).toEqual({ status: 'recover' });
+    expect(await meter.liveSessions(ORG)).toEqual({ status: 'recover' });
+    world.subject.setRunId(FIRST_LIFE);
+    expect(await world.session('a')).toMatchObject({ totalMs: 0, state: 'recording' });
+    await world.subject.lose(SHARD);
+    expect(await world.beat('a', 5_000)).toMatchObject({ status: 'recover' });
+    expect(await world.seed()).toEqual({ status: 'recover' });
+  });
+
+  it('rule 22: flush writes what is open, whatever life the shard is of', async () => {
+    const world = await begin();
+    await world.seed();
+    await world.open('a');
+    await world.beat('a', 61_000);
+    world.subject.setRunId('another-life');
+    const items = await world.subject.meter.flush(SHARD);
+    const minutes = items.flatMap((item) =>
+      item.kind === 'minute' ? [[item.minute, item.ms]] : [],
+    );
+    expect(minutes.sort()).toEqual([
+      [0, 60_000],
+      [1, 1_000],
+    ]);
+  });
+
+  it('rule 22: what was settled is adopted, what a gateway remembers is charged on top, once', async () => {
+    const world = await begin();
+    await world.seed({ quotaMs: 100_000 });
+    await world.open('a');
+    await world.advance(30_000);
+    await world.beat('a', 30_000);
+    const memory = witnessOf(await world.session('a'), { totalMs: 32_000, at: START + 32_000 });
+    await world.advance(5_000);
+    await recover(world);
+    await world.seed({ quotaMs: 100_000, usedMs: 10_000, generation: 2 });
+    const marks = [{ period: START, chargedMs: 0 }];
+    const settled = { ended: false, reason: '', overshootMs: 0, marks, chargedMs: 10_000 };
+    const base = { ...settled, startedAt: START };
+    const sessions = [{ session: 'a', org: ORG, user: USER, base }];
+    const { meter } = world.subject;
+    await meter.adopt({ shard: SHARD, generation: 2, sessions });
+    const adopted = { state: 'detached', totalMs: 10_000, chargedUpTo: START };
+    expect(await world.session('a')).toMatchObject({
+      ...adopted,
+      epoch: { generation: 0, counter: 0 },
+    });
+    expect(await world.organization()).toMatchObject({ usedMs: 10_000, burnRate: 0 });
+    for (let i = 0; i < 2; i++) {
+      expect(await assertAs(world, 'a', memory)).toMatchObject({
+        status: 'ok',
+        session: { totalMs: 32_000, state: 'recording', chargedUpTo: START + 32_000 },
+      });
+    }
+    const row = { usedMs: 32_000, burnRate: 1, frontierSumMs: 32_000 };
+    expect(await world.organization()).toMatchObject(row);
+    const older = { ...memory, epoch: { generation: 0, counter: 9 }, totalMs: 33_000 };
+    const reply = await assertAs(world, 'a', older);
+    expect(reply).toMatchObject({ status: 'superseded', session: { totalMs: 33_000 } });
+  });
+
+  it('rule 22: a witness is split into the periods of its marks; overshoot is never charged', async () => {
+    const world = await begin();
+    await world.setNow(BOUNDARY + 60_000);
+    await world.seed({ quotaMs: 100_000 });
+    await world.seed({ quotaMs: 15_000, period: BOUNDARY });
+    const witness: Witness = {
+      epoch: { generation: 1, counter: 4 },
+      ...{ totalMs: 50_000, overshootMs: 5_000, at: BOUNDARY + 20_000, state: 'recording' },
+      marks: [
+        { period: START, chargedMs: 0 },
+        { period: BOUNDARY, chargedMs: 30_000 },
+      ],
+    };
+    const marks = [{ period: START, chargedMs: 0 }];
+    const settled = { ended: false, reason: '', overshootMs: 0, marks, chargedMs: 25_000 };
+    const base = { ...settled, startedAt: BOUNDARY - 30_000 };
+    expect(await assertAs(world, 'a', witness, base)).toMatchObject({
+      status: 'ok',
+      session: { totalMs: 50_000, chargedMs: 45_000, overshootMs: 5_000, marks: witness.marks },
+    });
+    expect(await world.organization()).toMatchObject({ usedMs: 5_000 });
+    expect(await world.organization(BOUNDARY)).toMatchObject({ usedMs: 15_000, stops: 1 });
+    expect(await world.session('a')).toMatchObject({ period: BOUNDARY });
+  });
+
+  it('rule 22: a witness that needs a period which is missing asks for it, and changes nothing', async () => {
+    const world = await begin();
+    await world.seed();
+    const witness: Witness = {
+      epoch: { generation: 1, counter: 1 },
+      ...{ totalMs: 9_000, overshootMs: 0, at: BOUNDARY + 4_000, state: 'recording' },
+      marks: [
+        { period: START, chargedMs: 0 },
+        { period: BOUNDARY, chargedMs: 5_000 },
+      ],
+    };
+    const base = unknownToLedger(START);
+    expect(await assertAs(world, 'a', witness)).toEqual({ status: 'unknown' });
+    const reply = await assertAs(world, 'a', witness, base);
+    expect(reply).toMatchObject({ status: 'unseeded' });
+    expect(reply).toMatchObject({
+      budgets: expect.arrayContaining([organizationBudget(ORG, BOUNDARY)]),
+    });
+    expect(await world.organization()).toMatchObject({ usedMs: 0 });
+  });
+
+  it('rule 22: a session that no store remembers comes back from its checkpoint', async () => {
+    const world = await begin();
+    await world.seed({ quotaMs: 100_000 });
+    await world.advance(9_000);
+    const witness: Witness = {
+      epoch: { generation: 1, counter: 1 },
+      ...{ totalMs: 4_000, overshootMs: 0, at: START + 4_000, state: 'recording' },
+      marks: [{ period: START, chargedMs: 0 }],
+    };
+    const reply = await world.open('a', { kind: 'resume', witness, authenticates: true });
+    expect(reply).toMatchObject({
+      status: 'resumed',
+      session: { totalMs: 9_000, chargedMs: 9_000, state: 'recording' },
+    });
+    expect(await world.organization()).toMatchObject({ usedMs: 9_000, burnRate: 1 });
+    const row = (await world.pending()).find((item) => item.kind === 'session');
+    expect(row).toMatchObject({ row: { session: 'a' } });
+  });
+
+  it('rule 23: a witness is charged before the answer, even if that is a refusal', async () => {
+    const world = await begin();
+    await world.seed({ quotaMs: 100_000 });
+    await world.open('a');
+    await world.advance(2_000);
+    await world.beat('a', 2_000);
+    const old = witnessOf(await world.session('a'), { totalMs: 3_000, at: START + 3_000 });
+    await world.advance(1_000);
+    await world.open('a', { kind: 'resume', memoryMs: 2_000 });
+    const late = { kind: 'resume', witness: old, authenticates: true } as const;
+    expect(await world.open('a', late)).toMatchObject({ status: 'checkpointInvalid' });
+    const row = { totalMs: 3_000, epoch: { generation: 1, counter: 2 }, state: 'recording' };
+    expect(await world.session('a')).toMatchObject(row);
+    expect(await world.organization()).toMatchObject({ usedMs: 3_000, burnRate: 1 });
+
+    await world.seed({ quotaMs: 100_000, grantVersion: 2, suspended: true });
+    const newer = { ...old, epoch: row.epoch, totalMs: 3_500, at: START + 3_500 };
+    expect(await world.open('a', { kind: 'resume', witness: newer })).toMatchObject({
+      status: 'organizationSuspended',
+    });
+    await world.close('a', 3_500);
+    const last = { ...newer, totalMs: 3_800 };
+    const ended = await world.open('a', { kind: 'resume', witness: last });
+    expect(ended).toMatchObject({ status: 'ended', session: { totalMs: 3_800 } });
+    expect(await world.organization()).toMatchObject({ usedMs: 3_800 });
+    expect(await world.minutes()).toEqual({ [`a|0|${START}`]: 3_800 });
+  });
+});
