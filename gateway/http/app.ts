@@ -1,0 +1,135 @@
+/** The HTTP API of a gateway, composed: one file an area, and what holds for all of them. */
+import { randomUUID } from 'node:crypto';
+import type { HonoRequest } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { cors } from 'hono/cors';
+import { HTTPException } from 'hono/http-exception';
+import { methodNotAllowed } from 'hono/method-not-allowed';
+import { MeterUnreachable } from '../../core/meter/meter.ts';
+import { adjustments } from './adjustments.ts';
+import { auditLog } from './audit-log.ts';
+import { authenticate } from './auth.ts';
+import { check } from './check.ts';
+import { demo } from './demo.ts';
+import type { HttpDeps } from './deps.ts';
+import { extraMinutes } from './extra-minutes.ts';
+import { health } from './health.ts';
+import { isLedgerUnavailable } from './ledger-errors.ts';
+import { members } from './members.ts';
+import { serveOpenApi } from './openapi.ts';
+import { organizations } from './organizations.ts';
+import { plans } from './plans.ts';
+import { ProblemError } from './problem.ts';
+import { newRouter } from './router.ts';
+import { sessions } from './sessions.ts';
+import { staticFiles } from './static.ts';
+import { tickets } from './tickets.ts';
+import { usage } from './usage.ts';
+
+/** Beyond any body of this API. */
+export const MAX_BODY_BYTES = 64 * 1024;
+const CORS_MAX_AGE_SECONDS = 600;
+const CONNECT_PATH = '/v1/connect';
+
+export type Http = ReturnType<typeof createHttp>;
+
+export function createHttp(deps: HttpDeps) {
+  const app = newRouter();
+
+  app.onError((error, c) => answerTo(error, c.req, deps));
+  app.notFound((c) => {
+    return new ProblemError(
+      'routeUnknown',
+      `There is nothing at ${c.req.method} ${c.req.path.slice(0, 200)}. /docs lists what there is.`,
+    ).toResponse();
+  });
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, methods) =>
+        new ProblemError(
+          'methodNotAllowed',
+          `${c.req.path} takes ${methods.join(', ')}, not ${c.req.method}.`,
+          { headers: { allow: methods.join(', ') } },
+        ).toResponse(),
+    }),
+  );
+  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: () => tooLarge().toResponse() }));
+  app.use('/v1/*', crossOrigin(deps.allowedOrigins));
+  app.use('/v1/*', async (c, next) => {
+    // Answers differ by caller and by the moment.
+    c.header('cache-control', 'no-store');
+    return c.req.path === CONNECT_PATH ? next() : credentials(c, next);
+  });
+  const credentials = authenticate(deps);
+
+  app.route('/', health(deps));
+  app.route('/', plans(deps));
+  app.route('/', organizations(deps));
+  app.route('/', members(deps));
+  app.route('/', tickets(deps));
+  app.route('/', usage(deps));
+  app.route('/', check(deps));
+  app.route('/', sessions(deps));
+  app.route('/', extraMinutes(deps));
+  app.route('/', adjustments(deps));
+  app.route('/', auditLog(deps));
+  if (deps.development && deps.demo !== undefined) app.route('/', demo(deps, deps.demo));
+
+  serveOpenApi(app, deps.version);
+  app.route('/', staticFiles({ publicWsUrl: deps.publicWsUrl, folder: deps.staticFolder }));
+  return app;
+}
+
+function crossOrigin(allowedOrigins: readonly string[]) {
+  return cors({
+    // What a socket that was turned away asks must be readable by the page that was turned away.
+    origin: (origin, c) =>
+      c.req.path === CONNECT_PATH || allowedOrigins.includes(origin) ? origin : null,
+    allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+    allowHeaders: ['authorization', 'content-type', 'idempotency-key'],
+    exposeHeaders: ['idempotency-replayed', 'retry-after'],
+    maxAge: CORS_MAX_AGE_SECONDS,
+  });
+}
+
+/** Every error of every route ends here; what was not meant for the caller stays in the log. */
+function answerTo(error: unknown, request: HonoRequest, { log }: HttpDeps): Response {
+  if (error instanceof ProblemError) return error.toResponse();
+  if (error instanceof HTTPException) return fromFramework(error).toResponse();
+  if (error instanceof MeterUnreachable) {
+    log.warn({ err: error, path: request.path }, 'a request could not ask the meter');
+    return new ProblemError('meterUnavailable', METER_UNAVAILABLE).toResponse();
+  }
+  if (isLedgerUnavailable(error)) {
+    log.warn({ err: error, path: request.path }, 'a request could not ask the ledger');
+    return new ProblemError('ledgerUnavailable', LEDGER_UNAVAILABLE).toResponse();
+  }
+  const id = randomUUID();
+  log.error({ err: error, id, method: request.method, path: request.path }, 'a request failed');
+  return new ProblemError(
+    'unexpected',
+    `Something went wrong here that should not. Tell the operator this id: ${id}.`,
+    { instance: `urn:uuid:${id}` },
+  ).toResponse();
+}
+
+const METER_UNAVAILABLE = 'The live meter does not answer at the moment. Try again shortly.';
+const LEDGER_UNAVAILABLE =
+  'The ledger does not answer at the moment. Try again shortly, with the same Idempotency-Key.';
+
+/** Hono's own refusals, of which it has few. */
+function fromFramework(error: HTTPException): ProblemError {
+  if (error.status === 413) return tooLarge();
+  if (error.status === 415) {
+    return new ProblemError(
+      'mediaTypeUnsupported',
+      'Send the body as JSON, with the header "Content-Type: application/json".',
+    );
+  }
+  return new ProblemError('invalid', 'The body is not JSON. Send one JSON object.');
+}
+
+function tooLarge(): ProblemError {
+  return new ProblemError('bodyTooLarge', `A body may have ${MAX_BODY_BYTES} bytes at most.`);
+}

@@ -1,0 +1,69 @@
+/** Who changed what of an organization, newest first. */
+import { createRoute, z } from '@hono/zod-openapi';
+import { and, desc, eq, lt } from 'drizzle-orm';
+import { auditLog as auditTable } from '../../drizzle/schema/operations.ts';
+import { decodeCursor, isNumberKey, pageFrom } from './cursor.ts';
+import type { HttpDeps } from './deps.ts';
+import { requireKnown } from './members.ts';
+import { backendSecurity } from './openapi.ts';
+import { requireBackend } from './principal.ts';
+import { problemResponses } from './problem.ts';
+import { newRouter } from './router.ts';
+import { instant, instantSchema, json, orgParams, pageOf, pageQuery } from './schemas.ts';
+
+const entrySchema = z
+  .object({
+    at: instantSchema,
+    actor: z.string(),
+    action: z.string().openapi({ example: 'organization.put' }),
+    subject: z.string().nullable(),
+    detail: z.record(z.string(), z.unknown()),
+  })
+  .openapi('AuditEntry');
+
+const auditRoute = createRoute({
+  method: 'get',
+  path: '/v1/orgs/{org}/audit',
+  tags: ['adjustments'],
+  summary: 'Who changed what, newest first',
+  security: backendSecurity,
+  request: { params: orgParams, query: pageQuery },
+  responses: {
+    200: json(pageOf(entrySchema), 'A page of entries.'),
+    ...problemResponses('organizationUnknown'),
+  },
+});
+
+export function auditLog({ db }: HttpDeps) {
+  const app = newRouter();
+  app.openapi(auditRoute, async (c) => {
+    const { org } = c.req.valid('param');
+    requireBackend(c.get('principal'), org);
+    const { cursor, limit } = c.req.valid('query');
+    const before = decodeCursor('audit', cursor, isNumberKey)?.[0];
+    await requireKnown(db, org);
+    const rows = await db
+      .select()
+      .from(auditTable)
+      .where(
+        and(eq(auditTable.org, org), before === undefined ? undefined : lt(auditTable.id, before)),
+      )
+      .orderBy(desc(auditTable.id))
+      .limit(limit + 1);
+    const { items, nextCursor } = pageFrom('audit', rows, limit, ({ id }) => [id]);
+    return c.json(
+      {
+        items: items.map(({ at, actor, action, subject, detail }) => ({
+          at: instant(at),
+          actor,
+          action,
+          subject,
+          detail,
+        })),
+        nextCursor,
+      },
+      200,
+    );
+  });
+  return app;
+}

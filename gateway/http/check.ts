@@ -1,0 +1,176 @@
+/**
+ * Whether a recording could start now. Decides by the same limits as an admission, reserves
+ * nothing, and answers 200 either way: a refusal is an answer, not an error.
+ */
+import { createRoute, z } from '@hono/zod-openapi';
+import { and, count, eq, gte, lt } from 'drizzle-orm';
+import { localDay, localDayBounds } from '../../core/calendar/local-day.ts';
+import type { Binding, RefusalCode } from '../../core/protocol/messages.ts';
+import { type Limits, loadLimits } from '../../drizzle/queries/load-limits.ts';
+import { sessions } from '../../drizzle/schema/sessions.ts';
+import { bindingOf } from '../reading.ts';
+import type { HttpDeps } from './deps.ts';
+import {
+  type LiveBudgets,
+  organizationUnknown,
+  readLiveBudgets,
+  recovering,
+} from './live-budgets.ts';
+import { backendOrTicketSecurity } from './openapi.ts';
+import { requireMember } from './principal.ts';
+import { actionSchema, problemResponses } from './problem.ts';
+import { bindingSchema, httpActionsOf, httpReadingOf, readingSchema } from './reading.ts';
+import { newRouter } from './router.ts';
+import { idSchema, json, jsonBody, orgParams } from './schemas.ts';
+
+const REASONS = [
+  'organizationSuspended',
+  'featureNotAllowed',
+  'fileTooLarge',
+  'limitReached',
+  'plannedTooLong',
+  'concurrencyLimit',
+] as const satisfies readonly (RefusalCode | 'fileTooLarge')[];
+type Reason = (typeof REASONS)[number];
+
+const checkBodySchema = z
+  .strictObject({
+    user: idSchema('ann'),
+    feature: idSchema('analysis').optional(),
+    plannedMs: z.int().min(0).optional().openapi({ description: 'How long it will be.' }),
+    bytes: z.int().min(0).optional().openapi({ description: 'How large the file is.' }),
+  })
+  .openapi('CheckBody');
+
+const checkSchema = z
+  .object({
+    allowed: z.boolean(),
+    reason: z.enum(REASONS).nullable().openapi({
+      description: 'Why not. In shadow mode it says why not, and `allowed` is true all the same.',
+    }),
+    binding: bindingSchema,
+    reading: readingSchema,
+    actions: z.array(actionSchema).openapi({ description: 'What would help, most useful first.' }),
+  })
+  .openapi('Check');
+
+const checkRoute = createRoute({
+  method: 'post',
+  path: '/v1/orgs/{org}/check',
+  tags: ['check'],
+  summary: 'Whether a recording could start now',
+  description: 'Asks, and reserves nothing: the start itself decides.',
+  security: backendOrTicketSecurity,
+  request: { params: orgParams, ...jsonBody(checkBodySchema) },
+  responses: {
+    200: json(checkSchema, 'Allowed or not, the limit that decides, and what would help.'),
+    ...problemResponses('organizationUnknown', 'meterUnavailable'),
+  },
+});
+
+type Ask = z.output<typeof checkBodySchema>;
+interface Refusal {
+  reason: Reason;
+  binding: Binding;
+}
+
+export function check(deps: HttpDeps) {
+  const app = newRouter();
+  app.openapi(checkRoute, async (c) => {
+    const { org } = c.req.valid('param');
+    const ask = c.req.valid('json');
+    requireMember(c.get('principal'), org, ask.user);
+    const limits = await loadLimits(deps.db, org, ask.user);
+    if (limits === null) throw organizationUnknown(org);
+    const budgets = await readLiveBudgets(deps, org, ask.user);
+    const refusal =
+      refusedByPlan(limits, ask) ??
+      refusedByBudget(limits, budgets, ask) ??
+      (await refusedByCount(deps, limits, ask, budgets.at));
+
+    const row =
+      refusal?.binding === 'member'
+        ? budgets.member!
+        : refusal?.binding === 'organization'
+          ? budgets.organization
+          : bindingOf([budgets.organization, budgets.member!])!;
+    const reading = httpReadingOf(row, budgets.at);
+    const isShadowed = limits.isShadow && refusal?.reason !== 'organizationSuspended';
+    return c.json(
+      {
+        allowed: refusal === null || isShadowed,
+        reason: refusal?.reason ?? null,
+        binding: refusal?.binding ?? reading.binding,
+        reading,
+        actions: refusal === null ? [] : httpActionsOf(deps.actions(refusal.binding)),
+      },
+      200,
+    );
+  });
+  return app;
+}
+
+function refusedByPlan(limits: Limits, ask: Ask): Refusal | null {
+  if (limits.suspended) return { reason: 'organizationSuspended', binding: 'organization' };
+  if (ask.feature !== undefined) {
+    const feature = Object.hasOwn(limits.features, ask.feature)
+      ? limits.features[ask.feature]
+      : false;
+    const isAllowed = typeof feature === 'object' ? feature.limit > 0 : feature === true;
+    if (!isAllowed) return { reason: 'featureNotAllowed', binding: 'feature' };
+  }
+  const { maxFileBytes } = limits;
+  if (ask.bytes !== undefined && maxFileBytes !== null && ask.bytes > maxFileBytes) {
+    return { reason: 'fileTooLarge', binding: 'plan' };
+  }
+  return null;
+}
+
+function refusedByBudget(limits: Limits, budgets: LiveBudgets, ask: Ask): Refusal | null {
+  const rooms = [
+    ['organization', budgets.organization.remainingMs],
+    ['member', budgets.member!.remainingMs],
+    ['session', limits.maxSessionMs],
+  ] as const;
+  for (const [binding, roomMs] of rooms) {
+    if (roomMs === 0) return { reason: 'limitReached', binding };
+  }
+  for (const [binding, roomMs] of rooms) {
+    if (roomMs !== null && ask.plannedMs !== undefined && ask.plannedMs > roomMs) {
+      return { reason: 'plannedTooLong', binding };
+    }
+  }
+  return null;
+}
+
+async function refusedByCount(
+  deps: HttpDeps,
+  limits: Limits,
+  { user }: Ask,
+  at: number,
+): Promise<Refusal | null> {
+  const { org, concurrentSessions, sessionsPerDay, member, timeZone } = limits;
+  const ownConcurrent = member?.concurrentSessions ?? null;
+  if (sessionsPerDay !== null) {
+    const { startsAt, endsAt } = localDayBounds(localDay(at, timeZone), timeZone);
+    const [row] = await deps.db
+      .select({ today: count() })
+      .from(sessions)
+      .where(
+        and(
+          eq(sessions.org, org),
+          gte(sessions.startedAt, startsAt),
+          lt(sessions.startedAt, endsAt),
+        ),
+      );
+    if (row!.today >= sessionsPerDay) return { reason: 'limitReached', binding: 'day' };
+  }
+  if (concurrentSessions === null && ownConcurrent === null) return null;
+  const live = await deps.meter.liveSessions(org);
+  if (live.status === 'recover') throw recovering(deps, org);
+  const own = live.sessions.filter((session) => session.user === user).length;
+  const isFull = (limit: number | null, used: number) => limit !== null && used >= limit;
+  return isFull(concurrentSessions, live.sessions.length) || isFull(ownConcurrent, own)
+    ? { reason: 'concurrencyLimit', binding: 'concurrency' }
+    : null;
+}

@@ -1,0 +1,50 @@
+import type { Meter } from '../../core/meter/commands.ts';
+import type { Action, Binding } from '../../core/protocol/messages.ts';
+import type { Log } from '../../core/runtime/log.ts';
+import type { Database } from '../../drizzle/client.ts';
+import type { Tickets } from '../tickets.ts';
+import type { ProblemCode } from './problem-codes.ts';
+
+export interface DemoSettings {
+  org: string;
+  user: string;
+  speed: number;
+  intervalMs: number;
+}
+
+/** Why a connection would be turned away before its upgrade, when a browser sees only 1006. */
+export interface TurnedAway {
+  code: Extract<ProblemCode, 'originNotAllowed' | 'serverFull' | 'draining'>;
+  detail: string;
+}
+
+export interface HttpDeps {
+  db: Database;
+  meter: Meter;
+  tickets: Tickets;
+  log: Log;
+  /** Wall clock, epoch ms: tickets and keys live on it. */
+  now(): number;
+  /** Meter time, epoch ms: periods and figures live on it. */
+  meterNow(): number;
+  /** Accepts `dev-key` and serves the demo's routes. Never in production. */
+  development: boolean;
+  demo?: DemoSettings;
+  /** Where recorders connect, e.g. `wss://meter.example/v1/connect`. Asked when it is needed. */
+  publicWsUrl(): string;
+  /** Exact origins whose pages may call this API from a browser with a ticket. */
+  allowedOrigins: readonly string[];
+  /** True once requests are served. */
+  serving(): boolean;
+  /** What would help where this limit decides, most useful first. */
+  actions(binding: Binding): Action[];
+  /** The meter answered `recover` for this organization: somebody must ask for its recovery. */
+  recoveryNeeded(org: string): void;
+  turnedAway?(request: Request): TurnedAway | null;
+  /** Ends one live session for an operator. Default: `meter.stop`. */
+  stopSession?: Meter['stop'];
+  /** Of the product, for the API document. */
+  version: string;
+  /** The build with the recorder page. Default: that of this project. */
+  staticFolder?: string;
+}

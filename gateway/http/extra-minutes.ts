@@ -1,0 +1,144 @@
+/** Extra minutes: what can be bought, what an organization has, lot by lot. */
+import { createRoute, z } from '@hono/zod-openapi';
+import { and, asc, eq, gt, or } from 'drizzle-orm';
+import { extraMinutesPackages, extraMinutesPurchases } from '../../drizzle/schema/extra-minutes.ts';
+import { decodeCursor, isInstantAndTextKey, pageFrom } from './cursor.ts';
+import type { HttpDeps } from './deps.ts';
+import { readLiveBudgets } from './live-budgets.ts';
+import { backendOrTicketSecurity } from './openapi.ts';
+import { requireOrganization } from './principal.ts';
+import { problemResponses } from './problem.ts';
+import { newRouter } from './router.ts';
+import {
+  durationMsSchema,
+  idSchema,
+  instant,
+  instantOrNull,
+  instantSchema,
+  json,
+  orgParams,
+  pageQuery,
+} from './schemas.ts';
+
+const packageSchema = z
+  .object({
+    package: idSchema('minutes-60'),
+    name: z.string(),
+    grantedMs: durationMsSchema,
+    priceCents: z.int().min(0),
+    currency: z.string().openapi({ example: 'usd' }),
+  })
+  .openapi('ExtraMinutesPackage');
+
+const lotSchema = z
+  .object({
+    purchase: z.string(),
+    grantedMs: durationMsSchema,
+    usedMs: durationMsSchema.openapi({ description: 'As settled.' }),
+    reversedMs: durationMsSchema.openapi({ description: 'Refunded, disputed or taken back.' }),
+    purchasedAt: instantSchema,
+    expiresAt: instantSchema.nullable(),
+  })
+  .openapi('Lot');
+
+const balanceSchema = z
+  .object({
+    remainingMs: durationMsSchema.openapi({ description: 'Live: what is not settled counts.' }),
+    lots: z.array(lotSchema).openapi({ description: 'A page, oldest first.' }),
+    nextCursor: z.string().nullable(),
+  })
+  .openapi('ExtraMinutes');
+
+const packagesRoute = createRoute({
+  method: 'get',
+  path: '/v1/extra-minutes/packages',
+  tags: ['extra minutes'],
+  summary: 'What can be bought',
+  security: backendOrTicketSecurity,
+  responses: {
+    200: json(z.object({ items: z.array(packageSchema) }), 'The packages on sale, small to large.'),
+    ...problemResponses(),
+  },
+});
+
+const balanceRoute = createRoute({
+  method: 'get',
+  path: '/v1/orgs/{org}/extra-minutes',
+  tags: ['extra minutes'],
+  summary: 'What an organization has, lot by lot',
+  security: backendOrTicketSecurity,
+  request: { params: orgParams, query: pageQuery },
+  responses: {
+    200: json(balanceSchema, 'Balance and lots.'),
+    ...problemResponses('organizationUnknown', 'meterUnavailable'),
+  },
+});
+
+export function extraMinutes(deps: HttpDeps) {
+  const app = newRouter();
+
+  app.openapi(packagesRoute, async (c) => {
+    const rows = await deps.db
+      .select()
+      .from(extraMinutesPackages)
+      .where(eq(extraMinutesPackages.active, true))
+      .orderBy(asc(extraMinutesPackages.grantedMs), asc(extraMinutesPackages.id));
+    const items = rows.map(({ id, name, grantedMs, priceCents, currency }) => ({
+      package: id,
+      name,
+      grantedMs,
+      priceCents,
+      currency,
+    }));
+    return c.json({ items }, 200);
+  });
+
+  app.openapi(balanceRoute, async (c) => {
+    const { org } = c.req.valid('param');
+    requireOrganization(c.get('principal'), org);
+    const { cursor, limit } = c.req.valid('query');
+    const after = decodeCursor('lots', cursor, isInstantAndTextKey);
+    const { organization } = await readLiveBudgets(deps, org, null);
+    const rows = await lotsAfter(deps, org, after, limit + 1);
+    const page = pageFrom('lots', rows, limit, (row) => [row.purchasedAt, row.id]);
+    return c.json(
+      {
+        remainingMs: organization.extraRemainingMs,
+        lots: page.items.map(({ id, grantedMs, usedMs, reversedMs, purchasedAt, expiresAt }) => ({
+          purchase: id,
+          grantedMs,
+          usedMs,
+          reversedMs,
+          purchasedAt: instant(purchasedAt),
+          expiresAt: instantOrNull(expiresAt),
+        })),
+        nextCursor: page.nextCursor,
+      },
+      200,
+    );
+  });
+
+  return app;
+}
+
+function lotsAfter(
+  { db }: HttpDeps,
+  org: string,
+  after: readonly [number, string] | undefined,
+  limit: number,
+) {
+  const { purchasedAt, id } = extraMinutesPurchases;
+  return db
+    .select()
+    .from(extraMinutesPurchases)
+    .where(
+      and(
+        eq(extraMinutesPurchases.org, org),
+        after === undefined
+          ? undefined
+          : or(gt(purchasedAt, after[0]), and(eq(purchasedAt, after[0]), gt(id, after[1]))),
+      ),
+    )
+    .orderBy(asc(purchasedAt), asc(id))
+    .limit(limit);
+}

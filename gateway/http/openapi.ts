@@ -1,0 +1,60 @@
+/** The OpenAPI 3.1 document, made from the very schemas that check requests, and its pages. */
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import { docsPage } from './docs.ts';
+import type { HttpEnv } from './router.ts';
+
+export const AREAS = {
+  plans: 'What organizations subscribe to: quotas, limits, features, what happens at the limit.',
+  organizations: 'The accounts that pay, and their members.',
+  tickets: 'What lets a recorder in.',
+  usage: 'What is used and what remains, now.',
+  check: 'Whether a recording could start, and what would help if not.',
+  sessions: 'Metered recordings, each with its minutes by source and lot.',
+  'extra minutes': 'Prepaid minutes: balance, lots, packages.',
+  adjustments: 'Minutes given or taken by hand, each with its reason.',
+  demo: 'In development only: the backend of the recorder page.',
+  operations: 'Health, and why connections are turned away.',
+} as const;
+export type Area = keyof typeof AREAS;
+
+export const backendSecurity = [{ apiKey: [] }];
+export const backendOrTicketSecurity = [{ apiKey: [] }, { ticket: [] }];
+
+const DESCRIPTION =
+  `JSON, camelCase. Durations are integer milliseconds (\`…Ms\`), instants ISO 8601
+with offset. Errors are RFC 9457 problem documents with a stable \`code\`. Lists are paged by cursor.
+Writes take an \`Idempotency-Key\`: the same key and body get the same answer, and a concurrent
+duplicate waits for the first.`.replaceAll('\n', ' ');
+
+export function openApiDocument(app: OpenAPIHono<HttpEnv>, version: string) {
+  return app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'Taximeter',
+      version,
+      description: DESCRIPTION,
+      license: { name: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    tags: Object.entries(AREAS).map(([name, description]) => ({ name, description })),
+  });
+}
+
+/** Serves `/openapi.json` and `/docs`. Call it when every route is there. */
+export function serveOpenApi(app: OpenAPIHono<HttpEnv>, version: string): void {
+  app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'An API key of this installation, for the backend of the app.',
+  });
+  app.openAPIRegistry.registerComponent('securitySchemes', 'ticket', {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'A ticket, for a browser: sees only its own member and organization.',
+  });
+  const document = openApiDocument(app, version);
+  const page = docsPage(document);
+  app.get('/openapi.json', (c) => c.json(document));
+  app.get('/docs', (c) => c.html(page.html, 200, page.headers));
+}

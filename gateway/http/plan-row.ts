@@ -1,0 +1,50 @@
+/** A plan between its row and its shape in the API. */
+import type { plans } from '../../drizzle/schema/plans.ts';
+import type { PlanBody, PlanShown } from './plan-schema.ts';
+import { minutesOfMs, msOfMinutes, quotaMsOf } from './schemas.ts';
+
+type PlanRow = typeof plans.$inferSelect;
+type PlanValues = Omit<PlanRow, 'id' | 'createdAt' | 'updatedAt'>;
+
+const MS_PER_SECOND = 1_000;
+
+export function planValues(body: PlanBody): PlanValues {
+  return {
+    name: body.name,
+    quotaMs: quotaMsOf(body) ?? null,
+    concurrentSessions: body.concurrentSessions,
+    maxSessionMs: msOfMinutes(body.maxSessionMinutes),
+    sessionsPerDay: body.sessionsPerDay,
+    maxFileBytes: body.maxFileBytes,
+    features: body.features,
+    thresholds: body.thresholds,
+    atLimit: body.atLimit,
+    overageCapMs: msOfMinutes(body.overageCapMinutes),
+    roundTo: body.roundTo,
+    onMeterFailure: body.onMeterFailure,
+    meterFailureMs: body.meterFailureSeconds * MS_PER_SECOND,
+    enforcement: body.enforcement,
+    saveWindowMs: Math.round(body.saveWindowSeconds * MS_PER_SECOND),
+  };
+}
+
+export function planShown(row: PlanRow): PlanShown {
+  return {
+    plan: row.id,
+    name: row.name,
+    minutes: minutesOfMs(row.quotaMs),
+    concurrentSessions: row.concurrentSessions,
+    maxSessionMinutes: minutesOfMs(row.maxSessionMs),
+    sessionsPerDay: row.sessionsPerDay,
+    maxFileBytes: row.maxFileBytes,
+    features: row.features,
+    thresholds: row.thresholds,
+    atLimit: row.atLimit,
+    overageCapMinutes: minutesOfMs(row.overageCapMs),
+    roundTo: row.roundTo,
+    onMeterFailure: row.onMeterFailure,
+    meterFailureSeconds: row.meterFailureMs / MS_PER_SECOND,
+    enforcement: row.enforcement,
+    saveWindowSeconds: row.saveWindowMs / MS_PER_SECOND,
+  };
+}

@@ -1,0 +1,121 @@
+/** A plan as the API takes and shows it. All but `name` is optional; the defaults stand here. */
+import { z } from '@hono/zod-openapi';
+import {
+  amountOfTime,
+  bytesLimit,
+  countLimit,
+  EITHER_WORDS,
+  eitherMinutesOrHours,
+  idSchema,
+  MAX_MINUTES,
+  nameSchema,
+} from './schemas.ts';
+
+const MAX_THRESHOLDS = 10;
+const MAX_FEATURES = 100;
+/** A gateway that drains must not wait longer for recorders to save. */
+const MAX_SAVE_WINDOW_SECONDS = 300;
+const MAX_METER_FAILURE_SECONDS = 24 * 3_600;
+/** Percent levels may lie above 100: extra minutes carry use past the plan's quota. */
+const MAX_PERCENT = 1_000;
+
+export const DEFAULT_PERCENT_LEVELS = [80, 90, 100];
+export const DEFAULT_REMAINING_MINUTES_LEVELS = [10, 5, 1];
+export const DEFAULT_SAVE_WINDOW_SECONDS = 10;
+export const DEFAULT_METER_FAILURE_SECONDS = 600;
+
+const featureSchema = z
+  .union([z.boolean(), z.strictObject({ limit: z.int().min(0), per: z.enum(['day', 'month']) })])
+  .openapi({ description: 'Yes, no, or a quota counted by the piece.' });
+
+/** Whole: a crossing is named by its level. */
+const percentLevels = z.array(z.int().min(1).max(MAX_PERCENT)).max(MAX_THRESHOLDS);
+const minutesLevels = z.array(z.number().positive().max(MAX_MINUTES)).max(MAX_THRESHOLDS);
+
+const thresholdsSchema = z.strictObject({
+  percent: percentLevels.default(DEFAULT_PERCENT_LEVELS),
+  remainingMinutes: minutesLevels.default(DEFAULT_REMAINING_MINUTES_LEVELS),
+});
+
+const rules = {
+  concurrentSessions: countLimit.default(null),
+  maxSessionMinutes: amountOfTime
+    .refine((minutes) => minutes !== 0, { message: 'must be above 0, or -1 or null for no limit' })
+    .default(null),
+  sessionsPerDay: countLimit.default(null),
+  maxFileBytes: bytesLimit.default(null),
+  features: z
+    .record(idSchema('analysis'), featureSchema)
+    .refine((features) => Object.keys(features).length <= MAX_FEATURES, {
+      message: `has more than ${MAX_FEATURES} features`,
+    })
+    .default({}),
+  thresholds: thresholdsSchema.default({
+    percent: DEFAULT_PERCENT_LEVELS,
+    remainingMinutes: DEFAULT_REMAINING_MINUTES_LEVELS,
+  }),
+  atLimit: z.enum(['stop', 'overage']).default('stop'),
+  overageCapMinutes: amountOfTime.default(null).openapi({
+    description: 'With `overage`: how far past the limit. null = no cap.',
+  }),
+  roundTo: z.enum(['second', 'minute']).default('second').openapi({
+    description: 'Of reports and invoices only: metering is to the millisecond.',
+  }),
+  onMeterFailure: z.enum(['continue', 'terminate']).default('continue'),
+  meterFailureSeconds: z
+    .int()
+    .min(0)
+    .max(MAX_METER_FAILURE_SECONDS)
+    .default(DEFAULT_METER_FAILURE_SECONDS)
+    .openapi({ description: 'How long `continue` goes on.' }),
+  enforcement: z.enum(['enforce', 'shadow']).default('enforce').openapi({
+    description: '`shadow` decides and records, and blocks nothing.',
+  }),
+  saveWindowSeconds: z
+    .number()
+    .min(0)
+    .max(MAX_SAVE_WINDOW_SECONDS)
+    .default(DEFAULT_SAVE_WINDOW_SECONDS),
+};
+
+export const planBodySchema = z
+  .strictObject({
+    plan: idSchema('pro').optional().openapi({ description: 'As in the path, if given.' }),
+    name: nameSchema,
+    minutes: amountOfTime.optional().openapi({
+      description: 'Quota of a period. null or -1 = unlimited, which is the default.',
+    }),
+    hours: amountOfTime.optional().openapi({ description: 'Instead of `minutes`.' }),
+    ...rules,
+  })
+  .refine(eitherMinutesOrHours, { message: EITHER_WORDS })
+  .openapi('PlanBody');
+export type PlanBody = z.output<typeof planBodySchema>;
+
+const shownCount = z.int().min(0).nullable();
+const shownMinutes = z.number().min(0).nullable();
+
+export const planSchema = z
+  .object({
+    plan: idSchema('pro'),
+    name: z.string(),
+    minutes: shownMinutes.openapi({ description: 'null = unlimited' }),
+    concurrentSessions: shownCount,
+    maxSessionMinutes: shownMinutes,
+    sessionsPerDay: shownCount,
+    maxFileBytes: shownCount,
+    features: z.record(z.string(), featureSchema),
+    thresholds: z.object({
+      percent: z.array(z.number()),
+      remainingMinutes: z.array(z.number()),
+    }),
+    atLimit: z.enum(['stop', 'overage']),
+    overageCapMinutes: shownMinutes,
+    roundTo: z.enum(['second', 'minute']),
+    onMeterFailure: z.enum(['continue', 'terminate']),
+    meterFailureSeconds: z.int().min(0),
+    enforcement: z.enum(['enforce', 'shadow']),
+    saveWindowSeconds: z.number().min(0),
+  })
+  .openapi('Plan', { description: 'What organizations subscribe to. PUT it back as it is.' });
+export type PlanShown = z.infer<typeof planSchema>;

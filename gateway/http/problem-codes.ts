@@ -1,0 +1,45 @@
+import type { RefusalCode } from '../../core/protocol/messages.ts';
+
+/**
+ * Every error this API answers with: its stable code, HTTP status and title. Programs decide by
+ * `code`, people read `detail`. Where a recorder's socket refuses for the same reason, the code is
+ * the same (core/protocol/messages.ts).
+ */
+export const PROBLEMS = {
+  credentialsMissing: [401, 'No credentials'],
+  keyInvalid: [401, 'API key not accepted'],
+  ticketInvalid: [401, 'Ticket not accepted'],
+  ticketStale: [401, 'Ticket expired'],
+  limitReached: [402, 'Limit reached'],
+  plannedTooLong: [402, 'Planned length does not fit'],
+  notAllowed: [403, 'Not allowed'],
+  featureNotAllowed: [403, 'Feature not in the plan'],
+  organizationSuspended: [403, 'Organization suspended'],
+  originNotAllowed: [403, 'Origin not allowed'],
+  organizationUnknown: [404, 'Organization unknown'],
+  memberUnknown: [404, 'Member unknown'],
+  planUnknown: [404, 'Plan unknown'],
+  sessionUnknown: [404, 'Session unknown'],
+  routeUnknown: [404, 'Nothing here'],
+  methodNotAllowed: [405, 'Method not allowed'],
+  idempotencyKeyReused: [409, 'Idempotency-Key used for another request'],
+  checkpointInvalid: [409, 'Checkpoint not accepted'],
+  sessionEnded: [409, 'Session has ended'],
+  bodyTooLarge: [413, 'Body too large'],
+  mediaTypeUnsupported: [415, 'Media type not supported'],
+  invalid: [422, 'Request invalid'],
+  sessionInvalid: [422, 'Session invalid'],
+  upgradeRequired: [426, 'WebSocket upgrade required'],
+  concurrencyLimit: [429, 'Too many concurrent sessions'],
+  unexpected: [500, 'Unexpected error'],
+  serverFull: [503, 'Gateway full'],
+  draining: [503, 'Gateway draining'],
+  ledgerUnavailable: [503, 'Ledger unavailable'],
+  meterUnavailable: [503, 'Meter unavailable'],
+} as const satisfies Record<string, readonly [status: number, title: string]> &
+  Record<RefusalCode, readonly [status: number, title: string]>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+export type ProblemStatus = (typeof PROBLEMS)[ProblemCode][0];
+
+export const PROBLEM_CODES = Object.keys(PROBLEMS) as ProblemCode[];

@@ -1,0 +1,74 @@
+/** One session by its id, from both stores, for a caller who may see it. */
+import type { SessionRow } from '../../core/meter/commands.ts';
+import type { HttpDeps } from './deps.ts';
+import { recovering } from './live-budgets.ts';
+import { type Principal, requireOrganization } from './principal.ts';
+import { ProblemError } from './problem.ts';
+import {
+  findSessions,
+  type LedgerSession,
+  settledBySource,
+  summaryOf,
+  summaryOfLive,
+} from './session-ledger.ts';
+import type { SessionSummary } from './session-schema.ts';
+
+/** A session as both stores know it; at least one of them does. */
+export type Found =
+  | { ledger: LedgerSession; live: SessionRow | null }
+  | { ledger: null; live: SessionRow };
+
+/**
+ * Finds one session that the caller may see. Ids are unique in an organization, not across them.
+ * @param asked the organization that the caller names, if it does
+ */
+export async function findSession(
+  deps: HttpDeps,
+  principal: Principal,
+  session: string,
+  asked: string | undefined,
+): Promise<Found> {
+  if (asked !== undefined) requireOrganization(principal, asked);
+  const visible = principal.kind === 'ticket' ? [principal.claims.org] : principal.orgs;
+  const orgs = asked === undefined ? visible : [asked];
+  const rows = await findSessions(deps.db, session, orgs);
+  if (rows.length > 1) {
+    throw new ProblemError(
+      'invalid',
+      `Several organizations have a session "${session}": say whose, with ?org=.`,
+      { errors: [{ pointer: '/org', detail: 'is needed for this id' }] },
+    );
+  }
+  const ledger = rows[0] ?? null;
+  const org = ledger?.org ?? (orgs?.length === 1 ? orgs[0]! : undefined);
+  const live = org === undefined ? null : await readLive(deps, org, session, ledger);
+  if (ledger === null && live === null) throw unknown(session);
+  const found = { ledger, live } as Found;
+  const { user } = (live ?? ledger)!;
+  if (principal.kind === 'ticket' && user !== principal.claims.user) throw unknown(session);
+  return found;
+}
+
+async function readLive(
+  deps: HttpDeps,
+  org: string,
+  session: string,
+  ledger: LedgerSession | null,
+): Promise<SessionRow | null> {
+  if (ledger?.state === 'closed') return null;
+  const reply = await deps.meter.readSession(org, session);
+  if (reply.status === 'recover') throw recovering(deps, org);
+  return reply.status === 'ok' ? reply.session : null;
+}
+
+export async function shown({ db }: HttpDeps, { ledger, live }: Found): Promise<SessionSummary> {
+  if (ledger === null) return summaryOfLive(live);
+  return summaryOf(ledger, (await settledBySource(db, [ledger])).get(ledger.id), live);
+}
+
+function unknown(session: string): ProblemError {
+  return new ProblemError(
+    'sessionUnknown',
+    `There is no session "${session}" here. In its first second it is found with ?org= only.`,
+  );
+}

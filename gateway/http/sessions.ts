@@ -1,0 +1,203 @@
+/** Sessions: those that record now, those that were, one with its receipt; an operator's stop. */
+import { createRoute, z } from '@hono/zod-openapi';
+import type { SessionRow } from '../../core/meter/commands.ts';
+import { audit } from './audit.ts';
+import { decodeCursor, encodeCursor, isInstantAndTextKey, pageFrom } from './cursor.ts';
+import type { HttpDeps } from './deps.ts';
+import { idempotencyHeader, writeOnce } from './idempotency.ts';
+import { recovering } from './live-budgets.ts';
+import { requireKnown } from './members.ts';
+import { backendOrTicketSecurity, backendSecurity } from './openapi.ts';
+import { actorOf, requireBackend, requireMember, requireOrganization } from './principal.ts';
+import { ProblemError, problemResponses } from './problem.ts';
+import { newRouter } from './router.ts';
+import { idSchema, json, orgParams, pageOf, pageQuery } from './schemas.ts';
+import {
+  listSessions,
+  readMinutes,
+  settledBySource,
+  summaryOf,
+  summaryOfLive,
+} from './session-ledger.ts';
+import { findSession, shown } from './session-lookup.ts';
+import { type SessionSummary, sessionSchema, sessionSummarySchema } from './session-schema.ts';
+
+const sessionParams = z.object({ session: idSchema('interview-7') });
+const ofOrg = z.object({
+  org: idSchema('acme')
+    .optional()
+    .openapi({
+      description:
+        'Whose session it is. Needed where several organizations use the same id, and for a session ' +
+        'in the first second of its life.',
+    }),
+});
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/v1/orgs/{org}/sessions',
+  tags: ['sessions'],
+  summary: 'Sessions of an organization, newest first',
+  description: 'A ticket sees those of its own member.',
+  security: backendOrTicketSecurity,
+  request: {
+    params: orgParams,
+    query: pageQuery.extend({
+      live: z.enum(['true', 'false']).optional().openapi({ description: '`true`: not ended.' }),
+      user: idSchema('ann').optional(),
+    }),
+  },
+  responses: {
+    200: json(pageOf(sessionSummarySchema), 'A page of sessions.'),
+    ...problemResponses('organizationUnknown', 'meterUnavailable'),
+  },
+});
+
+const getRoute = createRoute({
+  method: 'get',
+  path: '/v1/sessions/{session}',
+  tags: ['sessions'],
+  summary: 'One session with its receipt: every second by source and lot',
+  security: backendOrTicketSecurity,
+  request: { params: sessionParams, query: ofOrg },
+  responses: {
+    200: json(sessionSchema, 'The session and its minutes, as settled so far.'),
+    ...problemResponses('sessionUnknown', 'meterUnavailable'),
+  },
+});
+
+const stopRoute = createRoute({
+  method: 'post',
+  path: '/v1/sessions/{session}/stop',
+  tags: ['sessions'],
+  summary: 'Stop a session',
+  description: 'Its recorder is told at once and has the plan’s save window to flush.',
+  security: backendSecurity,
+  request: { params: sessionParams, query: ofOrg, headers: idempotencyHeader },
+  responses: {
+    200: json(sessionSummarySchema, 'As it was when the stop was given.'),
+    ...problemResponses(
+      'sessionUnknown',
+      'sessionEnded',
+      'idempotencyKeyReused',
+      'meterUnavailable',
+    ),
+  },
+});
+
+export function sessions(deps: HttpDeps) {
+  const app = newRouter();
+
+  app.openapi(listRoute, async (c) => {
+    const { org } = c.req.valid('param');
+    const query = c.req.valid('query');
+    const principal = c.get('principal');
+    if (query.user === undefined) requireOrganization(principal, org);
+    else requireMember(principal, org, query.user);
+    const user = principal.kind === 'ticket' ? principal.claims.user : query.user;
+    await requireKnown(deps.db, org);
+    const live = await deps.meter.liveSessions(org);
+    if (live.status === 'recover') throw recovering(deps, org);
+    const page = query.live === 'true' ? livePage : ledgerPage;
+    return c.json(await page(deps, org, user, live.sessions, query), 200);
+  });
+
+  app.openapi(getRoute, async (c) => {
+    const found = await findSession(
+      deps,
+      c.get('principal'),
+      c.req.valid('param').session,
+      c.req.valid('query').org,
+    );
+    const { ledger } = found;
+    const minutes = ledger === null ? [] : await readMinutes(deps.db, ledger);
+    return c.json({ ...(await shown(deps, found)), minutes }, 200);
+  });
+
+  app.openapi(stopRoute, async (c) => {
+    const actor = actorOf(requireBackend(c.get('principal')));
+    const { session } = c.req.valid('param');
+    const { org: asked } = c.req.valid('query');
+    const answer = await writeOnce<SessionSummary>(c, deps.db, {
+      run: async (tx) => {
+        const found = await findSession(deps, c.get('principal'), session, asked);
+        const { org } = (found.live ?? found.ledger)!;
+        const summary = await shown(deps, found);
+        if (summary.state === 'ended') throw hasEnded(summary);
+        await audit(tx, { actor, action: 'session.stop', org, subject: session, at: deps.now() });
+        // Last, and harmless to repeat: what is written falls with it if it fails.
+        const stop = deps.stopSession ?? deps.meter.stop;
+        const { status } = await stop(org, session);
+        if (status === 'recover') throw recovering(deps, org);
+        if (status === 'ended') throw hasEnded(summary);
+        if (status === 'unknown') throw notLive(session);
+        return { status: 200, body: summary };
+      },
+    });
+    return c.json(answer.body, 200);
+  });
+
+  return app;
+}
+
+interface PageAsk {
+  cursor?: string | undefined;
+  limit: number;
+}
+type Page = { items: SessionSummary[]; nextCursor: string | null };
+
+/** From the meter alone: what records now need not be in the ledger yet. */
+async function livePage(
+  _deps: HttpDeps,
+  _org: string,
+  user: string | undefined,
+  live: SessionRow[],
+  { cursor, limit }: PageAsk,
+): Promise<Page> {
+  const after = decodeCursor('live-sessions', cursor, isInstantAndTextKey);
+  const rows = live
+    .filter((row) => user === undefined || row.user === user)
+    .sort((a, b) => b.startedAt - a.startedAt || (a.session < b.session ? 1 : -1))
+    .filter(
+      (row) =>
+        after === undefined ||
+        row.startedAt < after[0] ||
+        (row.startedAt === after[0] && row.session < after[1]),
+    );
+  const last = rows.length > limit ? rows[limit - 1]! : null;
+  return {
+    items: rows.slice(0, limit).map(summaryOfLive),
+    nextCursor: last && encodeCursor('live-sessions', [last.startedAt, last.session]),
+  };
+}
+
+async function ledgerPage(
+  { db }: HttpDeps,
+  org: string,
+  user: string | undefined,
+  live: SessionRow[],
+  { cursor, limit }: PageAsk,
+): Promise<Page> {
+  const after = decodeCursor('sessions', cursor, isInstantAndTextKey);
+  const rows = await listSessions(db, org, user, after, limit + 1);
+  const { items, nextCursor } = pageFrom('sessions', rows, limit, (row) => [row.startedAt, row.id]);
+  const settled = await settledBySource(db, items);
+  const liveById = new Map(live.map((row) => [row.session, row]));
+  return {
+    items: items.map((row) => summaryOf(row, settled.get(row.id), liveById.get(row.id) ?? null)),
+    nextCursor,
+  };
+}
+
+function notLive(session: string): ProblemError {
+  return new ProblemError('sessionUnknown', `The meter has no live session "${session}".`);
+}
+
+function hasEnded({ session, endedAt, reason }: SessionSummary): ProblemError {
+  const when = endedAt === null ? '' : ` at ${endedAt}`;
+  const why = reason === null ? '' : ` (${reason})`;
+  return new ProblemError(
+    'sessionEnded',
+    `The session "${session}" has ended already${when}${why}: there is nothing to stop.`,
+  );
+}

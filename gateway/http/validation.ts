@@ -1,0 +1,102 @@
+/** What zod found wrong with a request, as a problem a person can act on. */
+import type { z } from '@hono/zod-openapi';
+import { ProblemError } from './problem.ts';
+
+type Issue = z.core.$ZodIssue;
+type Target = 'json' | 'form' | 'query' | 'param' | 'header' | 'cookie';
+
+const PLACES: Record<Target, string> = {
+  json: 'The body',
+  form: 'The form',
+  query: 'The query',
+  param: 'The path',
+  header: 'The headers',
+  cookie: 'The cookies',
+};
+const SHOWN_CHARACTERS = 60;
+/** A body full of faults needs no book as an answer. */
+const MAX_ERRORS = 20;
+
+/** The value that was wrong, short enough to read. A header's is never shown: it may be secret. */
+function shown(data: unknown, path: readonly PropertyKey[], target: Target): string {
+  let value = data;
+  for (const key of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
+  if (value === undefined || target === 'header' || target === 'cookie') return '';
+  const json = JSON.stringify(value) ?? String(value);
+  return `, not ${json.length <= SHOWN_CHARACTERS ? json : `${json.slice(0, SHOWN_CHARACTERS)}…`}`;
+}
+
+function expectation(issue: Issue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${/^[aeiou]/.test(issue.expected) ? 'an' : 'a'} ${issue.expected}`;
+    case 'too_small':
+      return `must be ${issue.inclusive === false ? 'above' : 'at least'} ${issue.minimum}`;
+    case 'too_big':
+      return `must be ${issue.inclusive === false ? 'below' : 'at most'} ${issue.maximum}`;
+    case 'invalid_value':
+      return `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
+    default:
+      return issue.message;
+  }
+}
+
+function flatten(issue: Issue): Issue[] {
+  // A union reports every branch; the deepest got furthest and is what was meant.
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return [issue];
+  const branches = issue.errors.map((branch) =>
+    branch.flatMap(flatten).map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })),
+  );
+  const depth = (branch: Issue[]) => Math.max(0, ...branch.map((inner) => inner.path.length));
+  const deepest = branches.reduce((best, branch) => (depth(branch) > depth(best) ? branch : best));
+  return depth(deepest) > issue.path.length ? deepest : [issue];
+}
+
+function describe(
+  issue: Issue,
+  data: unknown,
+  target: Target,
+): { pointer: string; detail: string }[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      pointer: `/${[...issue.path, key].map(String).join('/')}`,
+      detail: `"${key}" is not a field here`,
+    }));
+  }
+  const pointer = issue.path.map((key) => `/${String(key)}`).join('');
+  const missing =
+    pointer !== '' && shown(data, issue.path, target) === '' && issue.code === 'invalid_type';
+  if (missing) return [{ pointer, detail: `is missing: it ${expectation(issue)}` }];
+  return [{ pointer, detail: `${expectation(issue)}${shown(data, issue.path, target)}` }];
+}
+
+/** @param data what was checked; used only to show the value that was wrong */
+export function invalidRequest(
+  error: { issues: Issue[] },
+  data: unknown,
+  target: Target,
+): ProblemError {
+  const errors = error.issues
+    .flatMap(flatten)
+    .flatMap((issue) => describe(issue, data, target))
+    .slice(0, MAX_ERRORS);
+  const sentences = errors.map(({ pointer, detail }) => {
+    const name = pointer.slice(1).replaceAll('/', '.');
+    return detail.startsWith('"') || name === '' ? detail : `${name} ${detail}`;
+  });
+  return new ProblemError('invalid', `${PLACES[target]} does not fit: ${sentences.join('; ')}.`, {
+    errors,
+  });
+}
+
+/** The hook of every router: answers 422 by throwing. */
+export function validationHook(result: {
+  success: boolean;
+  target: string;
+  data?: unknown;
+  error?: { issues: Issue[] };
+}): void {
+  if (!result.success && result.error !== undefined) {
+    throw invalidRequest(result.error, result.data, result.target as Target);
+  }
+}
