@@ -52,6 +52,8 @@ export interface LiveSession {
   readonly limits: SessionLimits;
   epoch: Epoch;
   phase: Phase;
+  /** of its end, once it has ended */
+  reason: EndReason;
   /** null: detached; another connection may resume it */
   wire: Wire | null;
   stopwatch: Stopwatch;
@@ -89,6 +91,7 @@ export function createLiveSession(made: NewLiveSession): LiveSession {
     trustCaptured: made.trustCaptured,
     limits: made.limits,
     epoch: row.epoch,
+    reason: 'stopped',
     phase: { kind: row.state === 'paused' ? 'paused' : 'recording' },
     wire: null,
     stopwatch: made.stopwatch,

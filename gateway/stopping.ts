@@ -40,6 +40,8 @@ export interface StoppingOptions {
   /** the meter does not know it: assert it, then it can be closed */
   assert(session: LiveSession): Promise<void>;
   recover(session: LiveSession): void;
+  /** fields of the unsettled set that are ready to settle */
+  ready(session: LiveSession, fields: string[]): void;
 }
 
 export interface Ending {
@@ -51,6 +53,8 @@ export interface Ending {
   end(session: LiveSession, reason: EndReason): Promise<void>;
   /** Another one ended it: the sweep, or this gateway before. */
   foundEnded(session: LiveSession, row: SessionRow): void;
+  /** A recovery brought it back as if it went on: says its last word once more. */
+  endAgain(session: LiveSession): void;
   stopAll(): void;
 }
 
@@ -98,6 +102,7 @@ export function createEnding(options: StoppingOptions): Ending {
     switch (reply.status) {
       case 'ended':
         options.told(reply);
+        options.ready(session, reply.minutes);
         return reply.session;
       case 'superseded':
         session.phase = { kind: 'ended' };
@@ -136,6 +141,7 @@ export function createEnding(options: StoppingOptions): Ending {
     session.phase = { kind: 'ended' };
     takeRow(session, row);
     const reason = (row.reason || 'stopped') as EndReason;
+    session.reason = reason;
     const ended: Ended = {
       type: 'ended',
       session: session.id,
@@ -168,6 +174,11 @@ export function createEnding(options: StoppingOptions): Ending {
     },
     foundEnded(session, row) {
       if (session.phase.kind !== 'ended') finish(session, row);
+    },
+    endAgain(session) {
+      void close(session, session.reason).catch((error) => {
+        log.warn({ err: error, session: session.id }, 'an end could not be repeated yet');
+      });
     },
     stopAll() {
       isStopped = true;

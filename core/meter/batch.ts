@@ -53,7 +53,12 @@ export function createBatch(options: BatchOptions): Batch {
       options.failed(error);
     }
     words.forEach((word, i) => {
-      word.heard(reply?.items[i] ?? null);
+      try {
+        word.heard(reply?.items[i] ?? null);
+      } catch (error) {
+        // One session's trouble must not keep the others waiting.
+        options.failed(error);
+      }
     });
   }
 

@@ -35,7 +35,8 @@ export function attachWs({ server, path, gate, opened }: WsTransportOptions): vo
     maxBufferedChunks: MAX_BUFFERED_CHUNKS,
     perMessageDeflate: false,
     clientTracking: false,
-    closeTimeout: CLOSE_TIMEOUT_MS,
+    // of ws 8.23, which its types do not know yet
+    ...{ closeTimeout: CLOSE_TIMEOUT_MS },
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   });
 

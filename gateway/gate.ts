@@ -1,0 +1,89 @@
+/** Who may connect at all: exact origins, a cap on sockets, none while draining. */
+import { isIP } from 'node:net';
+import type { Gate } from './transport/ws.ts';
+
+export interface GateOptions {
+  allowedOrigins: readonly string[];
+  /** pages of this machine may connect too, and loopback has no cap of its own */
+  development: boolean;
+  maxSockets: number;
+  maxSocketsPerAddress: number;
+}
+
+export type TurnAway = { code: 'originNotAllowed' | 'serverFull' | 'draining'; detail: string };
+
+export interface Gatekeeper {
+  gate: Gate;
+  /** the reason in words, for who asks by fetch after a failed upgrade */
+  reason(origin: string | null, address: string): TurnAway | null;
+  entered(address: string): void;
+  left(address: string): void;
+  drain(): void;
+  readonly sockets: number;
+}
+
+export function createGatekeeper(options: GateOptions): Gatekeeper {
+  const allowed = new Set(options.allowedOrigins);
+  const byAddress = new Map<string, number>();
+  let sockets = 0;
+  let isDraining = false;
+
+  /** A request without Origin is not a browser: the ticket decides. */
+  function isAllowed(origin: string | null): boolean {
+    if (origin === null || allowed.has(origin)) return true;
+    return options.development && isLoopbackOrigin(origin);
+  }
+
+  function reason(origin: string | null, address: string): TurnAway | null {
+    if (!isAllowed(origin)) {
+      const detail = `Pages of ${origin} may not connect. Add it to ALLOWED_ORIGINS if they should.`;
+      return { code: 'originNotAllowed', detail };
+    }
+    if (isDraining) {
+      return { code: 'draining', detail: 'This gateway is stopping: connect to another one.' };
+    }
+    const isExempt = options.development && isLoopback(address);
+    const isCrowded = (byAddress.get(address) ?? 0) >= options.maxSocketsPerAddress && !isExempt;
+    if (sockets >= options.maxSockets || isCrowded) {
+      const detail = 'There are as many connections as this gateway takes: try again shortly.';
+      return { code: 'serverFull', detail };
+    }
+    return null;
+  }
+
+  return {
+    reason,
+    gate(origin, address) {
+      const why = reason(origin, address);
+      if (!why) return null;
+      return { status: why.code === 'originNotAllowed' ? 403 : 503, reason: why.detail };
+    },
+    entered(address) {
+      sockets += 1;
+      byAddress.set(address, (byAddress.get(address) ?? 0) + 1);
+    },
+    left(address) {
+      sockets -= 1;
+      const others = (byAddress.get(address) ?? 1) - 1;
+      if (others === 0) byAddress.delete(address);
+      else byAddress.set(address, others);
+    },
+    drain() {
+      isDraining = true;
+    },
+    get sockets() {
+      return sockets;
+    },
+  };
+}
+
+function isLoopback(address: string): boolean {
+  const plain = address.replace(/^::ffff:/, '');
+  return plain === '::1' || (isIP(plain) === 4 && plain.startsWith('127.'));
+}
+
+function isLoopbackOrigin(origin: string): boolean {
+  if (!URL.canParse(origin)) return false;
+  const { hostname } = new URL(origin);
+  return hostname === 'localhost' || isLoopback(hostname.replace(/^\[|\]$/g, ''));
+}

@@ -1,0 +1,198 @@
+/** A gateway as it runs: stores, metering, sockets, HTTP, and an orderly end. */
+import { createServer, type Server } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import { QueueName, type RecoverPayload, type SettlePayload } from '../core/jobs/queues.ts';
+import { meterKeys } from '../core/meter/keys.ts';
+import { createMeter } from '../core/meter/meter.ts';
+import { CloseCode } from '../core/protocol/close-codes.ts';
+import { systemClock } from '../core/runtime/clock.ts';
+import type { Log } from '../core/runtime/log.ts';
+import { openQueue } from '../core/runtime/queue.ts';
+import { connectMeter, connectSubscriber } from '../core/runtime/redis.ts';
+import type { StopList } from '../core/runtime/stop.ts';
+import { connect, refuseSuperuser } from '../drizzle/client.ts';
+import { readClock } from '../drizzle/queries/clock.ts';
+import { createSeal } from './checkpoint.ts';
+import type { GatewayConfig } from './config.ts';
+import { type Connection, createConnection } from './connection.ts';
+import { listen } from './fanout.ts';
+import { createGatekeeper } from './gate.ts';
+import { createHttp } from './http/app.ts';
+import { createOperations } from './http/operations.ts';
+import { createLedger } from './ledger.ts';
+import { createMetering } from './metering.ts';
+import { createMetrics } from './metrics.ts';
+import { createMinutes } from './minutes.ts';
+import { createTickets } from './tickets.ts';
+import { attachWs } from './transport/ws.ts';
+import { startWatch } from './watch.ts';
+
+export const CONNECT_PATH = '/v1/connect';
+const DRAIN_RETRY_MS = 200;
+const HEADERS_TIMEOUT_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+export interface RunningGateway {
+  port: number;
+  operationsPort: number;
+}
+
+/** Starts a gateway; what it started is added to `stops`, in order. */
+export async function startGateway(
+  config: GatewayConfig,
+  log: Log,
+  stops: StopList,
+): Promise<RunningGateway> {
+  const clock = systemClock;
+  const database = connect(config.databaseUrl, { name: config.name });
+  stops.add('Postgres', database);
+  await refuseSuperuser(database);
+  const { speed } = await readClock(database.db);
+
+  const redis = connectMeter(config.redisUrl, { log, name: `${config.name}-meter` });
+  stops.add('Redis', redis);
+  const subscriber = connectSubscriber(config.redisUrl, { log, name: `${config.name}-events` });
+  stops.add('events', subscriber);
+  await redis.ready();
+  const settling = openQueue<SettlePayload>({ url: config.redisUrl, name: QueueName.settle, log });
+  stops.add('settle queue', settling);
+  const recovering = openQueue<RecoverPayload>({
+    ...{ url: config.redisUrl, name: QueueName.recover, log },
+  });
+  stops.add('recover queue', recovering);
+
+  const meter = createMeter(redis);
+  const minutes = createMinutes({ log, add: (payload) => settling.queue.add('minutes', payload) });
+  stops.add('minutes', minutes);
+  const [firstTicketSecret, ...olderTicketSecrets] = config.ticketSecrets;
+  const tickets = createTickets({
+    keys: [firstTicketSecret, ...olderTicketSecrets].map((secret, i) => ({
+      kid: `k${config.ticketSecrets.length - i}`,
+      secret: bytes(secret),
+    })),
+    now: () => clock.wallMs(),
+    redis: redis.redis,
+  });
+  const [firstSecret, ...olderSecrets] = config.checkpointSecrets;
+  const metering = createMetering({
+    ...{ meter, tickets, minutes, clock, log, speed },
+    ledger: createLedger(database.db, config.name, log),
+    seal: createSeal([bytes(firstSecret), ...olderSecrets.map(bytes)]),
+    intervalMs: config.intervalMs,
+    timeoutMs: config.timeoutMs,
+    resumeWindowMs: config.resumeWindowMs,
+    links: config.links,
+    wakeRecovery(shard) {
+      recovering.queue.add('recover', { shard }).catch((error) => {
+        log.debug({ err: error, shard }, 'the workers could not be woken by a job');
+      });
+    },
+  });
+  stops.add('metering', metering);
+  await listen(subscriber.redis, meterKeys(), (event) => metering.heard(event));
+
+  const keeper = createGatekeeper(config);
+  const connections = new Set<Connection>();
+  let isServing = false;
+  let address = { port: config.port };
+  const http = createHttp({
+    ...{ db: database.db, meter, tickets, log },
+    now: () => clock.wallMs(),
+    meterNow: () => metering.time.now(),
+    development: config.development,
+    ...(config.development && {
+      demo: { org: config.demoOrganization, user: 'demo', speed, intervalMs: config.intervalMs },
+    }),
+    publicWsUrl: () => config.publicWsUrl ?? `ws://localhost:${address.port}${CONNECT_PATH}`,
+    allowedOrigins: config.allowedOrigins,
+    serving: () => isServing,
+    actions: (binding) => metering.telling.actions(binding),
+    recoveryNeeded: (org) => metering.recovery.needed(org),
+    turnedAway: (request) => keeper.reason(request.headers.get('origin'), ''),
+    version: '0.1.0',
+  });
+  const server = createServer(
+    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+    getRequestListener(http.fetch),
+  );
+  attachWs({
+    ...{ server, path: CONNECT_PATH, gate: keeper.gate },
+    opened(socket, upgrade) {
+      keeper.entered(socket.remoteAddress);
+      const connection = createConnection(socket, upgrade, {
+        admission: metering.admission,
+        hearing: metering.hearing,
+        ending: metering.ending,
+        bind: (admitted, wire) => metering.bind(admitted, wire),
+        monotonicMs: () => clock.monotonicMs(),
+        closed(gone) {
+          keeper.left(socket.remoteAddress);
+          connections.delete(gone);
+        },
+      });
+      connections.add(connection);
+      return connection;
+    },
+  });
+  const watch = startWatch({
+    monotonicMs: () => clock.monotonicMs(),
+    silenceMs: config.intervalMs + config.timeoutMs,
+    sessions: () => metering.hub.live(),
+    connections: () => connections,
+    meterSilentMs: () => metering.meterSilentMs(),
+    meterFailed: (session) => metering.ending.stop(session, 'meterUnavailable', 'plan'),
+  });
+  stops.add('watch', watch);
+
+  const operations = createServer(
+    getRequestListener(
+      createOperations({
+        ...{ log, serving: () => isServing },
+        metrics: createMetrics(metering, () => keeper.sockets),
+        parts: {
+          redis: async () => ({ ok: redis.runId() !== null }),
+          postgres: async () => ({ ok: (await database.sql`select 1`).length === 1 }),
+        },
+      }).fetch,
+    ),
+  );
+  const operationsPort = await bind(operations, config.operationsPort, config.host);
+  stops.add('operations', { stop: () => closeServer(operations) });
+  const port = await bind(server, config.port, config.host);
+  address = { port };
+  isServing = true;
+  stops.add('sockets', {
+    /** Every session's time is told, then its recorder is sent elsewhere: no second is lost. */
+    async stop() {
+      isServing = false;
+      keeper.drain();
+      for (const connection of [...connections]) {
+        connection.send({ type: 'draining', retryAfterMs: DRAIN_RETRY_MS });
+        connection.close(CloseCode.draining, 'draining');
+      }
+      await closeServer(server);
+    },
+  });
+  return { port, operationsPort };
+}
+
+function bind(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address ? address.port : port);
+    });
+  });
+}
+
+const CLOSE_SERVER_MS = 2_000;
+
+async function closeServer(server: Server): Promise<void> {
+  const cut = setTimeout(() => server.closeAllConnections(), CLOSE_SERVER_MS);
+  server.closeIdleConnections();
+  await new Promise((resolve) => server.close(resolve));
+  clearTimeout(cut);
+}
