@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { inject } from 'vitest';
+import { connect } from '../drizzle/client.ts';
+import { setSpeed } from '../drizzle/queries/clock.ts';
+import { nextFreePort } from './port.ts';
+import { MAINS, startProcess } from './processes.ts';
+import type { Supervised } from './supervise.ts';
+import { createTestDatabase } from './test-database.ts';
+import { startTestRedis } from './test-redis.ts';
+
+/** Test files run side by side: each begins its search for ports somewhere else. */
+const FIRST_PORT = 20_000;
+const PORT_SPREAD = 20_000;
+
+export interface TestGateway {
+  name: string;
+  port: number;
+  url: string;
+  connectUrl: string;
+  operationsUrl: string;
+  pid(): number;
+  stop(): Promise<void>;
+}
+
+export interface TestProduct {
+  gateways: TestGateway[];
+  gatewayUrls: string[];
+  redisUrl: string;
+  databaseUrl: string;
+  adminUrl: string;
+  apiKey: string;
+  worker: Supervised;
+  /** One more gateway on the same stores. */
+  addGateway(env?: Record<string, string>): Promise<TestGateway>;
+  /** Asks the API of the first gateway; throws, with the answer, unless it is 2xx. */
+  api<Answer>(method: string, path: string, body?: unknown): Promise<Answer>;
+  stop(): Promise<void>;
+}
+
+export interface TestProductOptions {
+  speed?: number;
+  intervalMs?: number;
+  gateways?: number;
+  env?: Record<string, string>;
+}
+
+/** The whole product for one test file: its own Redis and database, real processes, real sockets. */
+export async function startTestProduct(options: TestProductOptions = {}): Promise<TestProduct> {
+  const database = await createTestDatabase();
+  const redis = await startTestRedis();
+  const stops: (() => Promise<void>)[] = [() => database.drop(), () => redis.stop()];
+  const logsFolder = join(inject('runFolder'), `logs-${randomBytes(4).toString('hex')}`);
+  const apiKey = 'dev-key';
+  const taken = new Set<number>();
+  let counter = 0;
+
+  async function freePort(): Promise<number> {
+    const from = FIRST_PORT + Math.floor(Math.random() * PORT_SPREAD);
+    const port = await nextFreePort(from, taken);
+    taken.add(port);
+    return port;
+  }
+
+  if (options.speed !== undefined) {
+    const admin = connect(database.adminUrl);
+    await admin.db.transaction((tx) => setSpeed(tx, options.speed!, Date.now()));
+    await admin.stop();
+  }
+
+  async function start(name: string, args: readonly string[], env: Record<string, string>) {
+    return startProcess({
+      name,
+      args,
+      env: {
+        ...process.env,
+        REDIS_URL: redis.url,
+        DATABASE_URL: database.url,
+        DEVELOPMENT: '1',
+        HOST: '127.0.0.1',
+        GATEWAY_NAME: name,
+        LOG_LEVEL: 'info',
+        ...(options.intervalMs && { TICK_INTERVAL_MS: String(options.intervalMs) }),
+        ...options.env,
+        ...env,
+      },
+      logsFolder,
+      healthPorts: [Number(env.OPERATIONS_PORT)],
+      say: () => {},
+      onHopeless: (sentence) => console.error(sentence),
+    });
+  }
+
+  async function addGateway(env: Record<string, string> = {}): Promise<TestGateway> {
+    counter += 1;
+    const name = `gateway-${counter}`;
+    const port = await freePort();
+    const operationsPort = await freePort();
+    const ports = { PORT: String(port), OPERATIONS_PORT: String(operationsPort) };
+    const running = await start(name, MAINS.gateway, { ...ports, ...env });
+    const gateway: TestGateway = {
+      name,
+      port,
+      url: `http://127.0.0.1:${port}`,
+      connectUrl: `ws://127.0.0.1:${port}/v1/connect`,
+      operationsUrl: `http://127.0.0.1:${operationsPort}`,
+      pid: running.pid,
+      stop: running.stop,
+    };
+    stops.push(running.stop);
+    return gateway;
+  }
+
+  try {
+    const worker = await start('worker', MAINS.worker, {
+      OPERATIONS_PORT: String(await freePort()),
+    });
+    stops.push(worker.stop);
+    const gateways: TestGateway[] = [];
+    for (let i = 0; i < (options.gateways ?? 1); i++) gateways.push(await addGateway());
+    return {
+      gateways,
+      gatewayUrls: gateways.map(({ url }) => url),
+      redisUrl: redis.url,
+      databaseUrl: database.url,
+      adminUrl: database.adminUrl,
+      apiKey,
+      worker,
+      addGateway,
+      async api<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
+        const response = await fetch(`${gateways[0]!.url}${path}`, {
+          method,
+          headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+          ...(body !== undefined && { body: JSON.stringify(body) }),
+        });
+        const text = await response.text();
+        if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+        return (text ? JSON.parse(text) : null) as Answer;
+      },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+
+  async function stop(): Promise<void> {
+    for (const last of stops.reverse()) await last();
+  }
+}
