@@ -12,6 +12,8 @@ import type { MeterTime } from './meter-time.ts';
 export const PROBE_AHEAD_MS = 1_000;
 const PAST_TICK_AGAIN_MS = 1_000;
 const STOP_AGAIN_MS = 20;
+/** The answers to a tick are in by then, or nearly; what they move is worth waiting for. */
+const TICK_SPACING_MS = 20;
 /** Totals and instants are floored to the millisecond: this much later they have surely arrived. */
 const ROUNDING_MS = 2;
 /** setTimeout fires at once beyond 2^31 − 1 ms. */
@@ -58,6 +60,7 @@ export function createDeadlines(options: DeadlinesOptions): Deadlines {
       tick = monotonicAt(tickAt) + ROUNDING_MS;
       // It was ticked for already, and somebody has not answered.
       if (tick <= armed.tickedAt) tick = armed.tickedAt + PAST_TICK_AGAIN_MS;
+      else tick = Math.max(tick, armed.tickedAt + TICK_SPACING_MS);
     }
     if (stopAt === null) return { tickAt: tick, stopAt: Number.POSITIVE_INFINITY };
     const stop = monotonicAt(stopAt) + 1;

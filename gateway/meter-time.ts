@@ -9,7 +9,7 @@ const STEP_MS = 1_000;
 const DRIFT_MS_PER_S = 0.5;
 
 export interface MeterTime {
-  /** epoch ms of meter time; wall time while the meter has never answered */
+  /** whole epoch ms of meter time; wall time while the meter has never answered */
   now(): number;
   /** meter time of a monotonic instant */
   at(monotonicMs: number): number;
@@ -27,13 +27,13 @@ export function createMeterTime(
   let offset: number | null = null;
   let seenAt = 0;
 
-  function at(monotonicMs: number): number {
+  function exactly(monotonicMs: number): number {
     return (offset ?? clock.wallMs() - clock.monotonicMs() * speed) + monotonicMs * speed;
   }
   return {
     speed,
-    at,
-    now: () => at(clock.monotonicMs()),
+    at: (monotonicMs) => Math.floor(exactly(monotonicMs)),
+    now: () => Math.floor(exactly(clock.monotonicMs())),
     saw(now) {
       const monotonic = clock.monotonicMs();
       const sample = now - monotonic * speed;
@@ -44,6 +44,6 @@ export function createMeterTime(
       }
       seenAt = monotonic;
     },
-    realMsTo: (instant) => (instant - at(clock.monotonicMs())) / speed,
+    realMsTo: (instant) => (instant - exactly(clock.monotonicMs())) / speed,
   };
 }

@@ -3,18 +3,17 @@
  * tell another. The arrows between them are closures here, so that no file needs to know them all.
  */
 import { createBatch } from '../core/meter/batch.ts';
-import type { BudgetName } from '../core/meter/budget-name.ts';
 import { memberBudget, organizationBudget, parseBudgetName } from '../core/meter/budget-name.ts';
-import type { BudgetRow, MeterEvent, SessionRow } from '../core/meter/commands.ts';
+import type { MeterEvent } from '../core/meter/commands.ts';
 import { shardOf } from '../core/meter/keys.ts';
 import type { RedisMeter } from '../core/meter/meter.ts';
-import { CloseCode } from '../core/protocol/close-codes.ts';
 import type { Clock } from '../core/runtime/clock.ts';
 import type { Log } from '../core/runtime/log.ts';
 import { type Admission, type Admitted, createAdmission } from './admission.ts';
 import { type Budgets, createBudgets } from './budgets.ts';
 import type { CheckpointSeal } from './checkpoint.ts';
 import { createDeadlines, type Deadlines } from './deadlines.ts';
+import { createFollowing, type Following } from './following.ts';
 import { createHearing, type Hearing } from './hearing.ts';
 import { createHub, type Hub } from './hub.ts';
 import type { Ledger } from './ledger.ts';
@@ -107,7 +106,7 @@ export function createMetering(options: MeteringOptions): Metering {
   const budgets: Budgets = createBudgets({
     moved: (row) => deadlines.moved(row),
     changed(_, sessions) {
-      for (const session of sessions) review(session);
+      for (const session of sessions) following.review(session);
     },
     gone: (name) => deadlines.gone(name),
   });
@@ -127,13 +126,13 @@ export function createMetering(options: MeteringOptions): Metering {
   const words: Words = createWords({
     ...{ batch, time },
     outcomes: {
-      stopped: (session) => void findStop(session),
-      superseded,
-      ended: (session) => void findEnd(session),
+      stopped: (session) => void following.findStop(session),
+      superseded: (session) => following.superseded(session),
+      ended: (session) => void following.findEnd(session),
       unknown: (session) => void recovery.assert(session),
       recover: (session) => recovery.needed(session.org),
       missingPeriod: (session, period) => void seedPeriod(session, period),
-      movedPeriod: (session) => void refresh(session),
+      movedPeriod: (session) => void following.movePeriod(session),
       doubted: (session) =>
         log.error({ org: session.org }, 'the clocks of Redis and of this gateway disagree'),
     },
@@ -148,12 +147,12 @@ export function createMetering(options: MeteringOptions): Metering {
     asserted(session, reply) {
       answered(reply.now);
       options.minutes.ready(shardOf(session.org), reply.minutes);
-      if (reply.status === 'superseded') return superseded(session);
+      if (reply.status === 'superseded') return following.superseded(session);
       takeRow(session, reply.session);
       lift(session.stopwatch, reply.session.totalMs);
       if (session.phase.kind === 'ended') return ending.endAgain(session);
       if (reply.status === 'ended') return ending.foundEnded(session, reply.session);
-      join(session, reply.session, reply.budgets);
+      following.join(session, reply.session, reply.budgets);
       if (!isOver(session)) words.say(session);
     },
   });
@@ -168,6 +167,7 @@ export function createMetering(options: MeteringOptions): Metering {
     recover: (session) => recovery.needed(session.org),
     ready: (session, fields) => options.minutes.ready(shardOf(session.org), fields),
   });
+  const following: Following = createFollowing({ meter, budgets, hub, telling, ending });
   const hearing = createHearing({ words, telling, ending, rules, monotonicMs });
   const open = createOpening({
     ...{ meter, ledger, seeding, clock },
@@ -185,68 +185,6 @@ export function createMetering(options: MeteringOptions): Metering {
     if (now !== null) time.saw(now);
   }
 
-  /** Says what is due to a session, or stops it, after something it draws on has changed. */
-  function review(session: LiveSession): void {
-    if (session.phase.kind !== 'recording' && session.phase.kind !== 'paused') return;
-    if (!session.wire) return;
-    for (const [name, stops] of session.joined) {
-      const row = budgets.get(name);
-      if (row && row.stops > stops) return ending.stopFor(session, row);
-    }
-    const news = telling.news(session);
-    if (news.length > 0) session.wire.send(...news);
-  }
-
-  /** It draws on the budgets of this row from now on. */
-  function join(session: LiveSession, row: SessionRow, rows: readonly BudgetRow[]): void {
-    const names: BudgetName[] = [
-      organizationBudget(row.org, row.period),
-      memberBudget(row.org, row.user, row.period),
-    ];
-    const own = rows.find(({ name }) => parseBudgetName(name).scope === 'session');
-    if (own) names.push(own.name);
-    budgets.draw(session, names);
-    for (const name of names) {
-      const stops = rows.find((known) => known.name === name)?.stops ?? 0;
-      session.joined.set(name, stops);
-    }
-    budgets.apply(rows);
-  }
-
-  function superseded(session: LiveSession): void {
-    if (session.phase.kind === 'ended') return;
-    session.phase = { kind: 'ended' };
-    const { wire } = session;
-    session.wire = null;
-    wire?.close(CloseCode.superseded, 'superseded');
-    hub.retain(session);
-  }
-
-  async function readRow(session: LiveSession): Promise<SessionRow | null> {
-    const reply = await meter.readSession(session.org, session.id).catch(() => null);
-    return reply?.status === 'ok' ? reply.session : null;
-  }
-
-  /** The meter says it is stopped, and no row known here says by which budget. */
-  async function findStop(session: LiveSession): Promise<void> {
-    review(session);
-    if (session.phase.kind !== 'recording' && session.phase.kind !== 'paused') return;
-    const row = await readRow(session);
-    if (!row || row.stoppedBy === '') return;
-    if (row.stoppedBy === 'session') return ending.stop(session, 'stoppedByOperator', 'session');
-    const reply = await meter.readBudgets(session.org, [row.stoppedBy]).catch(() => null);
-    const budget = reply?.status === 'ok' ? reply.budgets[0] : undefined;
-    if (budget) ending.stopFor(session, budget);
-    else ending.stop(session, 'limitReached', parseBudgetName(row.stoppedBy).scope);
-  }
-
-  /** The sweep, or another gateway, has ended it. */
-  async function findEnd(session: LiveSession): Promise<void> {
-    if (isOver(session)) return;
-    const row = await readRow(session);
-    if (row) ending.foundEnded(session, row);
-  }
-
   async function seedPeriod(session: LiveSession, period: number): Promise<void> {
     const { org, user } = session;
     const names = [organizationBudget(org, period), memberBudget(org, user, period)];
@@ -255,22 +193,6 @@ export function createMetering(options: MeteringOptions): Metering {
       return false;
     });
     if (isSeeded && !isOver(session)) words.say(session);
-  }
-
-  /** It has moved to another period: other budgets, another mark. */
-  async function refresh(session: LiveSession): Promise<void> {
-    const row = await readRow(session);
-    if (!row || hub.get(session.org, session.id) !== session) return;
-    takeRow(session, row);
-    const names = [
-      organizationBudget(row.org, row.period),
-      memberBudget(row.org, row.user, row.period),
-      ...[...session.joined.keys()].filter((name) => parseBudgetName(name).scope === 'session'),
-    ];
-    const reply = await meter.readBudgets(row.org, names).catch(() => null);
-    if (reply?.status !== 'ok') return;
-    join(session, row, reply.budgets);
-    review(session);
   }
 
   return {
@@ -285,7 +207,7 @@ export function createMetering(options: MeteringOptions): Metering {
       }
       hub.add(session);
       answered(opened.now);
-      join(session, opened.session, opened.budgets);
+      following.join(session, opened.session, opened.budgets);
       options.minutes.ready(shardOf(session.org), opened.minutes);
       session.wire = wire;
       session.heardAt = monotonicMs();
@@ -293,8 +215,8 @@ export function createMetering(options: MeteringOptions): Metering {
       // Time begins at the sending of `started` (rule 2).
       if (opened.status === 'opened') session.stopwatch.provenAt = monotonicMs();
       wire.send(telling.started(session, opened.status === 'resumed'));
-      if (opened.session.stoppedBy !== '') void findStop(session);
-      else review(session);
+      if (opened.session.stoppedBy !== '') void following.findStop(session);
+      else following.review(session);
     },
 
     heard(event) {
@@ -314,7 +236,7 @@ export function createMetering(options: MeteringOptions): Metering {
             own &&
             (own.generation < generation ||
               (own.generation === generation && own.counter < counter));
-          if (session && isOlder) superseded(session);
+          if (session && isOlder) following.superseded(session);
           return;
         }
         case 'retired':

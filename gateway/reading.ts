@@ -35,6 +35,6 @@ export function readingOf(row: BudgetRow, sessionMs: number, at: number): Readin
     burnRate: row.burnRate,
     endsAt: runsOutAt(row),
     periodEndsAt: row.endsAt,
-    at: Math.floor(at),
+    at,
   };
 }

@@ -72,7 +72,7 @@ export function createTelling(options: TellingOptions): Telling {
         burnRate: 0,
         endsAt: null,
         periodEndsAt: null,
-        at: Math.floor(time.now()),
+        at: time.now(),
       }
     );
   }

@@ -47,7 +47,7 @@ export function createWords(options: { batch: Batch; time: MeterTime; outcomes: 
       outcomes[status](session);
       return;
     }
-    takeReply(session, reply, Math.floor(time.at(at)));
+    takeReply(session, reply, time.at(at));
     lift(session.stopwatch, reply.totalMs);
     if (reply.boundaryDoubted) outcomes.doubted(session);
     if (reply.missingPeriod !== null) outcomes.missingPeriod(session, reply.missingPeriod);

@@ -1,0 +1,124 @@
+/**
+ * Keeps a session in step with what the meter says of it: the budgets it draws on, their stops and
+ * warnings, the period it has moved to, the end that another one brought.
+ */
+import {
+  type BudgetName,
+  memberBudget,
+  organizationBudget,
+  parseBudgetName,
+} from '../core/meter/budget-name.ts';
+import type { BudgetRow, Meter, SessionRow } from '../core/meter/commands.ts';
+import { CloseCode } from '../core/protocol/close-codes.ts';
+import type { Budgets } from './budgets.ts';
+import type { Hub } from './hub.ts';
+import { isOver, type LiveSession, takeRow } from './session.ts';
+import type { Ending } from './stopping.ts';
+import type { Telling } from './telling.ts';
+
+export interface FollowingOptions {
+  meter: Pick<Meter, 'readSession' | 'readBudgets'>;
+  budgets: Budgets;
+  hub: Hub;
+  telling: Telling;
+  ending: Ending;
+}
+
+export interface Following {
+  /** Says what is due to a session, or stops it, after something it draws on has changed. */
+  review(session: LiveSession): void;
+  /** It draws on the budgets of this row from now on. */
+  join(session: LiveSession, row: SessionRow, rows: readonly BudgetRow[]): void;
+  /** Another connection owns it, here or elsewhere. */
+  superseded(session: LiveSession): void;
+  /** The meter says it is stopped; finds out by what. */
+  findStop(session: LiveSession): Promise<void>;
+  /** The meter says it has ended: the sweep, or another gateway, did it. */
+  findEnd(session: LiveSession): Promise<void>;
+  /** It has moved to another period: other budgets, another mark. */
+  movePeriod(session: LiveSession): Promise<void>;
+}
+
+export function createFollowing(options: FollowingOptions): Following {
+  const { meter, budgets, hub, telling, ending } = options;
+
+  /** Of its present period; its own budget is the same all its life. */
+  function budgetsOf(row: SessionRow, own: readonly BudgetName[]): BudgetName[] {
+    const { org, user, period } = row;
+    return [organizationBudget(org, period), memberBudget(org, user, period), ...own];
+  }
+
+  const isOwn = (name: BudgetName) => parseBudgetName(name).scope === 'session';
+
+  function isGoingOn(session: LiveSession): boolean {
+    return session.phase.kind === 'recording' || session.phase.kind === 'paused';
+  }
+
+  function review(session: LiveSession): void {
+    if (!isGoingOn(session) || !session.wire) return;
+    for (const [name, stops] of session.joined) {
+      const row = budgets.get(name);
+      if (row && row.stops > stops) return ending.stopFor(session, row);
+    }
+    const news = telling.news(session);
+    if (news.length > 0) session.wire.send(...news);
+  }
+
+  function join(session: LiveSession, row: SessionRow, rows: readonly BudgetRow[]): void {
+    const own = rows.map(({ name }) => name).filter(isOwn);
+    const names = budgetsOf(row, own);
+    budgets.draw(session, names);
+    for (const name of names) {
+      session.joined.set(name, rows.find((known) => known.name === name)?.stops ?? 0);
+    }
+    budgets.apply(rows);
+  }
+
+  async function readRow(session: LiveSession): Promise<SessionRow | null> {
+    const reply = await meter.readSession(session.org, session.id).catch(() => null);
+    return reply?.status === 'ok' ? reply.session : null;
+  }
+
+  return {
+    review,
+    join,
+
+    superseded(session) {
+      if (session.phase.kind === 'ended') return;
+      session.phase = { kind: 'ended' };
+      const { wire } = session;
+      session.wire = null;
+      wire?.close(CloseCode.superseded, 'superseded');
+      hub.retain(session);
+    },
+
+    async findStop(session) {
+      review(session);
+      if (!isGoingOn(session)) return;
+      const row = await readRow(session);
+      if (!row || row.stoppedBy === '') return;
+      if (row.stoppedBy === 'session') return ending.stop(session, 'stoppedByOperator', 'session');
+      const reply = await meter.readBudgets(session.org, [row.stoppedBy]).catch(() => null);
+      const budget = reply?.status === 'ok' ? reply.budgets[0] : undefined;
+      if (budget) ending.stopFor(session, budget);
+      else ending.stop(session, 'limitReached', parseBudgetName(row.stoppedBy).scope);
+    },
+
+    async findEnd(session) {
+      if (isOver(session)) return;
+      const row = await readRow(session);
+      if (row) ending.foundEnded(session, row);
+    },
+
+    async movePeriod(session) {
+      const row = await readRow(session);
+      if (!row || hub.get(session.org, session.id) !== session) return;
+      takeRow(session, row);
+      const names = budgetsOf(row, [...session.joined.keys()].filter(isOwn));
+      const reply = await meter.readBudgets(row.org, names).catch(() => null);
+      if (reply?.status !== 'ok') return;
+      join(session, row, reply.budgets);
+      review(session);
+    },
+  };
+}
