@@ -78,7 +78,7 @@ export function project(state: MeterState, nowMs: number): Projection {
   // remainder does not. Where there is one, the remainder is what leads up to it.
   let spentMs = burnRate * passedMs;
   if (reading.remainingMs !== null) {
-    if (endsAt !== null) spentMs = reading.remainingMs - burnRate * (endsAt - at);
+    if (endsAt !== null && burnRate > 0) spentMs = reading.remainingMs - burnRate * (endsAt - at);
     spentMs = Math.max(0, Math.min(spentMs, reading.remainingMs));
   }
   const quotaMs = quotaMsOf(state);

@@ -55,8 +55,11 @@ export function reduce(state: MeterState, event: MeterEvent): MeterState {
       return { ...state, save: 'saving' };
     case 'saved':
       return { ...state, save: event.ok ? 'saved' : 'failed' };
-    case 'refused':
-      return { ...state, phase: 'refused', connection: { is: 'none' }, refusal: event.refusal };
+    case 'refused': {
+      const reading = event.refusal.reading ?? state.reading;
+      const next = { ...state, phase: 'refused', connection: { is: 'none' } } as const;
+      return { ...next, refusal: event.refusal, reading };
+    }
     case 'lost': {
       const next = { ...state, phase: 'lost', connection: { is: 'none' } } as const;
       return anchored({ ...next, stop: state.stop ?? event.stop }, event.nowMs, false);

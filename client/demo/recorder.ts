@@ -34,7 +34,6 @@ class RecorderPage {
   #session: string | null;
   #take: Take | null = null;
   #source: string | null = null;
-  #shown = '';
 
   constructor(config: DemoConfig, recordings: Recordings, asked: URLSearchParams) {
     this.#config = config;
@@ -116,9 +115,7 @@ class RecorderPage {
     const live = state.phase === 'recording' || state.phase === 'paused';
     const nowMs = performance.now();
     if (this.#take !== null) this.#view.show(state, this.#take.client.at(nowMs), nowMs);
-    this.#record.hidden = live || state.phase === 'stopping';
-    this.#pause.hidden = !live;
-    this.#stop.hidden = !live;
+    this.#offer(live, live || state.phase === 'stopping');
     setText(this.#pause, state.phase === 'paused' ? 'Resume' : 'Pause');
     document.title = live ? `${passed(state.reading?.sessionMs ?? 0)} – Taximeter` : 'Taximeter';
     this.#showSession(state);
@@ -136,9 +133,18 @@ class RecorderPage {
       this.#notice.show('stop', title, `${text} ${SAVE_SENTENCES[state.save]}`);
       this.#notice.offer(state.stop.actions, () => void this.#giveMinutes());
     }
-    const now = `${state.phase} ${state.save}`;
-    if (now !== this.#shown && (isOver(state) || state.stop !== null)) void this.#over();
-    this.#shown = now;
+    const isSettled = state.save === 'saved' || state.save === 'failed';
+    if (isSettled || (isOver(state) && state.save === 'none')) void this.#over();
+  }
+
+  /** The buttons that make sense now. Whoever uses the keyboard is not left on one that went. */
+  #offer(live: boolean, busy: boolean): void {
+    const focus = document.activeElement;
+    this.#record.hidden = busy;
+    this.#pause.hidden = !live;
+    this.#stop.hidden = !live;
+    if (focus === this.#record && live) this.#pause.focus();
+    if ((focus === this.#pause || focus === this.#stop) && !busy) this.#record.focus();
   }
 
   #tellWarnings(state: MeterState): void {
@@ -157,6 +163,7 @@ class RecorderPage {
 
   #showSession(state: MeterState): void {
     const line = element('session-line');
+    line.hidden = state.connection.is === 'none';
     if (state.session === null || line.dataset.session === state.session) return;
     line.dataset.session = state.session;
     const link = document.createElement('a');
@@ -195,6 +202,7 @@ class RecorderPage {
     client.pause();
     await client.start();
     await client.stop();
+    this.#toasts.show('ended', 'The session of before the reload was ended.', 'note');
   }
 }
 

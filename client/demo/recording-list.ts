@@ -1,19 +1,13 @@
 /** The recordings of this browser as a list: each plays, downloads, and can be deleted. */
 import { element } from './element.ts';
 import { dayAndTime, passed, size } from './format.ts';
-import type { Recording, Recordings } from './recordings.ts';
-
-/** An open recording whose last piece is older than this was interrupted. */
-const INTERRUPTED_AFTER_MS = 5_000;
+import { heldRecordings, type Recording, type Recordings } from './recordings.ts';
 
 const extension = (mimeType: string) => (/webm|ogg|mp4/.exec(mimeType) ?? ['audio'])[0];
 
-function describe(recording: Recording): string {
+function describe(recording: Recording, held: boolean): string {
   const parts = [passed(recording.durationMs), size(recording.bytes)];
-  if (recording.state === 'open') {
-    const quietMs = Date.now() - recording.updatedAt;
-    parts.push(quietMs > INTERRUPTED_AFTER_MS ? 'interrupted' : 'recording now');
-  }
+  if (recording.state === 'open') parts.push(held ? 'recording now' : 'interrupted');
   return parts.join(' · ');
 }
 
@@ -35,38 +29,68 @@ function findLength(audio: HTMLAudioElement): void {
   );
 }
 
+interface Unstored {
+  recording: Recording;
+  audio: Blob;
+}
+
+interface Shown {
+  item: HTMLElement;
+  url: string;
+  /** What the item was made from; a recording that did not change keeps its item, and plays on. */
+  made: string;
+}
+
 export class RecordingList {
   readonly #recordings: Recordings;
   readonly #list = element('recordings');
   readonly #empty = element('no-recordings');
   readonly #template = element<HTMLTemplateElement>('recording');
-  readonly #urls: string[] = [];
+  #shown = new Map<string, Shown>();
+  /** One after the other: two at once would make the same items twice. */
+  #showing: Promise<void> = Promise.resolve();
 
   constructor(recordings: Recordings) {
     this.#recordings = recordings;
   }
 
   /** `unstored` is shown from memory, first: the browser would not take it. */
-  async show(unstored: { recording: Recording; audio: Blob } | null = null): Promise<void> {
-    const stored = await this.#recordings.list();
-    const entries: { recording: Recording; audio: Blob }[] = unstored === null ? [] : [unstored];
-    for (const recording of stored) {
-      if (recording.id === unstored?.recording.id) continue;
-      entries.push({ recording, audio: await this.#recordings.audio(recording) });
-    }
-    for (const url of this.#urls.splice(0)) URL.revokeObjectURL(url);
-    this.#list.replaceChildren(...entries.map((entry) => this.#item(entry.recording, entry.audio)));
-    this.#empty.hidden = entries.length > 0;
+  show(unstored: Unstored | null = null): Promise<void> {
+    this.#showing = this.#showing.then(() => this.#show(unstored));
+    return this.#showing;
   }
 
-  #item(recording: Recording, content: Blob): HTMLElement {
-    const item = this.#template.content.firstElementChild!.cloneNode(true) as HTMLElement;
+  async #show(unstored: Unstored | null): Promise<void> {
+    const shown = new Map<string, Shown>();
+    const held = await heldRecordings();
+    for (const recording of await this.#recordings.list()) {
+      if (recording.id === unstored?.recording.id) continue;
+      const before = this.#shown.get(recording.id);
+      const what = describe(recording, held.has(recording.id));
+      const same = before?.made === `${recording.state} ${what}` ? before : null;
+      const audio = same === null ? await this.#recordings.audio(recording) : null;
+      shown.set(recording.id, same ?? this.#make(recording, what, audio!));
+    }
+    const items = [...shown.values()].map(({ item }) => item);
+    if (unstored !== null) {
+      const what = `${describe(unstored.recording, false)} · not stored`;
+      items.unshift(this.#make(unstored.recording, what, unstored.audio).item);
+    }
+    this.#list.replaceChildren(...items);
+    for (const [id, { url }] of this.#shown)
+      if (shown.get(id)?.url !== url) URL.revokeObjectURL(url);
+    this.#shown = shown;
+    this.#empty.hidden = items.length > 0;
+  }
+
+  #make(recording: Recording, what: string, content: Blob): Shown {
+    // Imported, not cloned: an audio element of the template's own document may not load.
+    const item = document.importNode(this.#template.content.firstElementChild as HTMLElement, true);
     const url = URL.createObjectURL(content);
-    this.#urls.push(url);
     const when = dayAndTime(recording.startedAt);
     item.dataset.session = recording.session;
     item.querySelector('.when')!.textContent = when;
-    item.querySelector('.what')!.textContent = describe(recording);
+    item.querySelector('.what')!.textContent = what;
     const audio = item.querySelector('audio')!;
     audio.setAttribute('aria-label', `Recording of ${when}`);
     findLength(audio);
@@ -78,6 +102,6 @@ export class RecordingList {
       await this.#recordings.remove(recording.id);
       await this.show();
     });
-    return item;
+    return { item, url, made: `${recording.state} ${what}` };
   }
 }

@@ -1,10 +1,11 @@
 /** One recording on its way to the store. It never fails while recording; it tells at the end. */
-import type { Recording, Recordings } from './recordings.ts';
+import { holdRecording, type Recording, type Recordings } from './recordings.ts';
 
 export class RecordingWriter {
   readonly #recordings: Recordings;
   readonly #pieces: Blob[] = [];
   #recording: Recording;
+  readonly #letGo: () => void;
   #failure: unknown = null;
 
   constructor(recordings: Recordings, session: string, mimeType: string) {
@@ -15,12 +16,12 @@ export class RecordingWriter {
       session,
       mimeType,
       startedAt,
-      updatedAt: startedAt,
       durationMs: 0,
       bytes: 0,
       state: 'open',
       reason: null,
     };
+    this.#letGo = holdRecording(this.#recording.id);
   }
 
   get recording(): Recording {
@@ -41,7 +42,6 @@ export class RecordingWriter {
     const index = this.#pieces.push(piece) - 1;
     this.#recording = {
       ...this.#recording,
-      updatedAt: Date.now(),
       durationMs: Math.round(capturedMs),
       bytes: this.#recording.bytes + piece.size,
     };
@@ -57,6 +57,7 @@ export class RecordingWriter {
   /** Resolves when the recording is on disk, whole; rejects when part of it is in memory only. */
   async finish(capturedMs: number, reason: string): Promise<void> {
     const durationMs = Math.round(capturedMs);
+    this.#letGo();
     this.#recording = { ...this.#recording, durationMs, state: 'finished', reason };
     if (this.#failure !== null) throw this.#failure;
     await this.#recordings.put(this.#recording).catch((error: unknown) => {

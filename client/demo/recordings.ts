@@ -10,11 +10,10 @@ export interface Recording {
   session: string;
   mimeType: string;
   startedAt: number;
-  /** When the last piece came: an open recording with an old one was interrupted. */
-  updatedAt: number;
   /** What was captured, in real milliseconds. */
   durationMs: number;
   bytes: number;
+  /** Open, and held by no page: it was interrupted. */
   state: 'open' | 'finished';
   /** Why it ended, as the meter named it; null where it was interrupted. */
   reason: string | null;
@@ -88,4 +87,22 @@ export class Recordings {
     transaction.objectStore('pieces').delete(piecesOf(id));
     await committed(transaction);
   }
+}
+
+/**
+ * Marks a recording as being written, for all pages of this browser, until the returned function is
+ * called or the page is gone, however it goes.
+ */
+export function holdRecording(id: string): () => void {
+  let letGo = () => {};
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  void navigator.locks.request(id, () => held);
+  return letGo;
+}
+
+export async function heldRecordings(): Promise<Set<string>> {
+  const { held } = await navigator.locks.query();
+  return new Set((held ?? []).map(({ name }) => name ?? ''));
 }

@@ -11,7 +11,10 @@ export class Toasts {
   /** `lasting`: until it is dismissed or withdrawn. The same id again replaces the first. */
   show(id: string, text: string, level: string, lasting = false): void {
     this.withdraw(id);
-    const toast = this.#template.content.firstElementChild!.cloneNode(true) as HTMLElement;
+    const toast = document.importNode(
+      this.#template.content.firstElementChild as HTMLElement,
+      true,
+    );
     toast.dataset.level = level;
     toast.dataset.id = id;
     toast.querySelector('p')!.textContent = text;
