@@ -1,0 +1,94 @@
+import type postgres from 'postgres';
+import { localDay } from '../../core/calendar/local-day.ts';
+import type { MinuteChange } from './batch.ts';
+import { burn, type Lot } from './burn.ts';
+import { groupBy, minuteKey, periodKey, sessionKey } from './grouping.ts';
+import {
+  type LockedOrganization,
+  type LockedPeriod,
+  lockLots,
+  type StoredMinute,
+} from './reads.ts';
+import type { GrownMinute } from './writes.ts';
+
+/** The day on which it is settled, within its period: seconds after it was recorded, as a rule. */
+export function dayOf(
+  it: MinuteChange,
+  orgs: Map<string, LockedOrganization>,
+  periods: Map<string, LockedPeriod>,
+  now: number,
+): string {
+  const at = Math.max(it.period, Math.min(now, periods.get(periodKey(it))!.endsAt - 1));
+  return localDay(at, orgs.get(it.org)!.timeZone);
+}
+
+/** What is larger than what is stored, with the stored split to be added to. */
+export function growthsOf(
+  minutes: (MinuteChange & { month: string })[],
+  stored: Map<string, StoredMinute>,
+  day: (it: MinuteChange) => string,
+): GrownMinute[] {
+  const began = new Map<string, number>();
+  const beginning = (it: Pick<StoredMinute, 'org' | 'session' | 'minute' | 'period'>) => {
+    const key = `${sessionKey(it)}|${it.minute}`;
+    began.set(key, Math.min(it.period, began.get(key) ?? it.period));
+  };
+  for (const it of stored.values()) beginning(it);
+  for (const it of minutes) beginning(it);
+  return minutes.flatMap((it) => {
+    const before = stored.get(minuteKey(it));
+    const ms = it.ms - (before?.ms ?? 0);
+    if (ms <= 0) return [];
+    const none = { planMs: 0, extraMs: 0, overageMs: 0, billableMs: 0, debtMs: 0 };
+    const begins =
+      before === undefined && began.get(`${sessionKey(it)}|${it.minute}`) === it.period;
+    return [
+      {
+        ...(before ?? { ...none, day: day(it) }),
+        ...it,
+        begins,
+        growth: { ms, ...none, lots: [] },
+      },
+    ];
+  });
+}
+
+/** Burns each organization's growths and adds the parts to its minutes. */
+export async function split(
+  tx: postgres.TransactionSql,
+  grown: GrownMinute[],
+  periods: Map<string, LockedPeriod>,
+): Promise<void> {
+  const byOrganization = groupBy(grown, (it) => it.org);
+  const short = [...byOrganization].filter(([, mine]) => exceedsPlan(mine, periods));
+  const lots: Map<string, Lot[]> =
+    short.length === 0
+      ? new Map()
+      : await lockLots(
+          tx,
+          short.map(([org]) => org),
+        );
+  for (const [org, mine] of byOrganization) {
+    const limits = new Map(mine.map((it) => [it.period, periods.get(periodKey(it))!] as const));
+    const growths = mine.map((it) => ({ period: it.period, ms: it.growth.ms }));
+    burn(growths, limits, lots.get(org) ?? []).forEach((part, i) => {
+      const minute = mine[i]!;
+      minute.growth = { ms: minute.growth.ms, ...part };
+      minute.planMs += part.planMs;
+      minute.extraMs += part.extraMs;
+      minute.overageMs += part.overageMs;
+      minute.billableMs += part.billableMs;
+      minute.debtMs += part.debtMs;
+    });
+  }
+}
+
+/** Whether lots may be needed; most batches are within the plan and leave them alone. */
+function exceedsPlan(mine: GrownMinute[], periods: Map<string, LockedPeriod>): boolean {
+  for (const [key, group] of groupBy(mine, periodKey)) {
+    const { quotaMs, planMs } = periods.get(key)!;
+    const ms = group.reduce((sum, it) => sum + it.growth.ms, 0);
+    if (quotaMs !== null && planMs + ms > quotaMs) return true;
+  }
+  return false;
+}

@@ -1,0 +1,124 @@
+import type postgres from 'postgres';
+import type { LimitMode } from '../../core/meter/commands.ts';
+import type { MinuteChange } from './batch.ts';
+import type { Lot } from './burn.ts';
+
+type Sql = postgres.TransactionSql;
+
+/** First half of an advisory lock; the second is the shard. Held by whoever writes its ledger. */
+export const LEDGER_LOCK = 7_140_022;
+
+/** Waits for the shard's lock, kept to the end of the transaction. Answers its generation. */
+export async function lockShard(tx: Sql, shard: number): Promise<number> {
+  await tx`select pg_advisory_xact_lock(${LEDGER_LOCK}::integer, ${shard}::integer)`;
+  const [row] = await tx<{ generation: number }[]>`
+    select generation from shards where shard = ${shard}`;
+  return row!.generation;
+}
+
+export interface LockedOrganization {
+  org: string;
+  timeZone: string;
+  drawnMs: number;
+  drawnSequence: number;
+}
+
+/** In the order of their ids, as everybody who locks several. */
+export function lockOrganizations(tx: Sql, orgs: string[]): Promise<LockedOrganization[]> {
+  return tx<LockedOrganization[]>`
+    select id as org, time_zone as "timeZone", drawn_ms as "drawnMs",
+      drawn_sequence as "drawnSequence"
+    from organizations where id = any(${orgs}) order by id for no key update`;
+}
+
+export interface LockedPeriod {
+  org: string;
+  period: number;
+  endsAt: number;
+  quotaMs: number | null;
+  mode: LimitMode;
+  overageCapMs: number | null;
+  usedMs: number;
+  planMs: number;
+  extraMs: number;
+  overageMs: number;
+  sequence: number;
+}
+
+export function lockPeriods(
+  tx: Sql,
+  wanted: { org: string; period: number }[],
+): Promise<LockedPeriod[]> {
+  return tx<LockedPeriod[]>`
+    select b.org, w.period, epoch_ms(b.ends_at) as "endsAt", b.quota_ms as "quotaMs", b.mode,
+      b.overage_cap_ms as "overageCapMs", b.used_ms as "usedMs", b.plan_ms as "planMs",
+      b.extra_ms as "extraMs", b.overage_ms as "overageMs", b.sequence
+    from json_to_recordset(${JSON.stringify(wanted)}::json) as w (org text, period bigint)
+    join billing_periods b on b.org = w.org and b.starts_at = from_epoch_ms(w.period)
+    order by b.org, b.starts_at for no key update of b`;
+}
+
+/** A minute as it is stored. */
+export interface StoredMinute {
+  org: string;
+  session: string;
+  minute: number;
+  period: number;
+  day: string;
+  ms: number;
+  planMs: number;
+  extraMs: number;
+  overageMs: number;
+  billableMs: number;
+  debtMs: number;
+}
+
+/** Of each minute named, its records in all periods. */
+export function readMinutes(
+  tx: Sql,
+  wanted: (Pick<MinuteChange, 'org' | 'session' | 'minute'> & { month: string })[],
+): Promise<StoredMinute[]> {
+  return tx<StoredMinute[]>`
+    select u.org, u.session, u.minute, epoch_ms(u.period) as period, u.day::text as day, u.ms,
+      u.plan_ms as "planMs", u.extra_ms as "extraMs", u.overage_ms as "overageMs",
+      u.billable_ms as "billableMs", u.debt_ms as "debtMs"
+    from (select distinct * from json_to_recordset(${JSON.stringify(wanted)}::json)
+      as w (org text, session text, minute integer, month date)) w
+    join usage_tracking u on u.session_month = w.month and u.org = w.org
+      and u.session = w.session and u.minute = w.minute`;
+}
+
+/** Lots that have something left, in the burn order of README.md. */
+export async function lockLots(tx: Sql, orgs: string[]): Promise<Map<string, Lot[]>> {
+  const rows = await tx<(Lot & { org: string })[]>`
+    select org, id as purchase, granted_ms - reversed_ms - used_ms as "leftMs"
+    from extra_minutes_purchases
+    where org = any(${orgs}) and expired_at is null and frozen_at is null
+      and used_ms < granted_ms - reversed_ms
+    order by org, expires_at nulls last, purchased_at, id for no key update`;
+  const byOrganization = new Map<string, Lot[]>(orgs.map((org) => [org, []]));
+  for (const { org, ...lot } of rows) byOrganization.get(org)!.push(lot);
+  return byOrganization;
+}
+
+export interface MemberSums {
+  org: string;
+  user: string;
+  period: number;
+  usedMs: number;
+  sequence: number;
+  quotaMs: number | null;
+}
+
+export function readMemberSums(
+  tx: Sql,
+  wanted: { org: string; user: string; period: number }[],
+): Promise<MemberSums[]> {
+  return tx<MemberSums[]>`
+    select w.org, w."user", w.period, c.used_ms as "usedMs", c.sequence, m.quota_ms as "quotaMs"
+    from json_to_recordset(${JSON.stringify(wanted)}::json)
+      as w (org text, "user" text, period bigint)
+    join monthly_usage_cache c on c.org = w.org and c.user_id = w."user"
+      and c.period = from_epoch_ms(w.period)
+    left join organization_members m on m.org = w.org and m.user_id = w."user"`;
+}
