@@ -84,8 +84,8 @@ export function createFollowing(options: FollowingOptions): Following {
     join,
 
     superseded(session) {
-      if (session.phase.kind === 'ended') return;
-      session.phase = { kind: 'ended' };
+      if (session.phase.kind === 'ended' || session.phase.kind === 'elsewhere') return;
+      session.phase = { kind: 'elsewhere' };
       const { wire } = session;
       session.wire = null;
       wire?.close(CloseCode.superseded, 'superseded');

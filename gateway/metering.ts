@@ -7,6 +7,7 @@ import { memberBudget, organizationBudget, parseBudgetName } from '../core/meter
 import type { MeterEvent } from '../core/meter/commands.ts';
 import { shardOf } from '../core/meter/keys.ts';
 import type { RedisMeter } from '../core/meter/meter.ts';
+import { CloseCode } from '../core/protocol/close-codes.ts';
 import type { Clock } from '../core/runtime/clock.ts';
 import type { Log } from '../core/runtime/log.ts';
 import { type Admission, type Admitted, createAdmission } from './admission.ts';
@@ -21,6 +22,7 @@ import { createMeterTime, type MeterTime } from './meter-time.ts';
 import type { Minutes } from './minutes.ts';
 import { createOpening } from './opening.ts';
 import { createRecovery, type Recovery } from './recovery.ts';
+import { startRetention } from './retention.ts';
 import { createSeeding } from './seeding.ts';
 import { isOver, type LiveSession, takeRow, type Wire } from './session.ts';
 import { createEnding, type Ending } from './stopping.ts';
@@ -150,6 +152,7 @@ export function createMetering(options: MeteringOptions): Metering {
       if (reply.status === 'superseded') return following.superseded(session);
       takeRow(session, reply.session);
       lift(session.stopwatch, reply.session.totalMs);
+      if (session.phase.kind === 'elsewhere') return;
       if (session.phase.kind === 'ended') return ending.endAgain(session);
       if (reply.status === 'ended') return ending.foundEnded(session, reply.session);
       following.join(session, reply.session, reply.budgets);
@@ -180,6 +183,8 @@ export function createMetering(options: MeteringOptions): Metering {
     actions: (binding) => telling.actions(binding),
   });
 
+  const retention = startRetention({ hub, ledger, log });
+
   function answered(now: number | null): void {
     answeredAt = monotonicMs();
     if (now !== null) time.saw(now);
@@ -203,7 +208,7 @@ export function createMetering(options: MeteringOptions): Metering {
       const earlierWire = earlier?.wire;
       if (earlier) {
         earlier.wire = null;
-        earlier.phase = { kind: 'ended' };
+        earlier.phase = { kind: 'elsewhere' };
       }
       hub.add(session);
       answered(opened.now);
@@ -253,6 +258,7 @@ export function createMetering(options: MeteringOptions): Metering {
       await deadlines.stop();
       await batch.idle();
       ending.stopAll();
+      await retention.stop();
       await recovery.stop();
     },
   };

@@ -28,14 +28,16 @@ export interface SessionLimits {
   sessionLevels: Level[];
 }
 
-/** What a session does now. Stopping and ended are final. */
+/** What a session does now. From stopping on there is no way back. */
 export type Phase =
   | { kind: 'recording' }
   | { kind: 'paused' }
   /** sent `stop` with tick `stopSeq`; an answer to it proves time up to `stoppedAt` (monotonic) */
   | { kind: 'stopping'; reason: EndReason; binding: Binding; stopSeq: number; stoppedAt: number }
   | { kind: 'ending'; reason: EndReason }
-  | { kind: 'ended' };
+  | { kind: 'ended' }
+  /** goes on under another owner */
+  | { kind: 'elsewhere' };
 
 /** The wire to a recorder, as a session needs it. */
 export interface Wire {
@@ -152,5 +154,6 @@ export function witnessOf(session: LiveSession): Witness {
 }
 
 export function isOver(session: LiveSession): boolean {
-  return session.phase.kind === 'ended' || session.phase.kind === 'ending';
+  const { kind } = session.phase;
+  return kind === 'ended' || kind === 'ending' || kind === 'elsewhere';
 }

@@ -105,7 +105,7 @@ export function createEnding(options: StoppingOptions): Ending {
         options.ready(session, reply.minutes);
         return reply.session;
       case 'superseded':
-        session.phase = { kind: 'ended' };
+        session.phase = { kind: 'elsewhere' };
         session.wire?.close(CloseCode.superseded, 'superseded');
         options.over(session);
         return null;
@@ -129,9 +129,11 @@ export function createEnding(options: StoppingOptions): Ending {
       try {
         const row = await close(session, reason);
         if (row) return finish(session, row);
-        if ((session.phase as { kind: string }).kind === 'ended') return;
+        if (session.phase.kind !== 'ending') return;
       } catch (error) {
         log.warn({ err: error, session: session.id }, 'the end of a session waits for the meter');
+        // Its recorder need not wait: the last word is kept here until the meter takes it.
+        if (reason === 'meterUnavailable') session.wire?.close(CloseCode[reason], reason);
       }
       await new Promise((resolve) => setTimeout(resolve, CLOSE_AGAIN_MS));
     }
@@ -173,7 +175,8 @@ export function createEnding(options: StoppingOptions): Ending {
       stop(session, scope === 'session' ? 'sessionLimit' : 'limitReached', scope);
     },
     foundEnded(session, row) {
-      if (session.phase.kind !== 'ended') finish(session, row);
+      if (session.phase.kind !== 'ended' && session.phase.kind !== 'elsewhere')
+        finish(session, row);
     },
     endAgain(session) {
       void close(session, session.reason).catch((error) => {

@@ -27,10 +27,3 @@ export interface SocketHandler {
   malformed(detail: string): void;
   closed(code: number): void;
 }
-
-export interface Transport {
-  /** Resolves once it listens. */
-  listen(port: number, host: string): Promise<number>;
-  /** Refuses new sockets from now on. */
-  stop(): Promise<void>;
-}
