@@ -116,7 +116,8 @@ export function organizations(deps: HttpDeps) {
         return effect;
       },
     });
-    await pushLimits(deps, [org]);
+    // Nobody records on a new one; its first session brings its limits along.
+    if (answer.status === 200) await pushLimits(deps, [org]);
     return c.json(answer.body, answer.status);
   });
 

@@ -102,7 +102,7 @@ export function plans(deps: HttpDeps) {
         return effect;
       },
     });
-    await pushLimits(deps, await subscribers(deps, plan));
+    if (answer.status === 200) await pushLimits(deps, await subscribers(deps, plan));
     return c.json(answer.body, answer.status);
   });
 

@@ -2,7 +2,7 @@
 import { and, asc, desc, eq, inArray, lt, or, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import type { SessionRow } from '../../core/meter/commands.ts';
-import type { Database } from '../../drizzle/client.ts';
+import type { Queryable } from '../../drizzle/client.ts';
 import { extraMinutesUsage } from '../../drizzle/schema/extra-minutes.ts';
 import { sessions, usageTracking } from '../../drizzle/schema/sessions.ts';
 import { instant, instantOrNull, MS_PER_MINUTE } from './schemas.ts';
@@ -13,7 +13,7 @@ type BySource = SessionRow['bySource'];
 
 /** Sessions of this id: one in each organization that uses it. `orgs` null: wherever. */
 export function findSessions(
-  db: Database,
+  db: Queryable,
   id: string,
   orgs: readonly string[] | null,
 ): Promise<LedgerSession[]> {
@@ -26,7 +26,7 @@ export function findSessions(
 
 /** Newest first, after (startedAt, id) of the last one shown. */
 export function listSessions(
-  db: Database,
+  db: Queryable,
   org: string,
   user: string | undefined,
   after: readonly [number, string] | undefined,
@@ -51,7 +51,7 @@ export function listSessions(
 
 /** Settled sums by source, by session; a session of which nothing is settled is not in it. */
 export async function settledBySource(
-  db: Database,
+  db: Queryable,
   of: readonly LedgerSession[],
 ): Promise<Map<string, BySource>> {
   const [first] = of;
@@ -81,7 +81,7 @@ export async function settledBySource(
 }
 
 /** Why every second was charged: the minutes of a session, each with the lots it burnt. */
-export async function readMinutes(db: Database, of: LedgerSession): Promise<Minute[]> {
+export async function readMinutes(db: Queryable, of: LedgerSession): Promise<Minute[]> {
   const [rows, burnt] = await Promise.all([
     db
       .select()

@@ -1,5 +1,6 @@
 /** One session by its id, from both stores, for a caller who may see it. */
 import type { SessionRow } from '../../core/meter/commands.ts';
+import type { Queryable } from '../../drizzle/client.ts';
 import type { HttpDeps } from './deps.ts';
 import { recovering } from './live-budgets.ts';
 import { type Principal, requireOrganization } from './principal.ts';
@@ -13,6 +14,9 @@ import {
 } from './session-ledger.ts';
 import type { SessionSummary } from './session-schema.ts';
 
+/** `db`: the caller's transaction, if it is in one: a second connection could wait for ever. */
+type Deps = Pick<HttpDeps, 'meter' | 'recoveryNeeded'> & { db: Queryable };
+
 /** A session as both stores know it; at least one of them does. */
 export type Found =
   | { ledger: LedgerSession; live: SessionRow | null }
@@ -23,7 +27,7 @@ export type Found =
  * @param asked the organization that the caller names, if it does
  */
 export async function findSession(
-  deps: HttpDeps,
+  deps: Deps,
   principal: Principal,
   session: string,
   asked: string | undefined,
@@ -50,7 +54,7 @@ export async function findSession(
 }
 
 async function readLive(
-  deps: HttpDeps,
+  deps: Deps,
   org: string,
   session: string,
   ledger: LedgerSession | null,
@@ -61,7 +65,7 @@ async function readLive(
   return reply.status === 'ok' ? reply.session : null;
 }
 
-export async function shown({ db }: HttpDeps, { ledger, live }: Found): Promise<SessionSummary> {
+export async function shown(db: Queryable, { ledger, live }: Found): Promise<SessionSummary> {
   if (ledger === null) return summaryOfLive(live);
   return summaryOf(ledger, (await settledBySource(db, [ledger])).get(ledger.id), live);
 }

@@ -111,7 +111,7 @@ export function sessions(deps: HttpDeps) {
     );
     const { ledger } = found;
     const minutes = ledger === null ? [] : await readMinutes(deps.db, ledger);
-    return c.json({ ...(await shown(deps, found)), minutes }, 200);
+    return c.json({ ...(await shown(deps.db, found)), minutes }, 200);
   });
 
   app.openapi(stopRoute, async (c) => {
@@ -120,9 +120,9 @@ export function sessions(deps: HttpDeps) {
     const { org: asked } = c.req.valid('query');
     const answer = await writeOnce<SessionSummary>(c, deps.db, {
       run: async (tx) => {
-        const found = await findSession(deps, c.get('principal'), session, asked);
+        const found = await findSession({ ...deps, db: tx }, c.get('principal'), session, asked);
         const { org } = (found.live ?? found.ledger)!;
-        const summary = await shown(deps, found);
+        const summary = await shown(tx, found);
         if (summary.state === 'ended') throw hasEnded(summary);
         await audit(tx, { actor, action: 'session.stop', org, subject: session, at: deps.now() });
         // Last, and harmless to repeat: what is written falls with it if it fails.
