@@ -91,6 +91,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       redisUrl: env.REDIS_URL || undefined,
       databaseUrl: env.DATABASE_URL || undefined,
       databaseAdminUrl: env.DATABASE_ADMIN_URL || undefined,
+      speed: flags.speed,
       say,
     });
     stops.push(stores.stop);
@@ -101,7 +102,8 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       REDIS_URL: stores.redisUrl,
       DATABASE_URL: stores.databaseUrl,
       DEVELOPMENT: '1',
-      SPEED: String(flags.speed),
+      // With development secrets it must not be reached from elsewhere.
+      HOST: env.HOST || '127.0.0.1',
       ALLOWED_ORIGINS: origins(gateways),
       LOG_LEVEL: env.LOG_LEVEL || 'info',
       ...(flags.intervalMs === undefined ? {} : { TICK_INTERVAL_MS: String(flags.intervalMs) }),

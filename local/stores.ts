@@ -1,5 +1,7 @@
 import { join } from 'node:path';
+import { connect } from '../drizzle/client.ts';
 import { migrate } from '../drizzle/migrate.ts';
+import { setSpeed } from '../drizzle/queries/clock.ts';
 import { startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
 import { seed } from './seed.ts';
@@ -19,7 +21,19 @@ export interface StoresOptions {
   redisUrl: string | undefined;
   databaseUrl: string | undefined;
   databaseAdminUrl: string | undefined;
+  /** Meter seconds a real second, from now on. */
+  speed: number;
   say: (line: string) => void;
+}
+
+/** Before the gateways start: they read the speed once, and the worker tells the meter. */
+async function setClock(adminUrl: string, speed: number): Promise<void> {
+  const connection = connect(adminUrl, { connections: 1, name: 'taximeter-clock' });
+  try {
+    await connection.db.transaction((tx) => setSpeed(tx, speed, Date.now()));
+  } finally {
+    await connection.stop();
+  }
 }
 
 /** Brings up Redis and Postgres where none is named, migrates and seeds. All or nothing. */
@@ -51,6 +65,7 @@ export async function startStores(options: StoresOptions): Promise<Stores> {
     say('migrating the database ...');
     await migrate(adminUrl);
     await seed(adminUrl);
+    await setClock(adminUrl, options.speed);
     return { redisUrl, databaseUrl, ended: Promise.race(endings), stop };
   } catch (error) {
     await stop();

@@ -8,6 +8,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, describe, expect, inject, it, vi } from 'vitest';
+import { connect } from '../drizzle/client.ts';
+import { readClock } from '../drizzle/queries/clock.ts';
 import { projectRoot } from './places.ts';
 import { anyFreePort } from './port.ts';
 import { processIdentity } from './process-identity.mjs';
@@ -121,8 +123,11 @@ describe('npm start', () => {
     expect(up.output()).toContain(`http://localhost:${port}/`);
     expect(up.output()).toContain('60 times as fast');
     const env = (await (await fetch(`http://127.0.0.1:${port}/`)).json()) as NodeJS.ProcessEnv;
-    expect(env).toMatchObject({ GATEWAY_NAME: 'gateway-1', SPEED: '60', DEVELOPMENT: '1' });
+    expect(env).toMatchObject({ GATEWAY_NAME: 'gateway-1', HOST: '127.0.0.1', DEVELOPMENT: '1' });
     expect(env.DATABASE_URL).toContain('//taximeter:');
+    const database = connect(env.DATABASE_URL!);
+    expect((await readClock(database.db)).speed).toBe(60);
+    await database.stop();
     expect(env.ALLOWED_ORIGINS).toContain(`http://localhost:${port},`);
     const stores = storePids(folder);
 
