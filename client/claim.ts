@@ -24,7 +24,9 @@ export class Claim {
   #begun = false;
   /** Begun before a reload; whether it still lives, nobody has said yet. */
   #fromStore = false;
-  #saidCheckpoint = false;
+  /** The checkpoint does not let in by itself any more; it still is a witness. */
+  #needsTicket = false;
+  #saidTicket = false;
   #renewals = 0;
 
   constructor(options: MeterClientOptions, gateways: GatewayList, clock: Clock) {
@@ -49,30 +51,25 @@ export class Claim {
     this.#checkpoint = kept?.checkpoint ?? null;
     this.#begun = kept !== null;
     this.#fromStore = kept !== null;
+    this.#needsTicket = false;
     this.#renewals = 0;
     return kept;
   }
 
   /** Rejects as `getTicket` does. */
   async firstMessage(captured: { capturedMs?: number }): Promise<Start | Resume> {
-    this.#saidCheckpoint = this.#checkpoint !== null;
-    // Without an address the ticket is asked for all the same: the address comes with it.
-    let given: Ticket | null = null;
-    if (this.#checkpoint === null || this.#gateways.isEmpty) {
-      given = await this.#tickets.next();
-      if (given.url !== undefined) this.#gateways.learn(given.url);
+    const { session, ticket } = await this.#ticket();
+    this.#saidTicket = ticket !== undefined;
+    if (this.#begun) {
+      const checkpoint = this.#checkpoint === null ? {} : { checkpoint: this.#checkpoint };
+      const said = ticket === undefined ? {} : { ticket };
+      return { type: 'resume', session: this.#session, ...checkpoint, ...said, ...captured };
     }
-    if (this.#checkpoint !== null) {
-      const checkpoint = this.#checkpoint;
-      return { type: 'resume', session: this.#session, checkpoint, ...captured };
-    }
-    const { ticket, session } = given!;
-    if (this.#begun) return { type: 'resume', session: this.#session, ticket, ...captured };
     this.#session = session ?? this.#session;
     const { plannedMs, metadata } = this.#options;
     return {
       type: 'start',
-      ticket,
+      ...(ticket === undefined ? {} : { ticket }),
       session: this.#session,
       ...(plannedMs === undefined ? {} : { plannedMs }),
       ...(metadata === undefined ? {} : { metadata }),
@@ -84,6 +81,7 @@ export class Claim {
     this.#begun = true;
     this.#fromStore = false;
     this.#renewals = 0;
+    this.#needsTicket = false;
   }
 
   keep(checkpoint: string, recordedMs: number): void {
@@ -98,21 +96,22 @@ export class Claim {
     this.#options.store?.clear();
   }
 
-  /** The connection was closed because the ticket was stale: whatever was said, say it anew. */
+  /** What was said did not let in: say it with a new ticket. */
   stale(): void {
-    this.#checkpoint = null;
+    this.#needsTicket = true;
   }
 
   /** Whether there is something else to say after this refusal; false: believe it. */
   refused(code: string): boolean {
     if (this.#renewals >= RENEWALS) return false;
     this.#renewals += 1;
-    const stale =
-      code === 'ticketStale' ||
-      code === 'checkpointInvalid' ||
-      (code === 'ticketInvalid' && this.#saidCheckpoint);
-    if (stale && (this.#saidCheckpoint || this.#tickets.canRenew)) {
-      this.#checkpoint = null;
+    const stale = code === 'ticketStale' || code === 'checkpointInvalid';
+    if (
+      (stale || code === 'ticketInvalid') &&
+      (!this.#saidTicket || (stale && this.#tickets.canRenew))
+    ) {
+      if (code === 'checkpointInvalid') this.#checkpoint = null;
+      this.#needsTicket = true;
       return true;
     }
     const gone = code === 'sessionUnknown' || code === 'sessionEnded' || code === 'sessionInvalid';
@@ -130,5 +129,14 @@ export class Claim {
       return true;
     }
     return false;
+  }
+
+  /** None where the checkpoint lets in. Without an address it is asked for all the same. */
+  async #ticket(): Promise<Partial<Ticket>> {
+    const isNeeded = this.#needsTicket || this.#checkpoint === null;
+    if (!isNeeded && !this.#gateways.isEmpty) return {};
+    const given = await this.#tickets.next();
+    if (given.url !== undefined) this.#gateways.learn(given.url);
+    return isNeeded ? given : {};
   }
 }
