@@ -6,6 +6,9 @@ import { type Installation, startInstallation } from './installation.ts';
 import { MAINS, type Mains } from './processes.ts';
 import { explain } from './trouble.ts';
 
+/** npm passes a terminal's Ctrl-C on, so that one press may arrive twice. */
+const SAME_SIGNAL_MS = 500;
+
 const say = (line: string): void => console.log(`taximeter: ${line}`);
 
 /** Other main files than the project's, as a JSON object: for tests of this file. */
@@ -21,12 +24,15 @@ async function run(flags: UpFlags): Promise<number> {
   const stopAsked = new Promise<string>((resolve) => {
     asked = resolve;
   });
+  let askedAt = 0;
   function stopOrForce(why: string): void {
     if (abort.signal.aborted) {
+      if (performance.now() - askedAt < SAME_SIGNAL_MS) return;
       say('a second signal: ending at once');
       // The watchdog sees us go and ends what still runs, in order.
       process.exit(1);
     }
+    askedAt = performance.now();
     abort.abort();
     if (!started) say('stopping once this step is done (Ctrl-C again: at once) ...');
     asked(why);
