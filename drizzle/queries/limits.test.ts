@@ -207,7 +207,7 @@ describe('seeds', () => {
         settled: { sequence: 3, usedMs: 7, planMs: 4, extraMs: 2, overageMs: 1 },
       },
       { name: alice, quotaMs: 10 * MINUTE_MS, crossed: [0, 0, 0, 0] },
-      { name: bob, quotaMs: null, version: 0, settled: { sequence: 0, usedMs: 0 } },
+      { name: bob, quotaMs: null, settled: { sequence: 0, usedMs: 0 } },
     ]);
   });
 
@@ -236,6 +236,10 @@ describe('seeds', () => {
     expect(after!.account.version).toBeGreaterThan(before!.account.version);
     expect(after!.budgets[0]!.version).toBe(before!.budgets[0]!.version);
     expect(after!.budgets[1]!.version).toBeGreaterThan(before!.budgets[1]!.version);
+    // Mode and levels of a member's budget are the plan's, so a change of those must reach it too.
+    await db.transaction((tx) => applyLimits(tx, [org], AT));
+    const later = await loadSeeds(db, org, names);
+    expect(later!.budgets[1]!.version).toBeGreaterThan(after!.budgets[1]!.version);
   });
 });
 

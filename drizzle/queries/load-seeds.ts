@@ -106,7 +106,7 @@ async function readSeeds(
     };
     if (parsed.scope === 'organization') return { ...common, ...organizationSeed(name, period) };
     const member = members.get(`${parsed.user}|${parsed.period}`);
-    return { ...common, ...memberSeed(name, period.mode, member) };
+    return { ...common, ...memberSeed(name, period, member) };
   });
   return {
     org,
@@ -130,13 +130,16 @@ function organizationSeed(name: BudgetName, period: PeriodRow): Limited {
   return { quotaMs, version, mode, overageCapMs, settled };
 }
 
-/** A member's own limit stops even where the plan bills overage; only shadow mode enforces nothing. */
-function memberSeed(name: BudgetName, planMode: LimitMode, member?: MemberRow): Limited {
+/**
+ * A member's own limit stops even where the plan bills overage; only shadow mode enforces nothing.
+ * The version is the newer one of member's and organization's: mode and levels are the plan's.
+ */
+function memberSeed(name: BudgetName, period: PeriodRow, member?: MemberRow): Limited {
   const quotaMs = member?.quotaMs ?? null;
   return {
     quotaMs,
-    version: member?.version ?? 0,
-    mode: planMode === LimitMode.shadow ? LimitMode.shadow : LimitMode.stop,
+    version: Math.max(member?.version ?? 0, period.version),
+    mode: period.mode === LimitMode.shadow ? LimitMode.shadow : LimitMode.stop,
     overageCapMs: null,
     settled: settledMember(name, quotaMs, member?.usedMs ?? 0, member?.sequence ?? 0),
   };

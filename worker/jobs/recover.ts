@@ -20,6 +20,8 @@ export interface RecoverOptions {
 export interface RecoverJobs extends Stoppable {
   /** This shard was answered `recover`: look at once. */
   need(shard: number): void;
+  /** Resolves after the first look, whether it found anything to do or failed. */
+  looked: Promise<void>;
 }
 
 /**
@@ -30,29 +32,32 @@ export function startRecoverJobs(options: RecoverOptions): RecoverJobs {
   const { context, log } = options;
   const everyShard = Array.from({ length: SHARDS }, (_, shard) => shard);
 
+  let tellLooked = () => {};
+  const looked = new Promise<void>((resolve) => {
+    tellLooked = resolve;
+  });
+
+  async function run(): Promise<void> {
+    if (context.runId() === null) return;
+    const needs = await shardsInNeed(context.meter, everyShard, await readGenerations(context.db));
+    if (needs.length === 0) return;
+    const startedAt = performance.now();
+    const done = await recover(
+      context,
+      needs.map((need) => need.shard),
+    );
+    if (done.length === 0) return;
+    const sessions = done.reduce((sum, it) => sum + it.sessions, 0);
+    const tookMs = Math.round(performance.now() - startedAt);
+    log.warn({ shards: done.length, sessions, tookMs }, 'shards of the meter were recovered');
+    options.recovered?.(done);
+  }
+
   const look = repeat({
     name: 'recover',
     everyMs: options.everyMs,
     log,
-    async run() {
-      if (context.runId() === null) return;
-      const needs = await shardsInNeed(
-        context.meter,
-        everyShard,
-        await readGenerations(context.db),
-      );
-      if (needs.length === 0) return;
-      const startedAt = performance.now();
-      const done = await recover(
-        context,
-        needs.map((need) => need.shard),
-      );
-      if (done.length === 0) return;
-      const sessions = done.reduce((sum, it) => sum + it.sessions, 0);
-      const tookMs = Math.round(performance.now() - startedAt);
-      log.warn({ shards: done.length, sessions, tookMs }, 'shards of the meter were recovered');
-      options.recovered?.(done);
-    },
+    run: () => run().finally(tellLooked),
   });
 
   const jobs = openWorker<RecoverPayload>({
@@ -68,6 +73,7 @@ export function startRecoverJobs(options: RecoverOptions): RecoverJobs {
 
   return {
     need: () => look.wake(),
+    looked,
     async stop() {
       await jobs.stop();
       await look.stop();

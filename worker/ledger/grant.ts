@@ -1,0 +1,98 @@
+import { sql } from 'drizzle-orm';
+import { shardOf } from '../../core/meter/keys.ts';
+import type { Transaction } from '../../drizzle/client.ts';
+import { applyGrant } from '../../drizzle/queries/apply-limits.ts';
+import { carryOutDecrease } from '../../drizzle/queries/carry-out-decrease.ts';
+import { writeAudit } from './audit.ts';
+import { LEDGER_LOCK } from './reads.ts';
+import { type LedgerContext, settle } from './settle.ts';
+
+const FIELDS_A_BATCH = 500;
+
+interface Waiting extends Record<string, unknown> {
+  limits: boolean;
+  taken: boolean;
+}
+
+/**
+ * Carries out what lowers the use an organization may make: smaller limits, extra minutes taken
+ * back. First everything open is written and settled by the old figures, so that nobody is charged
+ * overage for what was within the plan when it was recorded (rule 4 of README.md). What is recorded
+ * within the milliseconds from there to the meter's new figures is split by the new ones.
+ * Answers false where the shard has to be recovered first.
+ */
+export async function carryOut(context: LedgerContext, org: string, at: number): Promise<boolean> {
+  const [waiting] = await context.db.execute<Waiting>(sql`
+    select exists (select from billing_periods where org = ${org} and decrease_pending) as limits,
+      exists (select from adjustments where org = ${org} and applied_at is null) as taken`);
+  if (!waiting?.limits && !waiting?.taken) return true;
+  if (!(await settleOpen(context, shardOf(org)))) return false;
+  await context.db.transaction(async (tx) => {
+    await tx.execute(
+      sql`select pg_advisory_xact_lock(${LEDGER_LOCK}::integer, ${shardOf(org)}::integer)`,
+    );
+    await carryOutDecrease(tx, org);
+    await takeBack(tx, org, at);
+  });
+  return true;
+}
+
+/** Writes the shard's open minutes to the unsettled set, and settles all of it. */
+async function settleOpen(context: LedgerContext, shard: number): Promise<boolean> {
+  const glance = await context.meter.pending(shard, { limit: 1 });
+  if (glance.status === 'recover') return false;
+  await context.meter.flush(shard);
+  for (;;) {
+    const outcome = await settle(context, shard, { limit: FIELDS_A_BATCH });
+    if (outcome.status === 'recover') return false;
+    if (outcome.fields < FIELDS_A_BATCH || outcome.committed === 0) return true;
+  }
+}
+
+interface Taking extends Record<string, unknown> {
+  id: string;
+  ms: number;
+}
+interface LeftLot extends Record<string, unknown> {
+  id: string;
+  leftMs: number;
+}
+
+/**
+ * Takes extra minutes back by adjustments below zero: from the lots that would burn last. What was
+ * used already can't be taken: it is noted with the adjustment, and never becomes negative use.
+ */
+async function takeBack(tx: Transaction, org: string, at: number): Promise<void> {
+  const takings = await tx.execute<Taking>(sql`
+    select id, -ms as ms from adjustments
+    where org = ${org} and applied_at is null and kind = 'extra' and ms < 0
+    order by created_at, id for update`);
+  if (takings.length === 0) return;
+  const lots = await tx.execute<LeftLot>(sql`
+    select id, granted_ms - reversed_ms - used_ms as "leftMs" from extra_minutes_purchases
+    where org = ${org} and expired_at is null and used_ms < granted_ms - reversed_ms
+    order by expires_at desc nulls first, purchased_at desc, id desc for update`);
+  for (const { id, ms } of takings) {
+    let rest = ms;
+    for (const lot of lots) {
+      const part = Math.min(rest, lot.leftMs);
+      if (part === 0) continue;
+      lot.leftMs -= part;
+      rest -= part;
+      await tx.execute(sql`
+        update extra_minutes_purchases set reversed_ms = reversed_ms + ${part} where id = ${lot.id}`);
+    }
+    await tx.execute(sql`
+      update adjustments set applied_at = from_epoch_ms(${at}), unapplied_ms = ${rest}
+      where id = ${id}`);
+    const detail = { takenMs: ms - rest, unappliedMs: rest };
+    await writeAudit(tx, {
+      actor: 'worker',
+      action: 'adjustment.takenBack',
+      org,
+      subject: id,
+      detail,
+    });
+  }
+  await applyGrant(tx, org);
+}

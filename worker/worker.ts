@@ -1,0 +1,96 @@
+/** A worker as it runs: stores, jobs, sweeps, and an orderly end. Any number may run. */
+import { createMeter } from '../core/meter/meter.ts';
+import { systemClock } from '../core/runtime/clock.ts';
+import type { Log } from '../core/runtime/log.ts';
+import { connectMeter } from '../core/runtime/redis.ts';
+import { checkRedisSettings } from '../core/runtime/redis-settings.ts';
+import type { StopList } from '../core/runtime/stop.ts';
+import { connect, refuseSuperuser } from '../drizzle/client.ts';
+import { setSpeed } from '../drizzle/queries/clock.ts';
+import type { WorkerConfig } from './config.ts';
+import { startOutbox } from './jobs/outbox.ts';
+import { startPeriodAhead } from './jobs/period-ahead.ts';
+import { startReconcile } from './jobs/reconcile.ts';
+import { type RecoverJobs, startRecoverJobs } from './jobs/recover.ts';
+import { createSessionSweep, startSessionSweep } from './jobs/session-sweep.ts';
+import { startSettleJobs } from './jobs/settle.ts';
+import { createShardSettler } from './jobs/shard-settler.ts';
+import { startUnsettledSweep } from './jobs/unsettled-sweep.ts';
+import { createMetrics } from './metrics.ts';
+import { serveOperations } from './operations.ts';
+import type { RecoveryContext } from './recovery/recover.ts';
+
+const CONNECTIONS = 16;
+const RECOVERY_LOOK_MS = 1_000;
+const OUTBOX_LOOK_MS = 1_000;
+const PERIOD_LOOK_MS = 60_000;
+
+/** Starts a worker; what it started is added to `stops`, in order. Answers its operations port. */
+export async function startWorker(
+  config: WorkerConfig,
+  log: Log,
+  stops: StopList,
+): Promise<{ operationsPort: number }> {
+  const { monotonicMs, wallMs } = systemClock;
+  const metrics = createMetrics();
+  const url = config.redisUrl;
+  const database = connect(config.databaseUrl, { name: config.name, connections: CONNECTIONS });
+  stops.add('Postgres', database);
+  await refuseSuperuser(database);
+  const { db, sql } = database;
+
+  const redis = connectMeter(url, { log, name: `${config.name}-meter` });
+  stops.add('Redis', redis);
+  await redis.ready();
+  const { development, speed } = config;
+  for (const warning of await checkRedisSettings(redis.redis, { development })) log.warn(warning);
+  if (speed !== null && (await db.transaction((tx) => setSpeed(tx, speed, wallMs())))) {
+    log.info({ speed }, 'the test clock was set');
+  }
+
+  let isServing = false;
+  const operations = await serveOperations({
+    port: config.operationsPort,
+    metrics: metrics.registry,
+    isServing: () => isServing,
+    checks: { redis: () => redis.redis.ping(), postgres: () => sql`select 1` },
+  });
+  stops.add('operations', operations);
+
+  const meter = createMeter(redis);
+  const context: RecoveryContext = { meter, db, sql, log, wallMs, runId: () => redis.runId() };
+  let recovering: RecoverJobs | null = null;
+  const settler = createShardSettler({
+    context,
+    needsRecovery: (shard) => recovering?.need(shard),
+    settled(_shard, outcome) {
+      if (outcome.fields > 0) metrics.settled(outcome);
+    },
+  });
+  stops.add('settling', { stop: () => settler.idle() });
+
+  recovering = startRecoverJobs({
+    ...{ url, context, log, everyMs: RECOVERY_LOOK_MS },
+    recovered: (shards) => metrics.recovered(shards.length),
+  });
+  stops.add('recover', recovering);
+  await recovering.looked;
+  stops.add('outbox', await startOutbox({ context, log, everyMs: OUTBOX_LOOK_MS }));
+  stops.add('settle', startSettleJobs({ url, log, settler }));
+  const everyMs = config.unsettledSweepMs;
+  stops.add('unsettled-sweep', startUnsettledSweep({ settler, everyMs, log }));
+  const sweep = createSessionSweep({ context, settler, windows: config, monotonicMs });
+  stops.add('session-sweep', startSessionSweep(sweep, config.sessionSweepMs, log));
+  stops.add('period-ahead', startPeriodAhead(context, PERIOD_LOOK_MS, log));
+  stops.add(
+    'reconcile',
+    startReconcile({ context, log, everyMs: config.reconcileMs, measured: metrics.drift }),
+  );
+  isServing = true;
+  stops.add('serving', {
+    async stop() {
+      isServing = false;
+    },
+  });
+  return { operationsPort: operations.port };
+}
