@@ -1,5 +1,5 @@
 /** The state of the meter on the page. Reads a state and a projection; decides nothing. */
-import type { MeterState, Projection } from '../index.ts';
+import { initialState, type MeterState, type Projection, project, type Reading } from '../index.ts';
 import { element, setText } from './element.ts';
 import { clock, day, left, passed, timeOfDay } from './format.ts';
 import { budgetName } from './sentences.ts';
@@ -62,12 +62,16 @@ export class MeterView {
     setText(this.#time, clock(now.sessionMs));
     setText(this.#connection, this.#connectionText(state, nowMs));
     if (state.reading === null) return;
-    setText(this.#budget, budgetName(state.reading.binding));
-    this.#showUse(state, now);
+    this.#showUse(state.reading, now);
     this.#showDeadline(state, now);
     this.#burn.hidden = now.burnRate <= 1;
     setText(this.#burnRate, `× ${now.burnRate}`);
     setText(this.#burnNote, `${now.burnRate} recorders share it`);
+  }
+
+  /** What is left, while there is no session. */
+  showBudget(reading: Reading): void {
+    this.#showUse(reading, project({ ...initialState, reading }, 0));
   }
 
   #connectionText(state: MeterState, nowMs: number): string {
@@ -86,8 +90,8 @@ export class MeterView {
     }
   }
 
-  #showUse(state: MeterState, now: Projection): void {
-    const { source, periodEndsAt } = state.reading!;
+  #showUse({ binding, source, periodEndsAt }: Reading, now: Projection): void {
+    setText(this.#budget, budgetName(binding));
     setText(this.#used, passed(now.usedMs));
     const { limitMs, remainingMs } = now;
     setText(this.#limit, limitMs === null ? 'used, unlimited' : `of ${passed(limitMs)} used`);
@@ -125,7 +129,7 @@ export class MeterView {
     const steadyAt = Math.round(at / 1000) * 1000;
     setText(this.#deadline, timeOfDay(steadyAt, now.endsInMs < SECONDS_WITHIN_MS || !real));
     const realSeconds = Math.ceil(now.endsInMs / this.#speed / 1000);
-    const inReal = real ? '' : ` of meter time, ${realSeconds} s from now`;
+    const inReal = real ? '' : ` (${realSeconds} real s)`;
     setText(this.#deadlineIn, `in ${left(now.endsInMs)}${inReal}`);
   }
 }

@@ -1,6 +1,12 @@
 /** The recorder page: what a person presses, and what they are told. */
 import { isOver, MeterClient, type MeterState, storageCheckpointStore } from '../index.ts';
-import { type DemoConfig, fetchConfig, fetchTicket, giveExtraMinutes } from './demo-api.ts';
+import {
+  type DemoConfig,
+  fetchConfig,
+  fetchReading,
+  fetchTicket,
+  giveExtraMinutes,
+} from './demo-api.ts';
 import { element, setText } from './element.ts';
 import { passed } from './format.ts';
 import { MeterView } from './meter-view.ts';
@@ -59,6 +65,7 @@ class RecorderPage {
 
   async open(startsItself: boolean): Promise<void> {
     await this.#list.show();
+    void this.#showBudget();
     const kept = this.#store.load();
     const open = kept !== null && Date.now() - kept.savedAt < RESUMABLE_MS;
     if (kept !== null && !open) this.#store.clear();
@@ -71,6 +78,13 @@ class RecorderPage {
         { label: 'End it', press: () => void this.#endKept() },
       ]);
     }
+  }
+
+  /** What is left, while nothing is being recorded. Without an answer the page just does not say. */
+  async #showBudget(): Promise<void> {
+    const reading = await fetchReading(this.#config.org, this.#user).catch(() => null);
+    const isIdle = this.#take === null || isOver(this.#take.client.getState());
+    if (reading !== null && isIdle) this.#view.showBudget(reading);
   }
 
   async record(): Promise<void> {
@@ -108,6 +122,7 @@ class RecorderPage {
     const state = take.client.getState();
     this.#view.show(state, take.client.at(nowMs), nowMs);
     if (state.phase === 'recording') this.#waveform.show(take.microphone.level, nowMs);
+    else this.#waveform.clear();
     if (!isOver(state)) requestAnimationFrame((next) => this.#frame(take, next));
   }
 
@@ -188,6 +203,7 @@ class RecorderPage {
   async #giveMinutes(): Promise<void> {
     try {
       await giveExtraMinutes(EXTRA_MINUTES);
+      void this.#showBudget();
       this.#toasts.show('given', `${EXTRA_MINUTES} extra minutes were added.`, 'extra');
     } catch (error) {
       this.#toasts.show('given', error instanceof Error ? error.message : String(error), 'close');

@@ -24,6 +24,7 @@ export class Waveform {
   }
 
   clear(): void {
+    if (this.#levels.every((level) => level === 0)) return;
     this.#levels.fill(0);
     this.#draw();
   }
@@ -40,7 +41,7 @@ export class Waveform {
     context.fillStyle = getComputedStyle(this.#canvas).color;
     if (this.#still.matches) {
       const level = this.#levels.at(-1) ?? 0;
-      context.fillRect(0, height / 2 - scale, Math.max(2, level) * width, 2 * scale);
+      context.fillRect(0, height / 2 - scale, Math.max(2, level * width), 2 * scale);
       return;
     }
     const step = width / BARS;

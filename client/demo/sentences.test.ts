@@ -1,0 +1,34 @@
+import { expect, it } from 'vitest';
+import {
+  actionSentence,
+  budgetName,
+  microphoneSentence,
+  stopSentence,
+  warningSentence,
+} from './sentences.ts';
+
+it('says a warning by its scope and threshold', () => {
+  expect(warningSentence('organization', { percent: 80 })).toBe(
+    '80 % of the organization’s minutes are used.',
+  );
+  expect(warningSentence('member', { percent: 100 })).toBe('All of your own minutes are used.');
+  expect(warningSentence('extra', { remainingMs: 600_000 })).toBe(
+    '10 minutes left of the extra minutes.',
+  );
+  expect(warningSentence('session', { remainingMs: 60_000 })).toMatch(/^1 minute left/);
+  expect(warningSentence('organization', { remainingMs: 6_000 })).toMatch(/^0:06 minutes left/);
+});
+
+it('has words for names that are newer than this page', () => {
+  expect(budgetName('galaxy')).toBe('Minutes of this period');
+  expect(warningSentence('galaxy', { percent: 80 })).toBe('80 % of the minutes are used.');
+  expect(stopSentence('solarFlare', null)[1]).toContain('solarFlare');
+  expect(stopSentence('solarFlare', 'The sun did it.')[1]).toBe('The sun did it.');
+  expect(actionSentence({ type: 'pray' as never })).toBe('pray');
+});
+
+it('says what to do when the microphone does not open', () => {
+  for (const name of ['NotAllowedError', 'NotFoundError', 'NotReadableError', 'OddError']) {
+    expect(microphoneSentence(name)).toMatch(/then press Record again\.$/);
+  }
+});
