@@ -50,6 +50,8 @@ code, .path { font: 0.9em/1.5 ui-monospace, monospace; }
 h2 { margin-top: 3rem; border-bottom: 1px solid var(--line); }
 nav { display: flex; flex-wrap: wrap; gap: 0.25rem 1rem; }
 details { border: 1px solid var(--line); border-radius: 0.5rem; margin: 0.75rem 0; padding: 0.5rem 0.9rem; }
+h4 { margin: 1rem 0 0.25rem; }
+p { margin: 0.5rem 0; }
 summary { cursor: pointer; }
 summary b { display: inline-block; min-width: 4rem; }
 summary span { opacity: 0.75; }
@@ -131,15 +133,20 @@ function operationOf(method: string, path: string, operation: Operation): string
     (one) =>
       `<tr><td><code>${escaped(one.name)}</code> <small>${one.in}${one.required ? '' : ', optional'}</small></td><td><code>${typeOf(one.schema)}</code></td><td>${prose(one.description ?? one.schema?.description)}</td></tr>`,
   );
-  const responses = Object.entries(operation.responses ?? {}).map(
-    ([status, response]) =>
-      `<h4>${status} <small>${prose(response.description)}</small></h4>${status < '300' ? bodyOf(response.content) : ''}`,
+  const answers = Object.entries(operation.responses ?? {});
+  const good = answers.map(([status, response]) =>
+    status < '300'
+      ? `<h4>${status} <small>${prose(response.description)}</small></h4>${bodyOf(response.content)}`
+      : '',
+  );
+  const bad = answers.map(([status, response]) =>
+    status < '300' ? '' : `<tr><td>${status}</td><td>${prose(response.description)}</td></tr>`,
   );
   return `<details><summary><b>${method.toUpperCase()}</b> <span class="path">${escaped(path)}</span> — ${prose(operation.summary)}</summary>
 <p>${prose(operation.description)}</p><p>Credentials: ${keys.length === 0 ? 'none' : keys.map(escaped).join(' or ')}.</p>
 ${parameters.length === 0 ? '' : `<h4>Parameters</h4><table>${parameters.join('')}</table>`}
 ${operation.requestBody === undefined ? '' : `<h4>Body</h4>${bodyOf(operation.requestBody.content)}`}
-${responses.join('')}</details>`;
+${good.join('')}<table>${bad.join('')}</table></details>`;
 }
 
 function sectionOf(document: OpenApiDocument, tag: { name: string; description?: string }): string {

@@ -26,8 +26,25 @@ with offset. Errors are RFC 9457 problem documents with a stable \`code\`. Lists
 Writes take an \`Idempotency-Key\`: the same key and body get the same answer, and a concurrent
 duplicate waits for the first.`.replaceAll('\n', ' ');
 
-export function openApiDocument(app: OpenAPIHono<HttpEnv>, version: string) {
-  return app.getOpenAPI31Document({
+interface Operation {
+  operationId?: string;
+  tags?: string[];
+}
+
+/** `GET /v1/orgs/{org}/usage` is `getOrgUsage`: what generated clients call it. */
+function operationId(method: string, path: string): string {
+  const parts = path.replace(/^\/v1/, '').split('/').filter(Boolean);
+  const words = parts.flatMap((part, index) => {
+    // `orgs/{org}` is one thing, `orgs` alone are many.
+    if (part.startsWith('{')) return [];
+    return parts[index + 1]?.startsWith('{') ? part.replace(/s$/, '') : part;
+  });
+  const name = words.join('-').replace(/-+([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return `${method}${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+}
+
+function openApiDocument(app: OpenAPIHono<HttpEnv>, version: string) {
+  const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
       title: 'Taximeter',
@@ -36,8 +53,18 @@ export function openApiDocument(app: OpenAPIHono<HttpEnv>, version: string) {
       license: { name: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
-    tags: Object.entries(AREAS).map(([name, description]) => ({ name, description })),
   });
+  const used = new Set<string>();
+  for (const [path, item] of Object.entries(document.paths ?? {})) {
+    for (const [method, operation] of Object.entries(item as Record<string, Operation>)) {
+      operation.operationId = operationId(method, path);
+      for (const tag of operation.tags ?? []) used.add(tag);
+    }
+  }
+  document.tags = Object.entries(AREAS)
+    .filter(([name]) => used.has(name))
+    .map(([name, description]) => ({ name, description }));
+  return document;
 }
 
 /** Serves `/openapi.json` and `/docs`. Call it when every route is there. */
