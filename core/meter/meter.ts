@@ -11,6 +11,7 @@ import type {
   Meter,
   MeterClock,
   OpenReply,
+  PeriodMark,
   Recover,
 } from './commands.ts';
 import { decodeBudgetRow, decodeSessionRow, decodeUnsettled } from './decode.ts';
@@ -86,10 +87,7 @@ export function createMeter(
     shardOf: shard,
 
     async open(command) {
-      const reply = await ask('open', head(command.org), [
-        command.gatewayWallMs,
-        JSON.stringify(command),
-      ]);
+      const reply = await ask('open', head(command.org), [command.gatewayWallMs, packed(command)]);
       return openReply(reply, told);
     },
 
@@ -164,10 +162,7 @@ export function createMeter(
     },
 
     async adopt({ shard: number, generation, sessions }) {
-      const [status] = await ask('adopt', keys.head(number), [
-        generation,
-        JSON.stringify(sessions),
-      ]);
+      const [status] = await ask('adopt', keys.head(number), [generation, packed(sessions)]);
       return { status: status as 'recover' | 'staleGeneration' | 'ok' };
     },
 
@@ -178,7 +173,7 @@ export function createMeter(
     async assert(command) {
       const reply = await ask('assert', head(command.org), [
         command.gatewayWallMs,
-        JSON.stringify(command),
+        packed(command),
       ]);
       if (reply[0] === 'recover') return RECOVER;
       if (reply[0] === 'unknown') return { status: 'unknown' };
@@ -229,6 +224,15 @@ export function createMeter(
 /** Ids of sessions are unique within an organization only. */
 function keyOf({ org, session }: { org: string; session: string }): string {
   return `${org}|${session}`;
+}
+
+/** Marks travel as pairs, as the records hold them. */
+function packed(command: unknown): string {
+  return JSON.stringify(command, (key, value) =>
+    key === 'marks'
+      ? (value as PeriodMark[]).map(({ period, chargedMs }) => [period, chargedMs])
+      : value,
+  );
 }
 
 function clockArguments(clock: MeterClock): number[] {
