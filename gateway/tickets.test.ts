@@ -9,6 +9,7 @@ import {
   MAX_TICKET_TTL_SECONDS,
   TICKET_CLOCK_TOLERANCE_SECONDS,
   type TicketKey,
+  ticketKeysOf,
 } from './tickets.ts';
 
 const START = Date.UTC(2025, 5, 1, 12);
@@ -225,6 +226,19 @@ describe('key rotation', () => {
   it('refuses tickets of a key that was dropped', async () => {
     const { ticket: old } = await ticketsWith([key]).mint(grant);
     expect(await ticketsWith([next]).verify(old)).toMatchObject({ error: 'ticketInvalid' });
+  });
+
+  it('knows a secret wherever it stands in the list of another gateway', async () => {
+    const [old, fresh] = ['o'.repeat(32), 'f'.repeat(32)] as const;
+    const before = ticketsWith(ticketKeysOf([old]));
+    const during = ticketsWith(ticketKeysOf([fresh, old]));
+    const after = ticketsWith(ticketKeysOf([fresh]));
+    const verify = async (ticket: string, by: typeof during) =>
+      'error' in (await by.verify(ticket)) ? 'refused' : 'taken';
+    expect(await verify((await before.mint(grant)).ticket, during)).toBe('taken');
+    expect(await verify((await during.mint(grant)).ticket, after)).toBe('taken');
+    expect(await verify((await after.mint(grant)).ticket, during)).toBe('taken');
+    expect(await verify((await before.mint(grant)).ticket, after)).toBe('refused');
   });
 
   it('refuses to start with a short secret, two keys of one name, or none', () => {

@@ -4,7 +4,7 @@
  * expires, reads its own member's figures over HTTP. Never in a URL, never in a log.
  * Tickets live on the wall clock: the test clock speeds up metering, not who may come in.
  */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { type MeterKeys, meterKeys } from '../core/meter/keys.ts';
@@ -96,6 +96,18 @@ export interface TicketOptions {
   now(): number;
   redis: Pick<Redis, 'set'>;
   meterKeys?: Pick<MeterKeys, 'ticket'>;
+}
+
+/**
+ * Keys of secrets as configuration has them, the present one first. A key is named by its own
+ * digest: gateways agree on the name whatever place the secret has in each one's list, as while a
+ * rotation rolls over them.
+ */
+export function ticketKeysOf(secrets: readonly string[]): TicketKey[] {
+  return secrets.map((text) => {
+    const secret = new TextEncoder().encode(text);
+    return { kid: createHash('sha256').update(secret).digest('hex').slice(0, 12), secret };
+  });
 }
 
 export function createTickets(options: TicketOptions): Tickets {
