@@ -106,32 +106,3 @@ begin
 end $$;
 create trigger only_raise before update on usage_tracking
   for each row execute function only_raise_minute();
-
--- Makes the monthly partitions from a month on. Runs as the owner, since services own no table; what
--- waited in the default partition moves over. Answers how many were made.
-create function make_usage_partitions(first_month date, months integer) returns integer
-  language plpgsql security definer set search_path = public, pg_temp as $$
-declare
-  month date;
-  partition text;
-  made integer := 0;
-begin
-  perform pg_advisory_xact_lock(hashtext('make_usage_partitions'));
-  for i in 0..months - 1 loop
-    month := (date_trunc('month', first_month) + make_interval(months => i))::date;
-    partition := 'usage_tracking_' || to_char(month, 'YYYY_MM');
-    continue when to_regclass(partition) is not null;
-    execute format('create table %I (like usage_tracking including all)', partition);
-    lock table usage_tracking_default in access exclusive mode;
-    execute format(
-      'with moved as (delete from usage_tracking_default
-         where session_month >= %L and session_month < %L returning *)
-       insert into %I select * from moved',
-      month, month + interval '1 month', partition);
-    execute format(
-      'alter table usage_tracking attach partition %I for values from (%L) to (%L)',
-      partition, month, month + interval '1 month');
-    made := made + 1;
-  end loop;
-  return made;
-end $$;

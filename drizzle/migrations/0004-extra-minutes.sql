@@ -97,3 +97,40 @@ begin
 end $$;
 create trigger only_raise before update on extra_minutes_usage
   for each row execute function only_raise_burn();
+
+-- Makes the monthly partitions from a month on. Runs as the owner, since services own no table.
+-- What waited in the default partition moves over, and what refers to it steps aside meanwhile:
+-- a reference into a partitioned table does not follow a row from one partition to another.
+-- Answers how many were made.
+create function make_usage_partitions(first_month date, months integer) returns integer
+  language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  month date;
+  after date;
+  partition text;
+  burns extra_minutes_usage[];
+  made integer := 0;
+begin
+  perform pg_advisory_xact_lock(hashtext('make_usage_partitions'));
+  for i in 0..months - 1 loop
+    month := (date_trunc('month', first_month) + make_interval(months => i))::date;
+    after := (month + interval '1 month')::date;
+    partition := 'usage_tracking_' || to_char(month, 'YYYY_MM');
+    continue when to_regclass(partition) is not null;
+    execute format('create table %I (like usage_tracking including all)', partition);
+    lock table usage_tracking_default in access exclusive mode;
+    select array_agg(u) into burns from extra_minutes_usage u
+      where u.session_month >= month and u.session_month < after;
+    delete from extra_minutes_usage u where u.session_month >= month and u.session_month < after;
+    execute format(
+      'with moved as (delete from usage_tracking_default
+         where session_month >= %L and session_month < %L returning *)
+       insert into %I select * from moved', month, after, partition);
+    execute format(
+      'alter table usage_tracking attach partition %I for values from (%L) to (%L)',
+      partition, month, after);
+    insert into extra_minutes_usage select * from unnest(burns);
+    made := made + 1;
+  end loop;
+  return made;
+end $$;
