@@ -93,7 +93,11 @@ describe('a plan', () => {
         '/features/analysis/per',
       ]),
     );
-    expect(answer.body.detail).toContain('-2');
+    expect(answer.body.errors).toContainEqual({
+      pointer: '/minutes',
+      detail: 'must be a number from 0 to 100000000, or -1 or null for unlimited, not -2',
+    });
+    expect(pointers.filter((pointer: string) => pointer === '/minutes')).toHaveLength(1);
     expect(answer.body.detail).toContain('"explode"');
     expect(answer.body.detail).toContain('"minuets" is not a field');
   });

@@ -40,17 +40,18 @@ function unlimitedOr<T extends z.ZodNumber>(number: T, words: string) {
   return number
     .refine((value) => value >= 0 || value === -1, { message: words })
     .nullable()
-    .transform((value) => (value === -1 ? null : value));
+    .transform((value) => (value === -1 ? null : value))
+    .openapi({ minimum: -1 });
 }
 
 /** Minutes or hours; fractions allowed. -1 and null both mean unlimited, and are read as null. */
-export const amountOfTime = unlimitedOr(z.number().min(-1).max(MAX_MINUTES), UNLIMITED_WORDS);
+export const amountOfTime = unlimitedOr(z.number().max(MAX_MINUTES), UNLIMITED_WORDS);
 const COUNT_WORDS = 'must be a whole number of 0 or more, or -1 or null for unlimited';
 /** Of 32 bits, as it is kept. */
 const MAX_COUNT = 2_147_483_647;
 /** A number of things. -1 and null both mean unlimited, and are read as null. */
-export const countLimit = unlimitedOr(z.int().min(-1).max(MAX_COUNT), COUNT_WORDS);
-export const bytesLimit = unlimitedOr(z.int().min(-1).max(Number.MAX_SAFE_INTEGER), COUNT_WORDS);
+export const countLimit = unlimitedOr(z.int().max(MAX_COUNT), COUNT_WORDS);
+export const bytesLimit = unlimitedOr(z.int().max(Number.MAX_SAFE_INTEGER), COUNT_WORDS);
 
 /** Fractions of a minute are kept as the nearest millisecond. */
 export function msOfMinutes(minutes: number | null): number | null {
