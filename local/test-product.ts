@@ -7,7 +7,7 @@ import { nextFreePort } from './port.ts';
 import { MAINS, startProcess } from './processes.ts';
 import type { Supervised } from './supervise.ts';
 import { createTestDatabase } from './test-database.ts';
-import { startTestRedis } from './test-redis.ts';
+import { startTestRedis, type TestRedis } from './test-redis.ts';
 
 /** Test files run side by side: each begins its search for ports somewhere else. */
 const FIRST_PORT = 20_000;
@@ -27,6 +27,8 @@ export interface TestProduct {
   gateways: TestGateway[];
   gatewayUrls: string[];
   redisUrl: string;
+  /** Ends its Redis and starts another one at the same address, with whatever `between` left. */
+  restartRedis(between?: (dataDir: string) => Promise<void>): Promise<void>;
   databaseUrl: string;
   adminUrl: string;
   apiKey: string;
@@ -48,7 +50,7 @@ export interface TestProductOptions {
 /** The whole product for one test file: its own Redis and database, real processes, real sockets. */
 export async function startTestProduct(options: TestProductOptions = {}): Promise<TestProduct> {
   const database = await createTestDatabase();
-  const redis = await startTestRedis();
+  let redis: TestRedis = await startTestRedis();
   const stops: (() => Promise<void>)[] = [() => database.drop(), () => redis.stop()];
   const logsFolder = join(inject('runFolder'), `logs-${randomBytes(4).toString('hex')}`);
   const apiKey = 'dev-key';
@@ -122,6 +124,12 @@ export async function startTestProduct(options: TestProductOptions = {}): Promis
       gateways,
       gatewayUrls: gateways.map(({ url }) => url),
       redisUrl: redis.url,
+      async restartRedis(between) {
+        const { dataDir, port } = redis;
+        await redis.stop();
+        await between?.(dataDir);
+        redis = await startTestRedis({ dataDir, port });
+      },
       databaseUrl: database.url,
       adminUrl: database.adminUrl,
       apiKey,
