@@ -88,8 +88,8 @@ onModelAndRedis('minutes', (begin) => {
     await world.close('a', 62_000);
     await world.subject.takeEvents();
     const items = await world.pending();
-    const fields = items.map(({ field, value }) => ({ field, value }));
-    const [first, ...rest] = fields;
+    const own = items.filter((item) => item.kind !== 'alert');
+    const [first, ...rest] = own.map(({ field, value }) => ({ field, value }));
     expect(items.map((item) => item.kind).sort()).toEqual(['alert', 'minute', 'minute', 'session']);
     const { meter } = world.subject;
     await meter.settled(settledCommand({ removed: rest }));

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { organizationBudget } from './budget-name.ts';
 import { onModelAndRedis } from './test-each.ts';
-import { BOUNDARY, ORG, START, USER, unknownToLedger } from './test-world.ts';
+import { BOUNDARY, ORG, START, USER } from './test-world.ts';
 
 onModelAndRedis('an owner', (begin) => {
   it('rule 15: words of an older epoch change nothing, words of a newer one are not known', async () => {
@@ -60,8 +60,8 @@ onModelAndRedis('an owner', (begin) => {
     });
     world.bases.set('c', { ...known, ended: false });
     expect(await world.open('c')).toMatchObject({ status: 'resumed', session: { totalMs: 500 } });
-    const base = unknownToLedger(START);
-    expect(await world.open('d', { kind: 'resume', base })).toMatchObject({ status: 'unknown' });
+    expect(await world.open('d', { kind: 'resume' })).toMatchObject({ status: 'unknown' });
+    expect(await world.open('c', { user: 'ben' })).toMatchObject({ status: 'foreign' });
     const reply = await world.subject.meter.readSession(ORG, 'd');
     expect(reply).toMatchObject({ status: 'unknown' });
   });

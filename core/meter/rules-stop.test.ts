@@ -162,8 +162,10 @@ onModelAndRedis('a stop at once', (begin) => {
     expect(await world.beat('a', 1_000)).toMatchObject({ status: 'stopped', chargedMs: 1_000 });
     expect(await world.open('b')).toMatchObject({ status: 'organizationSuspended' });
     expect(await world.open('a', { kind: 'resume' })).toMatchObject({
-      status: 'organizationSuspended',
+      status: 'resumed',
+      session: { stoppedBy: organizationBudget(ORG, START) },
     });
+    expect(await world.organization()).toMatchObject({ burnRate: 0 });
     await world.seed({ ...suspended, quotaMs: 20_000, version: 2 });
     expect(await world.organization()).toMatchObject({ stopReason: 'organizationSuspended' });
     await world.seed({ ...suspended, grantVersion: 3, suspended: false });
@@ -249,6 +251,8 @@ onModelAndRedis('a start', (begin) => {
     const by = organizationBudget(ORG, START);
     const tooLong = { status: 'plannedTooLong', by };
     expect(await world.open('b', { plannedMs: 10_001 })).toMatchObject(tooLong);
+    const own = { status: 'plannedTooLong', by: `s|${ORG}|b` };
+    expect(await world.open('b', { plannedMs: 9_000, sessionLimitMs: 8_999 })).toMatchObject(own);
     expect(await world.open('b', { plannedMs: 10_000 })).toMatchObject({ status: 'opened' });
     await world.close('a', 0);
     expect(await world.open('c', { concurrentSessions: 2 })).toMatchObject({ status: 'opened' });

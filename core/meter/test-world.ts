@@ -135,17 +135,19 @@ export async function beginWorld(subject: Subject): Promise<World> {
       });
     },
     async open(session, options = {}) {
+      const kind = options.kind ?? 'new';
       const command: OpenCommand = {
-        ...{ session, org: ORG, user: USER, period: START, kind: 'new', base: null },
+        ...{ session, org: ORG, user: USER, period: START, base: null },
         ...{ witness: null, authenticates: false, memoryMs: null, countedGapMs: 20_000 },
         ...{ concurrentSessions: null, sessionLimitMs: null, sessionLevels: [], plannedMs: null },
         gatewayWallMs: world.now,
         ...options,
+        kind: 'resume',
       };
       let reply = await meter.open(command);
-      if (reply.status === 'unknown' && command.base === null) {
-        const base = bases.get(session) ?? unknownToLedger(command.period);
-        reply = await meter.open({ ...command, base });
+      if (reply.status === 'unknown') {
+        const base = bases.get(session) ?? (command.witness && baseOfWitness(command.witness));
+        if (base !== null || kind === 'new') reply = await meter.open({ ...command, base, kind });
       }
       if (reply.status === 'opened' || reply.status === 'resumed') {
         epochs.set(session, reply.session.epoch);
@@ -198,10 +200,11 @@ export async function beginWorld(subject: Subject): Promise<World> {
   return world;
 }
 
-/** What Postgres says of a session that it has never heard of. */
-export function unknownToLedger(period: number): LedgerBase {
-  const marks = [{ period, chargedMs: 0 }];
-  return { startedAt: 0, ended: false, reason: '', overshootMs: 0, marks, chargedMs: 0 };
+/** Of a session that only its witness knows: it began as its own marks say. */
+export function baseOfWitness({ marks, at, totalMs }: Witness): LedgerBase {
+  const first = { period: marks[0]?.period ?? START, chargedMs: 0 };
+  const nothing = { ended: false, reason: '', overshootMs: 0, chargedMs: 0 };
+  return { ...nothing, startedAt: at - totalMs, marks: [first] };
 }
 
 export function witnessOf(row: SessionRow, more: Partial<Witness> = {}): Witness {

@@ -1,13 +1,14 @@
 /** `beats` and `close`: the words of a session's owner, and its end. */
 import type { BudgetName } from '../budget-name.ts';
 import type { BeatItem, BeatReply, CloseCommand, CloseReply, Epoch } from '../commands.ts';
-import { drawsOn, leave, namesOf } from './membership.ts';
+import { drawsOn, leave, namesOf, noteStop, periodNames } from './membership.ts';
+import { writeOpenMinute } from './minute.ts';
 import { sessionRow } from './session.ts';
 import type { ModelSession } from './shard.ts';
 import { sessionKey } from './shard.ts';
 import type { Turn } from './turn.ts';
 import { clocksAgree, finishTurn, putSession, rowsOf } from './turn.ts';
-import { NO_HALT, settleState, speak } from './word.ts';
+import { hearTotal, NO_HALT, settleState } from './word.ts';
 
 /** One item of a batch. `drawn` collects the budgets that it drew on. */
 export function beat(
@@ -22,23 +23,27 @@ export function beat(
   // Rule 15: words of another epoch change nothing. A newer one is of before a recovery.
   if (owner < 0) return answer('superseded', session, NO_HALT);
   if (owner > 0) return silence('unknown');
+  // After a recovery nobody may have seeded what it draws on: its owner has to assert it.
+  if (!isSeeded(turn, session)) return silence('unknown');
   const note = () => {
     for (const budget of drawsOn(turn.shard, session)) drawn.add(budget.name);
   };
   note();
   let halt = NO_HALT;
   // Rule 1: a total below the known one is ignored whole.
-  if (item.totalMs >= session.totalMs) {
-    halt = speak(turn, session, {
-      totalMs: item.totalMs,
-      at: turn.now - item.ageMs,
-      // Rule 16: `ended` fences starts, not totals.
-      state: session.state === 'ended' ? 'ended' : item.state,
-      believed: clocksAgree(turn, gatewayWallMs),
-    });
+  const isHeard = item.totalMs >= session.totalMs;
+  if (isHeard) {
+    const believed = clocksAgree(turn, gatewayWallMs);
+    halt = hearTotal(turn, session, item.totalMs, turn.now - item.ageMs, believed);
     note();
   }
-  if (session.state === 'ended') return answer('ended', session, halt);
+  // Rule 16: `ended` fences starts, not totals.
+  if (session.state === 'ended') {
+    writeOpenMinute(turn, session);
+    return answer('ended', session, halt);
+  }
+  if (isHeard) settleState(turn, session, item.state);
+  else noteStop(turn.shard, session);
   return answer(session.stoppedBy === '' ? 'ok' : 'stopped', session, halt);
 }
 
@@ -50,15 +55,16 @@ export function close(turn: Turn, command: CloseCommand): CloseReply {
     const { owner, totalMs, ageMs } = command.by;
     const order = compareEpochs(owner, session.epoch);
     if (order !== 0) return { status: order < 0 ? 'superseded' : 'unknown', now };
-    const believed = clocksAgree(turn, command.gatewayWallMs);
     if (totalMs >= session.totalMs) {
-      speak(turn, session, { totalMs, at: now - ageMs, state: session.state, believed });
+      if (!isSeeded(turn, session)) return { status: 'unknown', now };
+      const believed = clocksAgree(turn, command.gatewayWallMs);
+      hearTotal(turn, session, totalMs, now - ageMs, believed);
     }
-  } else if (session.state !== 'ended') {
+  } else {
     // Rule 17: only if neither changed between two looks.
     const { totalMs, lastAnswerAt } = command.by.sweep;
     const changed = session.totalMs !== totalMs || session.lastAnswerAt !== lastAnswerAt;
-    if (changed) return { status: 'changed', now };
+    if (changed || session.state === 'ended') return { status: 'changed', now };
   }
   end(turn, session, command.reason);
   finishTurn(turn);
@@ -73,12 +79,18 @@ export function close(turn: Turn, command: CloseCommand): CloseReply {
 
 /** A session ends once, for one reason. */
 function end(turn: Turn, session: ModelSession, reason: string): void {
+  writeOpenMinute(turn, session);
   if (session.state === 'ended') return;
+  noteStop(turn.shard, session);
   leave(turn.shard, session);
+  session.state = 'ended';
   session.endedAt = turn.now;
   session.reason = reason;
-  settleState(turn, session, 'ended');
   putSession(turn, session);
+}
+
+function isSeeded(turn: Turn, session: ModelSession): boolean {
+  return periodNames(session, session.period).every((name) => turn.shard.budgets.has(name));
 }
 
 /** Generation first. */

@@ -2,7 +2,13 @@
 import { organizationBudget } from '../budget-name.ts';
 import { roomMs } from './budget.ts';
 import { afterCharge } from './limit.ts';
-import { drawsOn, ownPeriod, periodNames, stopIfBudgetsAreStopped } from './membership.ts';
+import {
+  drawsOn,
+  noteStop,
+  ownPeriod,
+  periodNames,
+  stopIfBudgetsAreStopped,
+} from './membership.ts';
 import { writeFinishedMinutes, writeOpenMinute } from './minute.ts';
 import type { ModelBudget, ModelSession } from './shard.ts';
 import { organizationBudgets } from './shard.ts';
@@ -48,13 +54,14 @@ export function advance(
 /** The session draws on the budgets of another period from here on. */
 export function enterPeriod(turn: Turn, session: ModelSession, period: number): void {
   writeOpenMinute(turn, session);
+  noteStop(turn.shard, session);
   session.period = period;
   session.marks.push({ period, chargedMs: session.chargedMs });
   stopIfBudgetsAreStopped(turn.shard, session);
 }
 
 /** Proven time in the present period: charged as far as there is room, the rest overshoot. */
-function take(turn: Turn, session: ModelSession, provenMs: number): void {
+export function take(turn: Turn, session: ModelSession, provenMs: number): void {
   if (provenMs <= 0) return;
   const overshootMs = provenMs - charge(turn, session, provenMs);
   session.totalMs += provenMs;
@@ -62,8 +69,8 @@ function take(turn: Turn, session: ModelSession, provenMs: number): void {
   if (overshootMs > 0) putSession(turn, session);
 }
 
-/** Charges at most the room of every budget drawn on; returns how much. The total is the caller's. */
-export function charge(turn: Turn, session: ModelSession, wantedMs: number): number {
+/** Charges at most the room of every budget drawn on; returns how much. */
+function charge(turn: Turn, session: ModelSession, wantedMs: number): number {
   const budgets = drawsOn(turn.shard, session);
   const rooms = budgets.map((budget) => roomMs(turn.shard, budget));
   const chargedMs = Math.max(0, Math.min(wantedMs, ...rooms));

@@ -3,7 +3,7 @@ import type { BudgetName } from '../budget-name.ts';
 import type { DeadlineReply } from '../commands.ts';
 import { budgetRow, remainingMs } from './budget.ts';
 import { stopBudget } from './limit.ts';
-import { leaveCounted } from './membership.ts';
+import { leave } from './membership.ts';
 import type { ModelBudget } from './shard.ts';
 import type { Turn } from './turn.ts';
 import { finishTurn, PROOF_WINDOW_MS } from './turn.ts';
@@ -12,11 +12,13 @@ export function deadline(turn: Turn, name: BudgetName): DeadlineReply {
   const { shard, now } = turn;
   const budget = shard.budgets.get(name);
   if (budget === undefined) return { status: 'unknown' };
-  const silentBefore = now - PROOF_WINDOW_MS * turn.head.clock.speed;
-  for (const session of shard.sessions.values()) {
-    if (session.places.get(name) !== 'counted' || session.chargedUpTo >= silentBefore) continue;
-    leaveCounted(shard, session);
-    session.state = 'stalled';
+  if (isDue(turn, budget)) {
+    const silentBefore = now - PROOF_WINDOW_MS * turn.head.clock.speed;
+    for (const session of shard.sessions.values()) {
+      if (session.places.get(name) !== 'counted' || session.chargedUpTo >= silentBefore) continue;
+      leave(shard, session);
+      session.state = 'stalled';
+    }
   }
   const stops = isDue(turn, budget);
   if (stops) stopBudget(turn, budget, 'limitReached');

@@ -67,8 +67,8 @@ export function stopBudget(turn: Turn, budget: ModelBudget, reason: StopReason):
   budget.frontierSumMs = 0;
   for (const session of turn.shard.sessions.values()) {
     if (session.places.has(budget.name)) session.places.set(budget.name, 'unproven');
-    if (session.state === 'ended' || session.stoppedBy !== '') continue;
-    if (drawsOn(turn.shard, session).includes(budget)) session.stoppedBy = budget.name;
+    if (session.state === 'ended') continue;
+    if (drawsOn(turn.shard, session).includes(budget)) session.stoppedIn.add(budget.name);
   }
 }
 

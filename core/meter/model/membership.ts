@@ -25,37 +25,44 @@ export function ownPeriod(shard: ModelShard, session: ModelSession): ModelBudget
   return budget;
 }
 
-/** Only recording, and not stopped, is in n and s. */
+/** Into n and s of every budget it draws on, or, of one that has stopped it, the unproven pair. */
 export function join(shard: ModelShard, session: ModelSession): void {
-  if (session.state !== 'recording' || session.stoppedBy !== '') return;
   for (const budget of drawsOn(shard, session)) {
-    budget.burnRate += 1;
-    budget.frontierSumMs += session.chargedUpTo - budget.startsAt;
-    session.places.set(budget.name, 'counted');
+    const place = session.stoppedIn.has(budget.name) ? 'unproven' : 'counted';
+    session.places.set(budget.name, place);
+    move(budget, place, 1, session.chargedUpTo);
   }
 }
 
-/** Out of n and s and, with its word or its end, out of the unproven pairs. */
+/** Out of all pairs: with its word, when it stalls, when it ends. F must not have moved since. */
 export function leave(shard: ModelShard, session: ModelSession): void {
-  leaveCounted(shard, session);
-  for (const [name] of session.places) {
+  for (const [name, place] of session.places) {
     const budget = shard.budgets.get(name);
-    if (budget === undefined) continue;
-    budget.unprovenCount -= 1;
-    budget.unprovenSumMs -= session.chargedUpTo - budget.startsAt;
+    if (budget !== undefined) move(budget, place, -1, session.chargedUpTo);
   }
   session.places.clear();
 }
 
-/** A stalled session is not projected, but what it may still prove stays in the unproven pair. */
-export function leaveCounted(shard: ModelShard, session: ModelSession): void {
-  for (const [name, place] of session.places) {
-    const budget = shard.budgets.get(name);
-    if (place !== 'counted' || budget === undefined) continue;
-    budget.burnRate -= 1;
-    budget.frontierSumMs -= session.chargedUpTo - budget.startsAt;
-    session.places.delete(name);
+function move(budget: ModelBudget, place: 'counted' | 'unproven', by: 1 | -1, upTo: number): void {
+  const frontierMs = by * (upTo - budget.startsAt);
+  if (place === 'counted') {
+    budget.burnRate += by;
+    budget.frontierSumMs += frontierMs;
+  } else {
+    budget.unprovenCount += by;
+    budget.unprovenSumMs += frontierMs;
   }
+}
+
+export function isStopped(session: ModelSession): boolean {
+  return session.stoppedBy !== '' || session.stoppedIn.size > 0;
+}
+
+/** Its word, or its end, notes by which budget it was stopped: the first in order. Final. */
+export function noteStop(shard: ModelShard, session: ModelSession): void {
+  if (session.stoppedBy !== '') return;
+  const by = drawsOn(shard, session).find((budget) => session.stoppedIn.has(budget.name));
+  if (by !== undefined) session.stoppedBy = by.name;
 }
 
 /**
@@ -63,7 +70,8 @@ export function leaveCounted(shard: ModelShard, session: ModelSession): void {
  * not stop a second time, so nothing else would ever tell this session.
  */
 export function stopIfBudgetsAreStopped(shard: ModelShard, session: ModelSession): void {
-  if (session.state === 'ended' || session.stoppedBy !== '') return;
-  const stopped = drawsOn(shard, session).find((budget) => budget.stoppedAt > 0);
-  if (stopped !== undefined) session.stoppedBy = stopped.name;
+  if (session.state === 'ended') return;
+  for (const budget of drawsOn(shard, session)) {
+    if (budget.stoppedAt > 0) session.stoppedIn.add(budget.name);
+  }
 }

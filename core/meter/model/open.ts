@@ -4,37 +4,40 @@ import { sessionBudget } from '../budget-name.ts';
 import type { OpenCommand, OpenReply } from '../commands.ts';
 import { LimitMode } from '../commands.ts';
 import { roomMs } from './budget.ts';
-import { advance } from './charge.ts';
 import { afterCharge, clearStop } from './limit.ts';
-import { drawsOn, leave, namesOf, periodNames, stopIfBudgetsAreStopped } from './membership.ts';
-import { fromLedger, fromWitness, newSession, sessionRow } from './session.ts';
+import {
+  drawsOn,
+  isStopped,
+  join,
+  leave,
+  namesOf,
+  periodNames,
+  stopIfBudgetsAreStopped,
+} from './membership.ts';
+import { forget, fromLedger, newSession, sessionRow } from './session.ts';
 import type { ModelBudget, ModelSession } from './shard.ts';
 import { sessionKey } from './shard.ts';
 import { splitAlone } from './split.ts';
 import type { Turn } from './turn.ts';
 import { clocksAgree, finishTurn, putSession, rowsOf } from './turn.ts';
 import { budgetsNeeded, raise } from './witness.ts';
-import { countsTime, settleState } from './word.ts';
+import { countsTime, hearTotal, settleState } from './word.ts';
 
 export function open(turn: Turn, command: OpenCommand): OpenReply {
-  const known = remember(turn, command);
-  if (known === 'unknown') return { status: 'unknown', now: turn.now };
-  const needed =
-    known === 'new' ? periodNames(command, command.period) : budgetsNeeded(known, command.witness);
-  const missing = needed.filter((name) => !turn.shard.budgets.has(name));
-  if (missing.length > 0) return { status: 'unseeded', budgets: missing };
-  return known === 'new' ? start(turn, command) : resume(turn, command, known);
-}
-
-/** Rule 16: what Redis does not know is looked up in Postgres before it is thought new. */
-function remember(turn: Turn, command: OpenCommand): ModelSession | 'new' | 'unknown' {
+  const { shard, now } = turn;
+  const known = shard.sessions.get(sessionKey(command));
+  if (known !== undefined && known.user !== command.user) return { status: 'foreign', now };
   const { base, witness } = command;
-  const session = turn.shard.sessions.get(sessionKey(command));
-  if (session !== undefined) return session;
-  if (base === null) return 'unknown';
-  if (base.startedAt > 0) return fromLedger(command, base, turn.now);
-  if (witness !== null) return fromWitness(command, witness);
-  return command.kind === 'new' ? 'new' : 'unknown';
+  // Rule 16: what Redis does not know is looked up in Postgres before it is thought new.
+  if (known === undefined && base === null && command.kind === 'resume') {
+    return { status: 'unknown', now };
+  }
+  const session = known ?? (base === null ? null : fromLedger(command, base, now));
+  const needed =
+    session === null ? periodNames(command, command.period) : budgetsNeeded(session, witness);
+  const missing = needed.filter((name) => !shard.budgets.has(name));
+  if (missing.length > 0) return { status: 'unseeded', budgets: missing };
+  return session === null ? start(turn, command) : resume(turn, command, session);
 }
 
 function start(turn: Turn, command: OpenCommand): OpenReply {
@@ -51,7 +54,7 @@ function start(turn: Turn, command: OpenCommand): OpenReply {
   if (command.concurrentSessions !== null && live >= command.concurrentSessions) {
     return { status: 'concurrencyLimit', now, live, budgets: refused() };
   }
-  const full = budgets.find((budget) => roomMs(shard, budget) <= unprovenMs(budget));
+  const full = budgets.find((budget) => freeMs(turn, budget) <= 0);
   if (full !== undefined) {
     return { status: 'limitReached', now, by: full.name, budgets: refused() };
   }
@@ -62,7 +65,7 @@ function start(turn: Turn, command: OpenCommand): OpenReply {
 
   // A budget that admits is not stopped any more: otherwise it could never stop this session.
   for (const budget of budgets) if (budget.stoppedAt > 0) clearStop(budget);
-  const session = newSession(command, now, [{ period: command.period, chargedMs: 0 }]);
+  const session = newSession(command, now, now, [{ period: command.period, chargedMs: 0 }]);
   session.epoch = { generation: turn.head.generation, counter: 1 };
   shard.sessions.set(sessionKey(session), session);
   limitItself(turn, session, command);
@@ -72,9 +75,10 @@ function start(turn: Turn, command: OpenCommand): OpenReply {
 }
 
 /** Rule 6: what stopped sessions may still prove is not given away again. */
-function unprovenMs(budget: ModelBudget): number {
+function freeMs(turn: Turn, budget: ModelBudget): number {
   const { unprovenCount, unprovenSumMs, lastStopAt, startsAt } = budget;
-  return Math.max(0, unprovenCount * (lastStopAt - startsAt) - unprovenSumMs);
+  const unprovenMs = unprovenCount * (lastStopAt - startsAt) - unprovenSumMs;
+  return roomMs(turn.shard, budget) - Math.max(0, unprovenMs);
 }
 
 function tooShortFor(
@@ -84,7 +88,7 @@ function tooShortFor(
 ): BudgetName | undefined {
   const { plannedMs, sessionLimitMs } = command;
   if (plannedMs === null) return undefined;
-  const short = budgets.find((budget) => roomMs(turn.shard, budget) < plannedMs);
+  const short = budgets.find((budget) => freeMs(turn, budget) < plannedMs);
   if (short !== undefined) return short.name;
   const itself = sessionLimitMs !== null && sessionLimitMs < plannedMs;
   return itself ? sessionBudget(command.org, command.session) : undefined;
@@ -92,34 +96,28 @@ function tooShortFor(
 
 function resume(turn: Turn, command: OpenCommand, session: ModelSession): OpenReply {
   const { shard } = turn;
-  const isNews = !shard.sessions.has(sessionKey(session));
-  shard.sessions.set(sessionKey(session), session);
-  stopIfBudgetsAreStopped(shard, session);
-  if (isNews && command.base?.startedAt === 0) putSession(turn, session);
+  const adopted = !shard.sessions.has(sessionKey(session));
+  if (adopted) {
+    shard.sessions.set(sessionKey(session), session);
+    stopIfBudgetsAreStopped(shard, session);
+  }
+  limitItself(turn, session, command);
   // Rule 23: charged before the answer, even if the answer is a refusal.
   if (command.witness !== null) raise(turn, session, command.witness);
 
   const counter = command.witness?.epoch.counter ?? 0;
   if (command.authenticates && counter < session.epoch.counter) {
-    return refusedWith(turn, session, 'checkpointInvalid');
+    return invalid(turn, session);
   }
-  if (session.state === 'ended') return ended(turn, session, isNews);
-  if (shard.accounts.get(command.org)?.suspended) {
-    return refusedWith(turn, session, 'organizationSuspended');
-  }
+  if (session.state === 'ended') return ended(turn, session, adopted);
 
-  limitItself(turn, session, command);
   const growthMs = unheardMs(turn, command, session);
   const paused = isPaused(session);
-  leave(shard, session);
-  advance(turn, session, growthMs, turn.now, clocksAgree(turn, command.gatewayWallMs));
-  session.lastAnswerAt = turn.now;
-  const before = session.epoch.counter;
-  session.epoch = { generation: turn.head.generation, counter: before + 1 };
-  if (before > 0) {
-    const epoch = { ...session.epoch };
-    turn.events.push({ kind: 'superseded', org: session.org, session: session.session, epoch });
-  }
+  const believed = clocksAgree(turn, command.gatewayWallMs);
+  hearTotal(turn, session, session.totalMs + growthMs, turn.now, believed);
+  session.epoch = { generation: turn.head.generation, counter: session.epoch.counter + 1 };
+  const epoch = { ...session.epoch };
+  turn.events.push({ kind: 'superseded', org: session.org, session: session.session, epoch });
   settleState(turn, session, paused ? 'paused' : 'recording');
   return opened(turn, session, 'resumed');
 }
@@ -130,7 +128,7 @@ function unheardMs(turn: Turn, command: OpenCommand, session: ModelSession): num
   const recorded =
     countsTime(session.state) ||
     (session.state === 'detached' && session.detachedFrom === 'recording');
-  if (!recorded || session.stoppedBy !== '') return 0;
+  if (!recorded || isStopped(session)) return 0;
   const gapMs = turn.now - session.chargedUpTo;
   return gapMs > 0 && gapMs <= command.countedGapMs ? gapMs : 0;
 }
@@ -177,27 +175,26 @@ export function limitItself(turn: Turn, session: ModelSession, command: Length):
     settled,
   };
   splitAlone(budget);
-  turn.shard.budgets.set(name, budget);
+  const stands = session.places.size > 0;
   leave(turn.shard, session);
+  turn.shard.budgets.set(name, budget);
+  if (stands) join(turn.shard, session);
   afterCharge(turn, budget);
 }
 
-function refusedWith(
-  turn: Turn,
-  session: ModelSession,
-  status: 'checkpointInvalid' | 'organizationSuspended',
-): OpenReply {
+function invalid(turn: Turn, session: ModelSession): OpenReply {
   finishTurn(turn);
   const budgets = rowsOf(turn, namesOf(session, session.period));
-  return { status, now: turn.now, budgets, minutes: [...turn.fields] };
+  const minutes = [...turn.fields];
+  return { status: 'checkpointInvalid', now: turn.now, budgets, minutes };
 }
 
-function ended(turn: Turn, session: ModelSession, isNews: boolean): OpenReply {
+function ended(turn: Turn, session: ModelSession, adopted: boolean): OpenReply {
   finishTurn(turn);
   const row = sessionRow(turn.shard, session);
   const budgets = rowsOf(turn, namesOf(session, session.period));
   // The ledger has all of it, unless the witness knew more: nothing would ever retire its record.
-  if (isNews && row.unsettled === 0) turn.shard.sessions.delete(sessionKey(session));
+  if (adopted && row.unsettled === 0) forget(turn.shard, session);
   return { status: 'ended', now: turn.now, session: row, budgets, minutes: [...turn.fields] };
 }
 

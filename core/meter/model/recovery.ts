@@ -1,15 +1,23 @@
 /** Rule 22: `flush`, `adopt` and `assert`. One path, whatever was lost. */
-import type { AdoptCommand, AssertCommand, AssertReply, Recover, Unsettled } from '../commands.ts';
+import type {
+  AdoptCommand,
+  AssertCommand,
+  AssertReply,
+  LedgerBase,
+  Recover,
+  Unsettled,
+  Witness,
+} from '../commands.ts';
 import { compareEpochs } from './beat.ts';
 import { leave, namesOf, stopIfBudgetsAreStopped } from './membership.ts';
 import { writeOpenMinute } from './minute.ts';
 import { limitItself } from './open.ts';
-import { fromLedger, fromWitness, sessionRow } from './session.ts';
+import { forget, fromLedger, sessionRow } from './session.ts';
 import { describeFields } from './settle.ts';
 import type { ModelSession } from './shard.ts';
 import { sessionKey } from './shard.ts';
 import type { Turn } from './turn.ts';
-import { finishTurn, putSession, rowsOf } from './turn.ts';
+import { finishTurn, rowsOf } from './turn.ts';
 import { budgetsNeeded, raise } from './witness.ts';
 import { settleState } from './word.ts';
 
@@ -40,43 +48,44 @@ export function assertSession(turn: Turn, command: AssertCommand): AssertReply {
   const { base, witness } = command;
   const known = shard.sessions.get(sessionKey(command));
   if (known === undefined && base === null) return { status: 'unknown' };
-  const session = known ?? rememberedOf(turn, command);
+  const session = known ?? fromLedger(command, base as LedgerBase, now);
   const missing = budgetsNeeded(session, witness).filter((name) => !shard.budgets.has(name));
   if (missing.length > 0) return { status: 'unseeded', budgets: missing };
 
-  shard.sessions.set(sessionKey(session), session);
-  stopIfBudgetsAreStopped(shard, session);
-  if (known === undefined && base?.startedAt === 0) putSession(turn, session);
+  if (known === undefined) {
+    shard.sessions.set(sessionKey(session), session);
+    stopIfBudgetsAreStopped(shard, session);
+  }
+  limitItself(turn, session, command);
+  const knownMs = session.totalMs;
   raise(turn, session, witness);
-  const status = takeOver(turn, session, command);
+  const status = takeOver(turn, session, witness, knownMs);
   finishTurn(turn);
   const row = sessionRow(shard, session);
   const budgets = rowsOf(turn, namesOf(session, session.period));
-  if (known === undefined && status === 'ended' && row.unsettled === 0) {
-    shard.sessions.delete(sessionKey(session));
-  }
+  if (known === undefined && status === 'ended' && row.unsettled === 0) forget(shard, session);
   return { status, now, session: row, budgets, minutes: [...turn.fields] };
-}
-
-function rememberedOf(turn: Turn, command: AssertCommand): ModelSession {
-  const { base, witness } = command;
-  if (base === null || base.startedAt === 0) return fromWitness(command, witness);
-  return fromLedger(command, base, turn.now);
 }
 
 function takeOver(
   turn: Turn,
   session: ModelSession,
-  command: AssertCommand,
+  witness: Witness,
+  knownMs: number,
 ): 'ok' | 'superseded' | 'ended' {
-  const { witness } = command;
-  if (session.state === 'ended') return 'ended';
-  if (compareEpochs(witness.epoch, session.epoch) < 0) return 'superseded';
-  limitItself(turn, session, command);
-  session.epoch = { ...witness.epoch };
-  session.lastAnswerAt = turn.now;
+  const owns = compareEpochs(witness.epoch, session.epoch) >= 0;
+  // Of an ended one, too: later totals of its owner must find its epoch.
+  if (owns) session.epoch = { ...witness.epoch };
+  if (session.state === 'ended') {
+    writeOpenMinute(turn, session);
+    return 'ended';
+  }
+  if (!owns) {
+    if (session.places.size === 0) writeOpenMinute(turn, session);
+    return 'superseded';
+  }
   leave(turn.shard, session);
-  if (witness.totalMs >= session.totalMs) session.chargedUpTo = witness.at;
+  if (witness.totalMs >= knownMs) session.chargedUpTo = witness.at;
   settleState(turn, session, witness.state);
   return 'ok';
 }

@@ -3,7 +3,6 @@
 import { parseBudgetName } from '../budget-name.ts';
 import type { AccountSeed, BudgetSeed, SeedCommand, SeedReply } from '../commands.ts';
 import { afterCharge, afterFirstSeed, afterLimitChange, clearStop, stopBudget } from './limit.ts';
-import { applyAccount, applyBudget } from './settle.ts';
 import type { ModelBudget } from './shard.ts';
 import { organizationBudgets } from './shard.ts';
 import { splitAlone, splitOrganization } from './split.ts';
@@ -13,50 +12,48 @@ import { finishTurn, rowsOf } from './turn.ts';
 export function seed(turn: Turn, command: SeedCommand): SeedReply {
   if (command.generation !== turn.head.generation) return { status: 'staleGeneration' };
   const { shard } = turn;
+  const wasSuspended = shard.accounts.get(command.org)?.suspended ?? false;
 
+  // All figures first: they are of one snapshot, and nothing may be decided between them.
   const granted = seedAccount(turn, command.account);
   const created = new Set<ModelBudget>();
   const moved = new Set<ModelBudget>();
-  const resettled = new Set<ModelBudget>();
   for (const budgetSeed of command.budgets) {
     const budget = shard.budgets.get(budgetSeed.name);
-    if (budget === undefined) {
-      const fresh = createBudget(turn, budgetSeed);
-      created.add(fresh);
-      moved.add(fresh);
-    } else {
-      if (changeLimit(budget, budgetSeed)) moved.add(budget);
-      if (applyBudget(budget, budgetSeed.settled)) resettled.add(budget);
-    }
+    if (budget === undefined) created.add(createBudget(turn, budgetSeed));
+    else if (changeLimit(budget, budgetSeed)) moved.add(budget);
   }
-  const drawn = applyAccount(shard, command.account.drawn);
-
   const ofOrganization = organizationBudgets(shard, command.org);
-  if (granted) for (const budget of ofOrganization) moved.add(budget);
-  const touched = new Set([...moved, ...resettled]);
-  const anew = drawn || ofOrganization.some((budget) => touched.has(budget));
+  const touched = new Set([...created, ...moved, ...(granted ? ofOrganization : [])]);
+  const anew = ofOrganization.some((budget) => touched.has(budget));
   if (anew) splitOrganization(shard, command.org);
   for (const budget of touched) if (budget.scope !== 'organization') splitAlone(budget);
 
-  for (const budget of moved) {
+  for (const budget of touched) {
     if (created.has(budget)) afterFirstSeed(turn, budget);
     else afterLimitChange(turn, budget);
   }
-  if (anew) for (const budget of ofOrganization) touched.add(budget);
-  for (const budget of touched) if (!moved.has(budget)) afterCharge(turn, budget);
-  suspend(turn, command.org, moved);
+  if (anew) {
+    for (const budget of ofOrganization) if (!touched.has(budget)) afterCharge(turn, budget);
+  }
+  suspend(turn, command.org, wasSuspended, created);
   finishTurn(turn);
   const names = command.budgets.map((budgetSeed) => budgetSeed.name);
   return { status: 'ok', now: turn.now, budgets: rowsOf(turn, names) };
 }
 
-/** True if its version was higher: grant and suspension are one versioned state. */
+/**
+ * True if its version was higher: grant and suspension are one versioned state. What is drawn
+ * counts only where nothing was known: later it comes with the sums of the budgets that drew it
+ * (`settled`), or it would be counted twice.
+ */
 function seedAccount(turn: Turn, accountSeed: AccountSeed): boolean {
   const { org, grantedMs, version, suspended } = accountSeed;
   let account = turn.shard.accounts.get(org);
   if (account === undefined) {
-    const settled = { sequence: -1, drawnMs: 0 };
-    account = { org, grantedMs: 0, version: -1, suspended: false, drawnMs: 0, settled };
+    const { sequence, drawnMs } = accountSeed.drawn;
+    const settled = { sequence, drawnMs };
+    account = { org, grantedMs: 0, version: 0, suspended: false, drawnMs, settled };
     turn.shard.accounts.set(org, account);
   }
   if (version <= account.version) return false;
@@ -110,16 +107,15 @@ function changeLimit(budget: ModelBudget, budgetSeed: BudgetSeed): boolean {
   return true;
 }
 
-/** Stops what is not stopped for it already; when it is lifted, the limit decides again. */
-function suspend(turn: Turn, org: string, moved: Set<ModelBudget>): void {
-  const suspended = turn.shard.accounts.get(org)?.suspended ?? false;
+/** Stops what runs, and what is made meanwhile; when it is lifted, the limit decides again. */
+function suspend(turn: Turn, org: string, wasSuspended: boolean, created: Set<ModelBudget>): void {
+  const isSuspended = turn.shard.accounts.get(org)?.suspended ?? false;
   for (const budget of organizationBudgets(turn.shard, org)) {
-    if (!moved.has(budget)) continue;
-    const isSuspended = budget.stopReason === 'organizationSuspended';
-    if (suspended && !isSuspended && (budget.endsAt === null || turn.now < budget.endsAt)) {
+    const isOver = budget.endsAt !== null && turn.now >= budget.endsAt;
+    if (isSuspended && !isOver && (!wasSuspended || created.has(budget))) {
       stopBudget(turn, budget, 'organizationSuspended');
     }
-    if (!suspended && isSuspended) {
+    if (wasSuspended && !isSuspended && budget.stopReason === 'organizationSuspended') {
       clearStop(budget);
       afterCharge(turn, budget);
     }

@@ -1,5 +1,6 @@
 /** A session's record: how it begins, how it is remembered again, how it is shown. */
-import type { LedgerBase, PeriodMark, SessionRow, Witness } from '../commands.ts';
+import { sessionBudget } from '../budget-name.ts';
+import type { LedgerBase, PeriodMark, SessionRow } from '../commands.ts';
 import type { ModelSession, ModelShard } from './shard.ts';
 import { sessionKey } from './shard.ts';
 
@@ -9,7 +10,12 @@ export interface SessionIds {
   user: string;
 }
 
-export function newSession(ids: SessionIds, startedAt: number, marks: PeriodMark[]): ModelSession {
+export function newSession(
+  ids: SessionIds,
+  now: number,
+  startedAt: number,
+  marks: PeriodMark[],
+): ModelSession {
   return {
     session: ids.session,
     org: ids.org,
@@ -21,11 +27,12 @@ export function newSession(ids: SessionIds, startedAt: number, marks: PeriodMark
     chargedMs: 0,
     overshootMs: 0,
     chargedUpTo: startedAt,
-    lastAnswerAt: startedAt,
+    lastAnswerAt: now,
     startedAt,
     endedAt: 0,
     reason: '',
     stoppedBy: '',
+    stoppedIn: new Set(),
     period: marks.at(-1)?.period ?? 0,
     marks: marks.map((mark) => ({ ...mark })),
     bySource: { planMs: 0, extraMs: 0, overageMs: 0 },
@@ -37,7 +44,7 @@ export function newSession(ids: SessionIds, startedAt: number, marks: PeriodMark
 
 /** As Postgres knows it (rule 22 d): settled time, owned by nobody, F at its start. */
 export function fromLedger(ids: SessionIds, base: LedgerBase, now: number): ModelSession {
-  const session = newSession(ids, base.startedAt, base.marks);
+  const session = newSession(ids, now, base.startedAt, base.marks);
   session.chargedMs = base.chargedMs;
   session.overshootMs = base.overshootMs;
   session.totalMs = base.chargedMs + base.overshootMs;
@@ -50,13 +57,13 @@ export function fromLedger(ids: SessionIds, base: LedgerBase, now: number): Mode
   return session;
 }
 
-/** Neither Redis nor Postgres knows it, but a witness does: it began where the witness' marks do. */
-export function fromWitness(ids: SessionIds, witness: Witness): ModelSession {
-  const first = witness.marks[0] ?? { period: 0, chargedMs: 0 };
-  return newSession(ids, witness.at - witness.totalMs, [{ period: first.period, chargedMs: 0 }]);
+/** Its record goes, and its own budget with it. */
+export function forget(shard: ModelShard, session: ModelSession): void {
+  shard.sessions.delete(sessionKey(session));
+  shard.budgets.delete(sessionBudget(session.org, session.session));
 }
 
-/** Fields of it that wait to be settled: minutes, its own row, alerts of its own budget. */
+/** Fields of it that wait to be settled: its minutes and its own row. */
 export function unsettledFields(shard: ModelShard, key: string): number {
   let count = 0;
   for (const field of shard.unsettled.keys()) {
@@ -67,9 +74,8 @@ export function unsettledFields(shard: ModelShard, key: string): number {
 
 /** The key of the session that a field is of, if it is of one. */
 export function sessionOfField(field: string): string | undefined {
-  const [kind, first, second, third] = field.split('|');
-  if (kind === 'a') return first === 's' ? `${second}|${third}` : undefined;
-  return `${first}|${second}`;
+  const [kind, org, session] = field.split('|');
+  return kind === 'a' ? undefined : `${org}|${session}`;
 }
 
 export function sessionRow(shard: ModelShard, session: ModelSession): SessionRow {

@@ -1,5 +1,4 @@
 /** The unsettled set: what waits in it, and what the ledger says it has (rules 12, 13). */
-import { sessionBudget } from '../budget-name.ts';
 import type {
   SettledAccount,
   SettledBudget,
@@ -8,7 +7,7 @@ import type {
   Unsettled,
 } from '../commands.ts';
 import { afterCharge } from './limit.ts';
-import { sessionOfField, sessionRow, unsettledFields } from './session.ts';
+import { forget, sessionOfField, sessionRow, unsettledFields } from './session.ts';
 import type { ModelBudget, ModelShard } from './shard.ts';
 import { organizationBudgets } from './shard.ts';
 import { splitAlone, splitOrganization } from './split.ts';
@@ -40,14 +39,14 @@ export function settled(turn: Turn, command: SettledCommand): SettledReply {
 }
 
 /** Rule 12: only with a higher sequence. The new split is the caller's. */
-export function applyBudget(budget: ModelBudget, sums: SettledBudget): boolean {
+function applyBudget(budget: ModelBudget, sums: SettledBudget): boolean {
   if (sums.sequence <= budget.settled.sequence) return false;
   const { name: _, ...rest } = sums;
   budget.settled = rest;
   return true;
 }
 
-export function applyAccount(shard: ModelShard, sums: SettledAccount): boolean {
+function applyAccount(shard: ModelShard, sums: SettledAccount): boolean {
   const account = shard.accounts.get(sums.org);
   if (account === undefined || sums.sequence <= account.settled.sequence) return false;
   account.settled = { sequence: sums.sequence, drawnMs: sums.drawnMs };
@@ -69,8 +68,7 @@ function remove(turn: Turn, fields: { field: string; value: string }[]): number 
   for (const key of touched) {
     const session = shard.sessions.get(key);
     if (session?.state !== 'ended' || unsettledFields(shard, key) > 0) continue;
-    shard.sessions.delete(key);
-    shard.budgets.delete(sessionBudget(session.org, session.session));
+    forget(shard, session);
     turn.events.push({ kind: 'retired', org: session.org, session: session.session });
   }
   return removed;

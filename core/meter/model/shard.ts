@@ -72,6 +72,8 @@ export interface ModelSession {
   endedAt: number;
   reason: string;
   stoppedBy: string;
+  /** budgets that have stopped it; its first word after that notes one of them in stoppedBy */
+  stoppedIn: Set<BudgetName>;
   period: number;
   marks: PeriodMark[];
   bySource: { planMs: number; extraMs: number; overageMs: number };

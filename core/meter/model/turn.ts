@@ -27,16 +27,17 @@ export interface Turn {
 export function beginTurn(shard: ModelShard, head: ModelHead, realNow: number): Turn {
   const { clock } = head;
   const realAt = clock.frozen ? clock.realBaseAt : realNow;
+  const now = clock.frozen
+    ? clock.meterBaseAt
+    : Math.floor(clock.meterBaseAt + (realAt - clock.realBaseAt) * clock.speed);
   const before = new Map<BudgetName, { row: string; told: string }>();
   for (const budget of shard.budgets.values()) {
-    before.set(budget.name, { row: rowText(shard, budget), told: toldText(shard, budget) });
+    before.set(budget.name, { row: rowText(shard, budget), told: toldText(shard, budget, now) });
   }
   return {
     shard,
     head,
-    now: clock.frozen
-      ? clock.meterBaseAt
-      : Math.floor(clock.meterBaseAt + (realAt - clock.realBaseAt) * clock.speed),
+    now,
     realAt,
     fields: new Set(),
     events: [],
@@ -50,7 +51,7 @@ export function finishTurn(turn: Turn): void {
     const before = turn.before.get(budget.name);
     if (before?.row === rowText(turn.shard, budget)) continue;
     budget.seq += 1;
-    if (before?.told === toldText(turn.shard, budget)) continue;
+    if (before?.told === toldText(turn.shard, budget, turn.now)) continue;
     turn.events.push({ kind: 'budget', row: budgetRow(turn.shard, budget) });
   }
 }
@@ -66,12 +67,10 @@ export function putUnsettled(turn: Turn, field: string, value: number): void {
   turn.fields.add(field);
 }
 
-/** The session's own row changed. Once a turn: what counts is its state at the end of it. */
+/** The session's own row changed: its value rises, so that what was committed is told apart. */
 export function putSession(turn: Turn, session: ModelSession): void {
-  const field = `s|${sessionKey(session)}`;
-  if (turn.fields.has(field)) return;
   session.revision += 1;
-  putUnsettled(turn, field, session.revision);
+  putUnsettled(turn, `s|${sessionKey(session)}`, session.revision);
 }
 
 export function rowsOf(turn: Turn, names: Iterable<BudgetName>): BudgetRow[] {
@@ -88,14 +87,16 @@ function rowText(shard: ModelShard, budget: ModelBudget): string {
 }
 
 /** n, the limit, crossed levels, the source, and whether it is stopped. */
-function toldText(shard: ModelShard, budget: ModelBudget): string {
+function toldText(shard: ModelShard, budget: ModelBudget, now: number): string {
+  // What another period draws on extra minutes is no news for one that is over.
+  const isOver = budget.endsAt !== null && now >= budget.endsAt;
   return JSON.stringify([
     budget.burnRate,
-    String(limitMs(shard, budget)),
+    isOver ? '' : String(limitMs(shard, budget)),
     [budget.quotaMs, budget.mode, budget.overageCapMs, budget.levels],
     budgetRow(shard, budget).version,
     budget.crossed,
-    sourceOf(shard, budget),
+    isOver ? '' : sourceOf(shard, budget),
     [budget.stops, budget.stoppedAt, budget.stopReason],
   ]);
 }

@@ -1,42 +1,44 @@
 /** Rule 22: a witness raises a session to what it says. */
 import type { BudgetName } from '../budget-name.ts';
 import type { Witness } from '../commands.ts';
-import { charge, enterPeriod } from './charge.ts';
-import { join, leave, periodNames } from './membership.ts';
+import { enterPeriod, take } from './charge.ts';
+import { isStopped, join, leave, periodNames } from './membership.ts';
 import { writeOpenMinute } from './minute.ts';
 import type { ModelSession } from './shard.ts';
 import type { Turn } from './turn.ts';
 import { putSession } from './turn.ts';
 
-/** Budgets that a session and what a witness says of it draw on, in all periods it would enter. */
+/** Budgets that a session, and what a witness says of it, would be charged to. */
 export function budgetsNeeded(session: ModelSession, witness: Witness | null): BudgetName[] {
-  const later =
-    witness !== null && witness.totalMs > session.totalMs
-      ? witness.marks.filter((mark) => mark.period > session.period)
-      : [];
+  const later = (witness?.marks ?? []).filter((mark) => mark.period > session.period);
   return [session.period, ...later.map((mark) => mark.period)].flatMap((period) =>
     periodNames(session, period),
   );
 }
 
-/** Changes nothing unless the witness' total is above the session's. State and owner stay. */
+/**
+ * Changes nothing unless the witness' total is above the session's. It is nobody's word: owner and
+ * state stay, and a session that has been stopped has not answered by it.
+ */
 export function raise(turn: Turn, session: ModelSession, witness: Witness): void {
   const growthMs = witness.totalMs - session.totalMs;
   if (growthMs <= 0) return;
-  const counted = [...session.places.values()].includes('counted');
+  let stands = session.places.size > 0;
   leave(turn.shard, session);
 
-  const witnessChargedMs = witness.totalMs - witness.overshootMs;
+  const chargedMs = witness.totalMs - witness.overshootMs;
   // What the session has as overshoot is never charged later: only its growth can be, so where
   // the two disagree on overshoot, the charged axis is entered as late as the growth allows.
-  const knownMs = Math.max(session.chargedMs, witnessChargedMs - growthMs);
-  const periodBefore = session.period;
+  const knownMs = Math.max(session.chargedMs, chargedMs - growthMs);
+  const first = session.period;
   witness.marks.forEach((mark, i) => {
-    if (mark.period < periodBefore) return;
-    if (mark.period > session.period) enterPeriod(turn, session, mark.period);
-    const endMs = witness.marks[i + 1]?.chargedMs ?? witnessChargedMs;
-    const segmentMs = endMs - Math.max(mark.chargedMs, knownMs);
-    if (segmentMs > 0) charge(turn, session, segmentMs);
+    if (mark.period < first) return;
+    if (mark.period > session.period) {
+      if (isStopped(session)) stands = false;
+      enterPeriod(turn, session, mark.period);
+    }
+    const endMs = witness.marks[i + 1]?.chargedMs ?? chargedMs;
+    take(turn, session, endMs - Math.max(mark.chargedMs, knownMs));
   });
 
   const overshootMs = Math.max(session.overshootMs, witness.totalMs - session.chargedMs);
@@ -48,6 +50,6 @@ export function raise(turn: Turn, session: ModelSession, witness: Witness): void
   if (session.state === 'detached' && witness.state !== 'detached') {
     session.detachedFrom = witness.state;
   }
-  if (counted) join(turn.shard, session);
-  if (session.state !== 'recording' || session.stoppedBy !== '') writeOpenMinute(turn, session);
+  if (stands) join(turn.shard, session);
+  else writeOpenMinute(turn, session);
 }

@@ -2,29 +2,23 @@
 import type { SessionState } from '../commands.ts';
 import type { Halt } from './charge.ts';
 import { advance } from './charge.ts';
-import { join, leave } from './membership.ts';
+import { join, leave, noteStop } from './membership.ts';
 import { writeOpenMinute } from './minute.ts';
 import type { ModelSession } from './shard.ts';
 import type { Turn } from './turn.ts';
 
-export interface Word {
-  totalMs: number;
-  at: number;
-  state: SessionState;
-  /** rule 20 */
-  believed: boolean;
-}
-
 export const NO_HALT: Halt = { missingPeriod: null, boundaryDoubted: false };
 
-/** Charges what is new, then lets the session stand where its state says. */
-export function speak(turn: Turn, session: ModelSession, word: Word): Halt {
+/** Charges what is new of a total. It leaves the session in no pair: its state is settled after. */
+export function hearTotal(
+  turn: Turn,
+  session: ModelSession,
+  totalMs: number,
+  at: number,
+  believed: boolean,
+): Halt {
   leave(turn.shard, session);
-  const growthMs = Math.max(0, word.totalMs - session.totalMs);
-  const halt = advance(turn, session, growthMs, word.at, word.believed);
-  session.lastAnswerAt = turn.now;
-  settleState(turn, session, word.state);
-  return halt;
+  return advance(turn, session, Math.max(0, totalMs - session.totalMs), at, believed);
 }
 
 /** The end of a word: state, n and s, the partial record. */
@@ -33,8 +27,11 @@ export function settleState(turn: Turn, session: ModelSession, state: SessionSta
     session.detachedFrom = countsTime(session.state) ? 'recording' : 'paused';
   }
   session.state = state;
-  join(turn.shard, session);
-  if (state !== 'recording' || session.stoppedBy !== '') writeOpenMinute(turn, session);
+  session.lastAnswerAt = turn.now;
+  noteStop(turn.shard, session);
+  leave(turn.shard, session);
+  if (state === 'recording' && session.stoppedBy === '') join(turn.shard, session);
+  else writeOpenMinute(turn, session);
 }
 
 /** recording and stalled count time. */
