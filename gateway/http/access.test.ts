@@ -1,4 +1,7 @@
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createMeter } from '../../core/meter/meter.ts';
+import { connect } from '../../drizzle/client.ts';
 import { startTestHttp, type TestHttp } from './test-http.ts';
 
 let http: TestHttp;
@@ -221,6 +224,24 @@ describe('what goes wrong', () => {
       expect(answer.body.detail).toMatch(/\.$/);
     }
     expect(answers[1][0].headers.get('allow')).toContain('PUT');
+  });
+
+  it('is 503 with a time to come back while a store is away', async () => {
+    const nowhere = connect('postgres://nobody@127.0.0.1:1/none');
+    try {
+      const withoutLedger = http.with({ db: nowhere.db });
+      const ledger = await withoutLedger('GET', '/v1/orgs/acme/usage');
+      expect([ledger.status, ledger.body.code]).toEqual([503, 'ledgerUnavailable']);
+      expect(ledger.headers.get('retry-after')).not.toBeNull();
+    } finally {
+      await nowhere.stop();
+    }
+    const lost = createMeter({ redis: new Redis({ lazyConnect: true }), runId: () => null });
+    const meter = await http.with({ meter: lost })('GET', '/v1/orgs/acme/usage');
+    expect([meter.status, meter.body.code]).toEqual([503, 'meterUnavailable']);
+    // What is written does not wait for the meter: the outbox keeps it for the worker.
+    const put = await http.with({ meter: lost })('PUT', '/v1/orgs/acme/members/ann', {});
+    expect(put.status).toBe(200);
   });
 
   it('unexpectedly tells an id that is in the log, and nothing else', async () => {

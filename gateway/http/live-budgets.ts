@@ -4,12 +4,8 @@
  */
 import type { Period } from '../../core/calendar/period.ts';
 import { type BudgetName, memberBudget, organizationBudget } from '../../core/meter/budget-name.ts';
-import {
-  type AccountSeed,
-  type BudgetRow,
-  type BudgetSeed,
-  LimitMode,
-} from '../../core/meter/commands.ts';
+import type { AccountSeed, BudgetSeed } from '../../core/meter/commands.ts';
+import { type BudgetRow, LimitMode } from '../../core/meter/rows.ts';
 import { ensurePeriod } from '../../drizzle/queries/ensure-period.ts';
 import { loadSeeds } from '../../drizzle/queries/load-seeds.ts';
 import type { HttpDeps } from './deps.ts';

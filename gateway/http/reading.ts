@@ -1,6 +1,6 @@
 /** The protocol's reading as the API shows it: the same fields, instants in ISO 8601. */
 import { z } from '@hono/zod-openapi';
-import type { BudgetRow } from '../../core/meter/commands.ts';
+import type { BudgetRow } from '../../core/meter/rows.ts';
 import type { Action, Reading } from '../../core/protocol/messages.ts';
 import { readingOf } from '../reading.ts';
 import type { HttpAction } from './problem.ts';

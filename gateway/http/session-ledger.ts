@@ -1,7 +1,7 @@
 /** What the ledger and the meter together know of sessions. */
 import { and, asc, desc, eq, inArray, lt, or, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
-import type { SessionRow } from '../../core/meter/commands.ts';
+import type { SessionRow } from '../../core/meter/rows.ts';
 import type { Queryable } from '../../drizzle/client.ts';
 import { extraMinutesUsage } from '../../drizzle/schema/extra-minutes.ts';
 import { sessions, usageTracking } from '../../drizzle/schema/sessions.ts';

@@ -1,5 +1,5 @@
 /** One session by its id, from both stores, for a caller who may see it. */
-import type { SessionRow } from '../../core/meter/commands.ts';
+import type { SessionRow } from '../../core/meter/rows.ts';
 import type { Queryable } from '../../drizzle/client.ts';
 import type { HttpDeps } from './deps.ts';
 import { recovering } from './live-budgets.ts';

@@ -1,6 +1,6 @@
 /** Sessions: those that record now, those that were, one with its receipt; an operator's stop. */
 import { createRoute, z } from '@hono/zod-openapi';
-import type { SessionRow } from '../../core/meter/commands.ts';
+import type { SessionRow } from '../../core/meter/rows.ts';
 import { audit } from './audit.ts';
 import { decodeCursor, encodeCursor, isInstantAndTextKey, pageFrom } from './cursor.ts';
 import type { HttpDeps } from './deps.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { organizationBudget } from '../../core/meter/budget-name.ts';
-import type { BudgetRow } from '../../core/meter/commands.ts';
+import type { BudgetRow } from '../../core/meter/rows.ts';
 import { JUNE, MAY, startTestHttp, type TestHttp } from './test-http.ts';
 
 const MINUTE_MS = 60_000;

@@ -1,8 +1,8 @@
 /** Usage now: of an organization, or of one member in it. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { and, count, eq, gte, lte } from 'drizzle-orm';
-import type { BudgetRow } from '../../core/meter/commands.ts';
 import { runsOutAt } from '../../core/meter/projection.ts';
+import type { BudgetRow } from '../../core/meter/rows.ts';
 import type { Database } from '../../drizzle/client.ts';
 import { sessions } from '../../drizzle/schema/sessions.ts';
 import type { HttpDeps } from './deps.ts';
