@@ -7,9 +7,10 @@ import { sql as fragment } from 'drizzle-orm';
 import { inject } from 'vitest';
 import { periodAt } from '../core/calendar/period.ts';
 import { memberBudget, organizationBudget } from '../core/meter/budget-name.ts';
-import type { BudgetRow, Epoch, SessionRow, Unsettled } from '../core/meter/commands.ts';
+import type { BeatItem, Unsettled } from '../core/meter/commands.ts';
 import { shardOf } from '../core/meter/keys.ts';
 import { createMeter, type RedisMeter } from '../core/meter/meter.ts';
+import type { BudgetRow, SessionRow } from '../core/meter/rows.ts';
 import { createLog } from '../core/runtime/log.ts';
 import { connectMeter, type MeterConnection } from '../core/runtime/redis.ts';
 import { connect, type DatabaseConnection } from '../drizzle/client.ts';
@@ -37,6 +38,10 @@ export interface TestLedger {
   now: number;
   setNow(at: number): Promise<void>;
   advance(ms: number): Promise<void>;
+  /** the shard is gone, as after FLUSHALL */
+  lose(shard: number): Promise<void>;
+  /** Redis comes back, in another life, with what the shard was when this was called */
+  keep(shard: number): Promise<() => Promise<void>>;
   account(options?: AccountOptions): Promise<TestOrganization>;
   stop(): Promise<void>;
 }
@@ -47,6 +52,8 @@ export interface TestOrganization {
   shard: number;
   /** starts a session of a member, alice if not said */
   open(session: string, user?: string): Promise<void>;
+  /** what a gateway does after a recovery, of all its sessions that it remembers */
+  assert(): Promise<void>;
   beat(
     session: string,
     totalMs: number,
@@ -64,8 +71,9 @@ export async function createTestLedger(redisUrl = inject('redisUrl')): Promise<T
   const connection = connect(database.url);
   const redis = connectMeter(redisUrl, { log });
   await redis.ready();
+  let life = redis.runId()!;
   const namespace = `worker-${randomBytes(6).toString('hex')}`;
-  const meter = createMeter(redis, { namespace });
+  const meter = createMeter({ redis: redis.redis, runId: () => life }, { namespace });
   const ledger: TestLedger = {
     database,
     connection,
@@ -79,7 +87,7 @@ export async function createTestLedger(redisUrl = inject('redisUrl')): Promise<T
       sql: connection.sql,
       log,
       wallMs: () => ledger.now,
-      runId: () => redis.runId(),
+      runId: () => life,
     },
     async setNow(at) {
       ledger.now = at;
@@ -90,6 +98,19 @@ export async function createTestLedger(redisUrl = inject('redisUrl')): Promise<T
       await Promise.all([...shards].map((shard) => meter.setClock(shard, clock)));
     },
     advance: (ms) => ledger.setNow(ledger.now + ms),
+    async lose(shard) {
+      const keys = await redis.redis.keys(`${namespace}:{${shard}}:*`);
+      if (keys.length > 0) await redis.redis.del(...keys);
+    },
+    async keep(shard) {
+      const keys = await redis.redis.keys(`${namespace}:{${shard}}:*`);
+      const kept = await Promise.all(keys.map((key) => redis.redis.dumpBuffer(key)));
+      return async () => {
+        await ledger.lose(shard);
+        life = randomBytes(20).toString('hex');
+        await Promise.all(keys.map((key, i) => redis.redis.restore(key, 0, kept[i]!)));
+      };
+    },
     async account(options) {
       const { org, plan } = await makeTestAccount(connection.db, {
         members: [{ user: 'alice' }],
@@ -112,7 +133,8 @@ export async function createTestLedger(redisUrl = inject('redisUrl')): Promise<T
 
 function organization(ledger: TestLedger, org: string, plan: string): TestOrganization {
   const { meter, connection } = ledger;
-  const epochs = new Map<string, Epoch>();
+  /** as a gateway remembers its sessions: the meter's last answer */
+  const memory = new Map<string, { row: SessionRow; state: BeatItem['state'] }>();
   const shard = shardOf(org);
 
   async function seed(names: string[]): Promise<void> {
@@ -138,7 +160,7 @@ function organization(ledger: TestLedger, org: string, plan: string): TestOrgani
         if (reply.status === 'unseeded') {
           await seed(reply.budgets);
         } else if (reply.status === 'opened' || reply.status === 'resumed') {
-          epochs.set(session, reply.session.epoch);
+          memory.set(session, { row: reply.session, state: 'recording' });
           return;
         } else {
           throw new Error(`open: ${JSON.stringify(reply)}`);
@@ -147,23 +169,49 @@ function organization(ledger: TestLedger, org: string, plan: string): TestOrgani
       throw new Error('open: seeds did not help');
     },
     async beat(session, totalMs, state = 'recording') {
-      const item = { org, session, epoch: epochs.get(session)!, totalMs, ageMs: 0, state };
-      const reply = await meter.beats([item], ledger.now);
-      const [first] = reply.items;
-      if (first?.missingPeriod != null) {
-        const user = (await this.session(session)).user;
-        const start = first.missingPeriod;
+      const epoch = memory.get(session)!.row.epoch;
+      const item: BeatItem = { org, session, epoch, totalMs, ageMs: 0, state };
+      for (let tries = 0; tries < 4; tries++) {
+        const reply = (await meter.beats([item], ledger.now)).items[0]!;
+        if (reply.status !== 'ok' && reply.status !== 'stopped') {
+          throw new Error(`beat: ${JSON.stringify(reply)}`);
+        }
+        if (reply.missingPeriod === null) break;
+        const { user } = await this.session(session);
+        const start = reply.missingPeriod;
         await seed([organizationBudget(org, start), memberBudget(org, user, start)]);
-        await meter.beats([item], ledger.now);
-      } else if (first?.status !== 'ok' && first?.status !== 'stopped') {
-        throw new Error(`beat: ${JSON.stringify(first)}`);
+      }
+      memory.set(session, { row: await this.session(session), state });
+    },
+    async assert() {
+      for (const [session, { row, state }] of memory) {
+        const { totalMs, overshootMs, marks, epoch, user } = row;
+        const base = (await loadSessionBase(connection.db, org, session))?.base ?? null;
+        const command = {
+          ...{ org, session, user, sessionLimitMs: null, sessionLevels: [] },
+          ...{ gatewayWallMs: ledger.now },
+          base: base ?? {
+            ...{ startedAt: row.startedAt, ended: false, reason: '', overshootMs: 0, chargedMs: 0 },
+            marks: [{ period: marks[0]!.period, chargedMs: 0 }],
+          },
+          witness: { epoch, totalMs, overshootMs, at: row.chargedUpTo, state, marks },
+        };
+        let reply = await meter.assert(command);
+        for (let tries = 0; reply.status === 'unseeded' && tries < 4; tries++) {
+          await seed(reply.budgets);
+          reply = await meter.assert(command);
+        }
+        if (reply.status !== 'ok' && reply.status !== 'ended') {
+          throw new Error(`assert: ${reply.status}`);
+        }
       }
     },
     async close(session, totalMs) {
-      const by = { owner: epochs.get(session)!, totalMs, ageMs: 0 };
+      const by = { owner: memory.get(session)!.row.epoch, totalMs, ageMs: 0 };
       const gatewayWallMs = ledger.now;
       const reply = await meter.close({ org, session, reason: 'stopped', by, gatewayWallMs });
       if (reply.status !== 'ended') throw new Error(`close: ${reply.status}`);
+      memory.delete(session);
       return reply.session;
     },
     async pending() {

@@ -1,6 +1,7 @@
 import { type BudgetName, organizationBudget } from '../../core/meter/budget-name.ts';
-import type { BudgetRow, SessionRow, Unsettled } from '../../core/meter/commands.ts';
+import type { Unsettled } from '../../core/meter/commands.ts';
 import { SHARDS } from '../../core/meter/keys.ts';
+import type { BudgetRow, SessionRow } from '../../core/meter/rows.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import type { LedgerContext } from '../ledger/settle.ts';
 import { type Repeated, repeat } from './repeat.ts';

@@ -1,5 +1,5 @@
-import type { SessionRow } from '../../core/meter/commands.ts';
 import { SHARDS } from '../../core/meter/keys.ts';
+import type { SessionRow } from '../../core/meter/rows.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import type { LedgerContext } from '../ledger/settle.ts';
 import { type Repeated, repeat } from './repeat.ts';

@@ -1,6 +1,7 @@
 import { utcMonth } from '../../core/calendar/local-day.ts';
 import { parseBudgetName } from '../../core/meter/budget-name.ts';
-import type { SessionRow, Unsettled } from '../../core/meter/commands.ts';
+import type { Unsettled } from '../../core/meter/commands.ts';
+import type { SessionRow } from '../../core/meter/rows.ts';
 
 /** What the ledger learns of a session's own row. Cumulative: the larger figure counts. */
 export interface SessionChange {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LimitMode } from '../../core/meter/commands.ts';
+import { LimitMode } from '../../core/meter/rows.ts';
 import { type BurnPeriod, burn, type Growth, type Lot } from './burn.ts';
 
 const MAY = 100;

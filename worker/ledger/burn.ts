@@ -1,4 +1,4 @@
-import { LimitMode } from '../../core/meter/commands.ts';
+import { LimitMode } from '../../core/meter/rows.ts';
 
 /** What a minute grew by since it was last settled. */
 export interface Growth {

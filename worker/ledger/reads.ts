@@ -1,5 +1,5 @@
 import type postgres from 'postgres';
-import type { LimitMode } from '../../core/meter/commands.ts';
+import type { LimitMode } from '../../core/meter/rows.ts';
 import type { MinuteChange } from './batch.ts';
 import type { Lot } from './burn.ts';
 

@@ -1,4 +1,5 @@
-import type { LedgerBase, Meter, Unsettled, Witness } from '../../core/meter/commands.ts';
+import type { Meter, Unsettled } from '../../core/meter/commands.ts';
+import type { LedgerBase, Witness } from '../../core/meter/rows.ts';
 import type { Database } from '../../drizzle/client.ts';
 import { loadSeeds } from '../../drizzle/queries/load-seeds.ts';
 import { loadSessionBase } from '../../drizzle/queries/load-session-base.ts';
