@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { claimFolder } from './claim.ts';
 import type { UpFlags } from './flags.ts';
-import { localFolder } from './places.ts';
+import { toolsFolder } from './places.ts';
 import { nextFreePort, portIsFree } from './port.ts';
 import { type Mains, startProcess } from './processes.ts';
 import { startStores } from './stores.ts';
@@ -87,7 +87,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     const gateways = await choosePorts(flags);
     const stores = await startStores({
       dataDir,
-      toolsFolder: localFolder(),
+      toolsFolder: toolsFolder(),
       redisUrl: env.REDIS_URL || undefined,
       databaseUrl: env.DATABASE_URL || undefined,
       databaseAdminUrl: env.DATABASE_ADMIN_URL || undefined,

@@ -22,3 +22,8 @@ export function projectRoot(): string {
 export function localFolder(): string {
   return join(projectRoot(), '.taximeter');
 }
+
+/** Programs fetched for this machine. Apart from the data, whose folders have the same names. */
+export function toolsFolder(): string {
+  return join(localFolder(), 'tools');
+}

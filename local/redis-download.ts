@@ -81,8 +81,10 @@ export async function downloadRedis(target: string): Promise<void> {
       for (const name of round) tried.add(name);
       await downloadEach(round, work, tree);
     }
-    // In one step: another run beside us sees a whole tree or none.
-    if (!existsSync(target)) renameSync(tree, target);
+    // What was there did not run, or we would not be here. In one step: another run beside us sees a
+    // whole tree or none.
+    rmSync(target, { recursive: true, force: true });
+    renameSync(tree, target);
   } catch (error) {
     throw explain(error);
   } finally {

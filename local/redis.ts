@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Child, describeExit, startChild } from './child.ts';
 import { claimFolder } from './claim.ts';
-import { localFolder } from './places.ts';
+import { toolsFolder } from './places.ts';
 import { anyFreePort } from './port.ts';
 import { findRedisServer, type RedisServer } from './redis-server.ts';
 
@@ -21,7 +21,7 @@ export interface RedisOptions {
   port?: number;
   /** Whether it keeps its data over a restart. Default true. */
   appendOnly?: boolean;
-  /** Where a downloaded server is kept. Default `.taximeter/`. */
+  /** Where a downloaded server is kept. Default `.taximeter/tools`. */
   toolsFolder?: string;
   /** Hears what takes long. */
   say?: (line: string) => void;
@@ -97,7 +97,7 @@ async function startOn(server: RedisServer, options: RedisOptions, port: number)
 export async function startRedis(options: RedisOptions): Promise<RunningRedis> {
   mkdirSync(options.dataDir, { recursive: true });
   const server = await findRedisServer(
-    options.toolsFolder ?? localFolder(),
+    options.toolsFolder ?? toolsFolder(),
     options.say ?? (() => {}),
   );
   const claim = await claimFolder(options.dataDir, 'another Taximeter');
