@@ -1,4 +1,4 @@
-import type { Level } from '../core/meter/commands.ts';
+import type { Level } from '../core/meter/rows.ts';
 import type { Thresholds } from './schema/plans.ts';
 
 const MINUTE_MS = 60_000;

@@ -1,6 +1,6 @@
 /** Lets recorders in: who are they, may they, and the session that they start, resume or take over. */
 import { randomUUID } from 'node:crypto';
-import type { Witness } from '../core/meter/commands.ts';
+import type { Witness } from '../core/meter/rows.ts';
 import { isId } from '../core/protocol/limits.ts';
 import type { Action, Binding, Resume, Start } from '../core/protocol/messages.ts';
 import type { Log } from '../core/runtime/log.ts';

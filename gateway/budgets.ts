@@ -3,8 +3,8 @@
  * meter's replies and from its channel, in any order; the higher `seq` is the newer (rule 7).
  */
 import type { BudgetName } from '../core/meter/budget-name.ts';
-import type { BudgetRow } from '../core/meter/commands.ts';
 import { sourceOf } from '../core/meter/projection.ts';
+import type { BudgetRow } from '../core/meter/rows.ts';
 import type { LiveSession } from './session.ts';
 
 export interface BudgetsListener {

@@ -3,7 +3,7 @@
  * client keeps. Opaque to it and sealed with a MAC, so that what it gives back is what we said.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { PeriodMark, Witness } from '../core/meter/commands.ts';
+import type { PeriodMark, Witness } from '../core/meter/rows.ts';
 
 export interface Checkpoint {
   session: string;

@@ -4,8 +4,9 @@
  * before a stop they are probed, and the meter decides whether T still stands.
  */
 import type { BudgetName } from '../core/meter/budget-name.ts';
-import type { BudgetRow, DeadlineReply } from '../core/meter/commands.ts';
+import type { DeadlineReply } from '../core/meter/commands.ts';
 import { deadlinesOf } from '../core/meter/projection.ts';
+import type { BudgetRow } from '../core/meter/rows.ts';
 import type { MeterTime } from './meter-time.ts';
 
 /** Rule 6; real ms. */

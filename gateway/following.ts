@@ -8,7 +8,8 @@ import {
   organizationBudget,
   parseBudgetName,
 } from '../core/meter/budget-name.ts';
-import type { BudgetRow, Meter, SessionRow } from '../core/meter/commands.ts';
+import type { Meter } from '../core/meter/commands.ts';
+import type { BudgetRow, SessionRow } from '../core/meter/rows.ts';
 import { CloseCode } from '../core/protocol/close-codes.ts';
 import type { Budgets } from './budgets.ts';
 import type { Hub } from './hub.ts';

@@ -4,7 +4,8 @@
  */
 import type { Period } from '../core/calendar/period.ts';
 import type { BudgetName } from '../core/meter/budget-name.ts';
-import type { LedgerBase, SeedCommand } from '../core/meter/commands.ts';
+import type { SeedCommand } from '../core/meter/commands.ts';
+import type { LedgerBase } from '../core/meter/rows.ts';
 import type { Log } from '../core/runtime/log.ts';
 import type { Database } from '../drizzle/client.ts';
 import { ensurePeriod } from '../drizzle/queries/ensure-period.ts';

@@ -4,9 +4,9 @@
  */
 import { createBatch } from '../core/meter/batch.ts';
 import { memberBudget, organizationBudget, parseBudgetName } from '../core/meter/budget-name.ts';
-import type { MeterEvent } from '../core/meter/commands.ts';
 import { shardOf } from '../core/meter/keys.ts';
 import type { RedisMeter } from '../core/meter/meter.ts';
+import type { MeterEvent } from '../core/meter/rows.ts';
 import { CloseCode } from '../core/protocol/close-codes.ts';
 import type { Clock } from '../core/runtime/clock.ts';
 import type { Log } from '../core/runtime/log.ts';

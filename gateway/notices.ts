@@ -3,7 +3,7 @@
  * sends what it has not sent. Pure: rows and what was told in, messages due out.
  */
 import { parseBudgetName } from '../core/meter/budget-name.ts';
-import type { BudgetRow, Level } from '../core/meter/commands.ts';
+import type { BudgetRow, Level } from '../core/meter/rows.ts';
 import type { Threshold, WarningState } from '../core/protocol/messages.ts';
 
 function thresholdOf(level: Level): Threshold {

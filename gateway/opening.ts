@@ -2,7 +2,8 @@
  * Opens a session in the meter: seeds what it lacks, looks an unknown session up in the ledger before
  * it is thought new (rule 16), and waits out a recovery for a while.
  */
-import type { LedgerBase, Meter, OpenCommand, OpenReply, Witness } from '../core/meter/commands.ts';
+import type { Meter, OpenCommand, OpenReply } from '../core/meter/commands.ts';
+import type { LedgerBase, Witness } from '../core/meter/rows.ts';
 import type { Ledger } from './ledger.ts';
 import type { Seeding } from './seeding.ts';
 

@@ -1,7 +1,7 @@
 /** A session's reading: what the meter says of the budget that binds it now. */
 import { parseBudgetName } from '../core/meter/budget-name.ts';
-import type { BudgetRow } from '../core/meter/commands.ts';
 import { percentOf, runsOutAt, sourceOf } from '../core/meter/projection.ts';
+import type { BudgetRow } from '../core/meter/rows.ts';
 import type { Reading } from '../core/protocol/messages.ts';
 
 /** The budget that ends first; of several that don't, the one with the least left. */

@@ -4,8 +4,9 @@
  * the final totals of those that are over.
  */
 
-import type { AssertReply, LedgerBase, Meter } from '../core/meter/commands.ts';
+import type { AssertReply, Meter } from '../core/meter/commands.ts';
 import { shardOf } from '../core/meter/keys.ts';
+import type { LedgerBase } from '../core/meter/rows.ts';
 import type { Log } from '../core/runtime/log.ts';
 import type { Ledger } from './ledger.ts';
 import type { Seeding } from './seeding.ts';

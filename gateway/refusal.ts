@@ -1,6 +1,6 @@
 /** Why a recorder is not let in: a code, a sentence, what would help, and the close code. */
 import { parseBudgetName } from '../core/meter/budget-name.ts';
-import type { BudgetRow } from '../core/meter/commands.ts';
+import type { BudgetRow } from '../core/meter/rows.ts';
 import type { CloseName } from '../core/protocol/close-codes.ts';
 import type { Action, Binding, RefusalCode, Refused } from '../core/protocol/messages.ts';
 import type { Opened } from './opening.ts';

@@ -1,6 +1,7 @@
 /** Brings budgets from Postgres into the meter where it lacks them; once at a time for each. */
 import type { BudgetName } from '../core/meter/budget-name.ts';
-import type { BudgetRow, Meter } from '../core/meter/commands.ts';
+import type { Meter } from '../core/meter/commands.ts';
+import type { BudgetRow } from '../core/meter/rows.ts';
 import type { Ledger } from './ledger.ts';
 
 export interface Seeding {

@@ -3,14 +3,8 @@
  * connected. Data and the small truths about it; what happens to it is in admission, beats, stopping.
  */
 import type { BudgetName } from '../core/meter/budget-name.ts';
-import type {
-  BeatReply,
-  Epoch,
-  Level,
-  PeriodMark,
-  SessionRow,
-  Witness,
-} from '../core/meter/commands.ts';
+import type { BeatReply } from '../core/meter/commands.ts';
+import type { Epoch, Level, PeriodMark, SessionRow, Witness } from '../core/meter/rows.ts';
 import type { Binding, EndReason, Source, WarningState } from '../core/protocol/messages.ts';
 import type { Stopwatch } from './stopwatch.ts';
 

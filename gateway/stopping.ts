@@ -3,8 +3,9 @@
  * window between a forced stop and the end, and the last word to the meter (rules 6, 16, 18).
  */
 import { parseBudgetName } from '../core/meter/budget-name.ts';
-import type { BudgetRow, CloseReply, SessionRow } from '../core/meter/commands.ts';
+import type { CloseReply } from '../core/meter/commands.ts';
 import type { RedisMeter } from '../core/meter/meter.ts';
+import type { BudgetRow, SessionRow } from '../core/meter/rows.ts';
 import { CloseCode, type CloseName } from '../core/protocol/close-codes.ts';
 import type { Binding, Ended, EndReason, Stopping } from '../core/protocol/messages.ts';
 import type { Log } from '../core/runtime/log.ts';

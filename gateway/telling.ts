@@ -1,7 +1,7 @@
 /** What a recorder is told: ticks, warnings, recoveries, sources, and its place when it starts. */
 import { parseBudgetName } from '../core/meter/budget-name.ts';
-import type { BudgetRow } from '../core/meter/commands.ts';
 import { sourceOf } from '../core/meter/projection.ts';
+import type { BudgetRow } from '../core/meter/rows.ts';
 import type {
   Action,
   Binding,

@@ -2,7 +2,7 @@
  * A ledger and a meter for tests: a database of its own, real Redis under a namespace of its own, a
  * clock that stands still between steps. Its recorders speak as a gateway does, in totals.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { sql as fragment } from 'drizzle-orm';
 import { inject } from 'vitest';
 import { periodAt } from '../core/calendar/period.ts';
@@ -14,8 +14,11 @@ import type { BudgetRow, SessionRow } from '../core/meter/rows.ts';
 import { createLog } from '../core/runtime/log.ts';
 import { connectMeter, type MeterConnection } from '../core/runtime/redis.ts';
 import { connect, type DatabaseConnection } from '../drizzle/client.ts';
+import { applyGrant } from '../drizzle/queries/apply-limits.ts';
+import { ensurePeriod } from '../drizzle/queries/ensure-period.ts';
 import { loadSeeds } from '../drizzle/queries/load-seeds.ts';
 import { loadSessionBase } from '../drizzle/queries/load-session-base.ts';
+import { extraMinutesPurchases } from '../drizzle/schema/extra-minutes.ts';
 import { makeTestAccount } from '../local/test-account.ts';
 import { createTestDatabase, type TestDatabase } from '../local/test-database.ts';
 import { type RecoveryContext, recover } from './recovery/recover.ts';
@@ -62,6 +65,10 @@ export interface TestOrganization {
   close(session: string, totalMs: number): Promise<SessionRow>;
   pending(): Promise<Unsettled[]>;
   budget(period?: number): Promise<BudgetRow>;
+  /** undefined where nobody has asked for it since a recovery */
+  budgetIfThere(period: number): Promise<BudgetRow | undefined>;
+  /** a lot of extra minutes, told to the meter if it knows the organization */
+  give(ms: number): Promise<void>;
   session(session: string): Promise<SessionRow>;
 }
 
@@ -220,9 +227,24 @@ function organization(ledger: TestLedger, org: string, plan: string): TestOrgani
       return reply.items.filter((it) => (it.kind === 'session' ? it.row.org : it.org) === org);
     },
     async budget(period = MAY) {
+      const row = await this.budgetIfThere(period);
+      if (row === undefined) throw new Error(`The meter has no period from ${period}.`);
+      return row;
+    },
+    async budgetIfThere(period) {
       const reply = await meter.readBudgets(org, [organizationBudget(org, period)]);
       if (reply.status !== 'ok') throw new Error(`budget: ${reply.status}`);
-      return reply.budgets[0]!;
+      return reply.budgets[0];
+    },
+    async give(ms) {
+      await connection.db.transaction(async (tx) => {
+        await tx.insert(extraMinutesPurchases).values({
+          ...{ id: randomUUID(), org, grantedMs: ms, purchasedAt: ledger.now, source: 'import' },
+        });
+        await applyGrant(tx, org);
+      });
+      const period = await ensurePeriod(connection.db, org, ledger.now);
+      await seed([organizationBudget(org, period!.startsAt)]);
     },
     async session(session) {
       const reply = await meter.readSession(org, session);

@@ -1,5 +1,6 @@
 /** Reads what the scripts tell: rows, fields of the unsettled set, events. The other half is rows.lua. */
 import { parseBudgetName } from './budget-name.ts';
+import type { Unsettled } from './commands.ts';
 import type {
   BudgetRow,
   LimitMode,
@@ -8,8 +9,7 @@ import type {
   SessionRow,
   SessionState,
   StopReason,
-  Unsettled,
-} from './commands.ts';
+} from './rows.ts';
 
 const STATES: SessionState[] = ['recording', 'paused', 'detached', 'stalled', 'ended'];
 

@@ -46,7 +46,7 @@ async function runBoth(
 ): Promise<{ commands: number; error: Error | null; log: string[] }> {
   // What a schedule that failed left untold is not of this one.
   await redis.takeEvents();
-  const both = lockstep([await modelSubject(), redis]);
+  const both = lockstep(await modelSubject(), redis);
   let commands = 0;
   try {
     const driver = await createDriver(both);
@@ -95,15 +95,10 @@ it('script and model agree on the same random commands', { timeout: 300_000 }, a
 });
 
 it('a disagreement would be seen', async () => {
-  const both = lockstep([await modelSubject(), await modelSubject()]);
-  await createDriver(both);
-  const steps = schedule(1, 60);
-  const one = await modelSubject();
   const other = await modelSubject();
   other.meter.deadline = async () => ({ status: 'unknown' });
-  const pair = lockstep([one, other]);
-  const driver = await createDriver(pair);
+  const driver = await createDriver(lockstep(await modelSubject(), other));
   await expect(async () => {
-    for (const step of steps) await driver.run(step);
+    for (const step of schedule(1, 60)) await driver.run(step);
   }).rejects.toThrow(Disagreement);
 });

@@ -1,21 +1,20 @@
 /** The meter in Redis: one typed call a script. What each does is in README.md and commands.ts. */
 import type { Cluster, Redis } from 'ioredis';
-import type {
-  AssertReply,
-  BeatItem,
-  BeatStatus,
-  BeatsReply,
-  CloseCommand,
-  CloseReply,
-  DeadlineReply,
-  Meter,
-  MeterClock,
-  OpenReply,
-  PeriodMark,
-  Recover,
-} from './commands.ts';
+import type { AssertReply, CloseReply, DeadlineReply, Meter, MeterClock } from './commands.ts';
 import { decodeBudgetRow, decodeSessionRow, decodeUnsettled } from './decode.ts';
 import { type MeterKeys, meterKeys, SHARDS, shardOf } from './keys.ts';
+import {
+  beatArguments,
+  beatsReply,
+  clockArguments,
+  closeArguments,
+  keyOf,
+  openReply,
+  packed,
+  RECOVER,
+  type Reply,
+  told,
+} from './replies.ts';
 import { runScript, type ScriptName } from './scripts.ts';
 
 export interface MeterConnection {
@@ -35,14 +34,8 @@ export interface RedisMeter extends Meter {
   shardOf(org: string): number;
 }
 
-const RECOVER: Recover = { status: 'recover' };
-const BEAT_STATUS: BeatStatus[] = ['ok', 'stopped', 'ended', 'superseded', 'unknown', 'recover'];
-const BEAT_STATES = { recording: 0, paused: 1, detached: 2 } as const;
-const FIELDS_PER_BEAT = 7;
 const UNREACHABLE =
   'Redis did not answer. The meter counts on in the gateways; check that Redis runs.';
-
-type Reply = [status: string, now: number, ...rest: unknown[]];
 
 export function createMeter(
   connection: MeterConnection,
@@ -73,22 +66,12 @@ export function createMeter(
     return id;
   }
 
-  /** What most commands tell: the session, the budgets it draws on, the fields it left. */
-  function told(reply: Reply) {
-    return {
-      now: reply[1],
-      session: decodeSessionRow(reply[2] as string),
-      budgets: (reply[3] as string[]).map(decodeBudgetRow),
-      minutes: reply[4] as string[],
-    };
-  }
-
   return {
     shardOf: shard,
 
     async open(command) {
       const reply = await ask('open', head(command.org), [command.gatewayWallMs, packed(command)]);
-      return openReply(reply, told);
+      return openReply(reply);
     },
 
     async beats(items, gatewayWallMs) {
@@ -218,88 +201,5 @@ export function createMeter(
     async setClock(number, clock) {
       await run('clock', [keys.head(number)], clockArguments(clock));
     },
-  };
-}
-
-/** Ids of sessions are unique within an organization only. */
-function keyOf({ org, session }: { org: string; session: string }): string {
-  return `${org}|${session}`;
-}
-
-/** Marks travel as pairs, as the records hold them. */
-function packed(command: unknown): string {
-  return JSON.stringify(command, (key, value) =>
-    key === 'marks'
-      ? (value as PeriodMark[]).map(({ period, chargedMs }) => [period, chargedMs])
-      : value,
-  );
-}
-
-function clockArguments(clock: MeterClock): number[] {
-  return [clock.meterBaseAt, clock.realBaseAt, clock.speed, clock.frozen ? 1 : 0];
-}
-
-function beatArguments(item: BeatItem): (string | number)[] {
-  const { generation, counter } = item.epoch;
-  return [keyOf(item), generation, counter, item.totalMs, item.ageMs, BEAT_STATES[item.state]];
-}
-
-function closeArguments({ by }: CloseCommand): (string | number)[] {
-  if ('sweep' in by) return ['sweep', by.sweep.totalMs, by.sweep.lastAnswerAt];
-  return ['owner', by.owner.generation, by.owner.counter, by.totalMs, by.ageMs];
-}
-
-type Told = Extract<OpenReply, { status: 'ended' }>;
-
-function openReply(reply: Reply, told: (reply: Reply) => Omit<Told, 'status'>): OpenReply {
-  const [status, now, what, rows] = reply;
-  switch (status) {
-    case 'recover':
-      return RECOVER;
-    case 'unknown':
-    case 'foreign':
-      return { status, now };
-    case 'unseeded':
-      return { status, budgets: what as string[] };
-    case 'opened':
-    case 'resumed':
-    case 'ended':
-      return { status, ...told(reply) };
-    default: {
-      const budgets = (rows as string[]).map(decodeBudgetRow);
-      const minutes = reply[4] as string[];
-      if (status === 'concurrencyLimit') return { status, now, live: what as number, budgets };
-      if (status === 'limitReached' || status === 'plannedTooLong')
-        return { status, now, by: what as string, budgets };
-      return { status, now, budgets, minutes } as OpenReply;
-    }
-  }
-}
-
-function beatsReply(
-  [now, numbers, rows, fields]: [number, number[], string[], (string | number)[]],
-  heads: number[],
-): BeatsReply {
-  const items: BeatsReply['items'] = [];
-  for (let i = 0; i < numbers.length; i += FIELDS_PER_BEAT) {
-    items.push({
-      status: BEAT_STATUS[numbers[i]!]!,
-      totalMs: numbers[i + 1]!,
-      chargedMs: numbers[i + 2]!,
-      overshootMs: numbers[i + 3]!,
-      missingPeriod: numbers[i + 4] === -1 ? null : numbers[i + 4]!,
-      boundaryDoubted: numbers[i + 5] === 1,
-      period: numbers[i + 6]!,
-    });
-  }
-  const minutes = heads.map((shard) => ({ shard, fields: [] as string[] }));
-  for (let i = 0; i < fields.length; i += 2) {
-    minutes[(fields[i] as number) - 1]!.fields.push(fields[i + 1] as string);
-  }
-  return {
-    now,
-    items,
-    budgets: rows.map(decodeBudgetRow),
-    minutes: minutes.filter((group) => group.fields.length > 0),
   };
 }

@@ -3,7 +3,7 @@
  * scripts in Redis, written to be read. Tests hold one against the other; nothing runs on it.
  */
 import type { BudgetName } from './budget-name.ts';
-import type { BeatReply, BudgetRow, Meter, MeterClock, MeterEvent } from './commands.ts';
+import type { BeatReply, Meter, MeterClock } from './commands.ts';
 import { SHARDS, shardOf } from './keys.ts';
 import { beat, close, silence } from './model/beat.ts';
 import { deadline } from './model/deadline.ts';
@@ -16,6 +16,7 @@ import type { ModelShard } from './model/shard.ts';
 import { emptyShard, sessionKey } from './model/shard.ts';
 import type { Turn } from './model/turn.ts';
 import { beginTurn, finishTurn, rowsOf } from './model/turn.ts';
+import type { BudgetRow, MeterEvent } from './rows.ts';
 
 export interface ModelOptions {
   /** real time in epoch ms; unused while a shard's clock is frozen */

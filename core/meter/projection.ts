@@ -3,7 +3,7 @@
  * instants at which it will cross a level or run out at the present burn rate. A projection wakes a
  * timer or fills a display; it never counts, warns or stops (rules 4 and 6 of README.md).
  */
-import { type BudgetRow, type Level, LimitMode } from './commands.ts';
+import { type BudgetRow, type Level, LimitMode } from './rows.ts';
 
 export type BudgetFigures = Omit<
   BudgetRow,

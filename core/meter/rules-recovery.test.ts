@@ -1,7 +1,8 @@
 /** When something is missing: rules 21 to 23 of README.md. */
 import { expect, it } from 'vitest';
 import { organizationBudget } from './budget-name.ts';
-import type { AssertCommand, AssertReply, LedgerBase, Witness } from './commands.ts';
+import type { AssertCommand, AssertReply } from './commands.ts';
+import type { LedgerBase, Witness } from './rows.ts';
 import { onModelAndRedis } from './test-each.ts';
 import { FIRST_LIFE } from './test-subject.ts';
 import type { World } from './test-world.ts';

@@ -1,8 +1,8 @@
 /** Steps of a schedule that the ledger and the worker take: limits, grants, settling, recovery. */
 import { parseBudgetName } from './budget-name.ts';
 import type { BudgetSeed, SeedReply, SettledBudget, Unsettled } from './commands.ts';
-import { LimitMode } from './commands.ts';
 import { shardOf } from './keys.ts';
+import { LimitMode } from './rows.ts';
 import type { Dice } from './schedule.ts';
 import type { Driver } from './test-driver.ts';
 import {

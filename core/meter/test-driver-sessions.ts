@@ -1,14 +1,7 @@
 /** Steps of a schedule that gateways, recorders and sweeps take. */
 import { organizationBudget } from './budget-name.ts';
-import type {
-  BeatItem,
-  BudgetRow,
-  LedgerBase,
-  OpenCommand,
-  OpenReply,
-  SessionRow,
-  Witness,
-} from './commands.ts';
+import type { BeatItem, OpenCommand, OpenReply } from './commands.ts';
+import type { BudgetRow, LedgerBase, SessionRow, Witness } from './rows.ts';
 import type { Dice, StepKind } from './schedule.ts';
 import type { Driver, Recorder } from './test-driver.ts';
 import { advance, anyBudget, learn, ORGS, periodAt, readBudget, USERS } from './test-driver.ts';

@@ -3,8 +3,9 @@
  * would. It knows what recorders truly recorded, and of the meter only what it was answered.
  */
 import { memberBudget, organizationBudget, sessionBudget } from './budget-name.ts';
-import type { BudgetRow, Epoch, OpenReply, SessionRow } from './commands.ts';
+import type { OpenReply } from './commands.ts';
 import { shardOf } from './keys.ts';
+import type { BudgetRow, Epoch, SessionRow } from './rows.ts';
 import type { Dice, Step } from './schedule.ts';
 import { diceOf } from './schedule.ts';
 import { runLimitStep, seedBudgets } from './test-driver-limits.ts';

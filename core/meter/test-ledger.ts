@@ -6,12 +6,11 @@ import { memberBudget, organizationBudget, parseBudgetName } from './budget-name
 import type {
   AccountSeed,
   BudgetSeed,
-  LedgerBase,
-  SessionRow,
   SettledAccount,
   SettledBudget,
   Unsettled,
 } from './commands.ts';
+import type { LedgerBase, SessionRow } from './rows.ts';
 
 const MINUTE_MS = 60_000;
 

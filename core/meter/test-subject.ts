@@ -4,11 +4,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import type { Meter, MeterClock, MeterEvent } from './commands.ts';
+import type { Meter, MeterClock } from './commands.ts';
 import { decodeEvent } from './decode.ts';
 import { meterKeys, SHARDS } from './keys.ts';
 import { createMeter } from './meter.ts';
 import { createModel } from './model.ts';
+import type { MeterEvent } from './rows.ts';
 
 /** The life of the server that a subject pretends to have read on its connection (rule 21). */
 export const FIRST_LIFE = 'life-1';

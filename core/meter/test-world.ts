@@ -8,20 +8,16 @@ import { memberBudget, organizationBudget, sessionBudget } from './budget-name.t
 import type {
   BeatItem,
   BeatReply,
-  BudgetRow,
   BudgetSeed,
   CloseReply,
   DeadlineReply,
-  Epoch,
-  LedgerBase,
   OpenCommand,
   OpenReply,
   SeedReply,
-  SessionRow,
   Unsettled,
-  Witness,
 } from './commands.ts';
 import { shardOf } from './keys.ts';
+import type { BudgetRow, Epoch, LedgerBase, SessionRow, Witness } from './rows.ts';
 import type { Subject } from './test-subject.ts';
 import { FIRST_LIFE } from './test-subject.ts';
 

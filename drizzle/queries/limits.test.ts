@@ -1,8 +1,8 @@
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { memberBudget, organizationBudget } from '../../core/meter/budget-name.ts';
-import { LimitMode } from '../../core/meter/commands.ts';
 import { shardOf } from '../../core/meter/keys.ts';
+import { LimitMode } from '../../core/meter/rows.ts';
 import { makeTestAccount } from '../../local/test-account.ts';
 import { createTestDatabase, type TestDatabase } from '../../local/test-database.ts';
 import { connect, type Database, type DatabaseConnection } from '../client.ts';

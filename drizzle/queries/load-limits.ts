@@ -1,5 +1,5 @@
 import { eq, sql } from 'drizzle-orm';
-import type { Level } from '../../core/meter/commands.ts';
+import type { Level } from '../../core/meter/rows.ts';
 import type { Queryable } from '../client.ts';
 import { levelsOf } from '../levels.ts';
 import { organizationMembers, organizations } from '../schema/organizations.ts';

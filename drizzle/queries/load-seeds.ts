@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { type BudgetName, parseBudgetName } from '../../core/meter/budget-name.ts';
-import { type BudgetSeed, LimitMode, type SeedCommand } from '../../core/meter/commands.ts';
+import type { BudgetSeed, SeedCommand } from '../../core/meter/commands.ts';
+import { LimitMode } from '../../core/meter/rows.ts';
 import type { Database, Transaction } from '../client.ts';
 import { levelsOf } from '../levels.ts';
 import type { Thresholds } from '../schema/plans.ts';

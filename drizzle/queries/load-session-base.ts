@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { LedgerBase } from '../../core/meter/commands.ts';
+import type { LedgerBase } from '../../core/meter/rows.ts';
 import type { Queryable } from '../client.ts';
 
 /** What the ledger knows of a session, and whose it is. */

@@ -1,5 +1,5 @@
 import { bigint, boolean, pgTable, primaryKey, smallint, text } from 'drizzle-orm/pg-core';
-import type { LimitMode } from '../../core/meter/commands.ts';
+import type { LimitMode } from '../../core/meter/rows.ts';
 import { instant } from './instant.ts';
 
 /** A billing month of an organization: by which limits it is split, and what is settled of it. */

@@ -1,6 +1,7 @@
 /** `beats` and `close`: the words of a session's owner, and its end. */
 import type { BudgetName } from '../budget-name.ts';
-import type { BeatItem, BeatReply, CloseCommand, CloseReply, Epoch } from '../commands.ts';
+import type { BeatItem, BeatReply, CloseCommand, CloseReply } from '../commands.ts';
+import type { Epoch } from '../rows.ts';
 import { drawsOn, leave, namesOf, noteStop, periodNames } from './membership.ts';
 import { writeOpenMinute } from './minute.ts';
 import { sessionRow } from './session.ts';

@@ -1,6 +1,6 @@
 /** How much is left of a budget, and how it is shown (README: "Budgets that know when they run out"). */
-import type { BudgetRow, Level } from '../commands.ts';
-import { LimitMode } from '../commands.ts';
+import type { BudgetRow, Level } from '../rows.ts';
+import { LimitMode } from '../rows.ts';
 import type { ModelBudget, ModelShard } from './shard.ts';
 
 /** max(0, granted − drawn), for organizations only: extra minutes belong to no period. */

@@ -1,5 +1,5 @@
 /** What follows when a budget was charged or its limit moved: crossings (rules 8, 9) and stops (6). */
-import type { StopReason } from '../commands.ts';
+import type { StopReason } from '../rows.ts';
 import { levelArmed, levelHolds, roomMs, versionOf } from './budget.ts';
 import { drawsOn } from './membership.ts';
 import type { ModelBudget } from './shard.ts';

@@ -2,7 +2,7 @@
 import type { BudgetName } from '../budget-name.ts';
 import { sessionBudget } from '../budget-name.ts';
 import type { OpenCommand, OpenReply } from '../commands.ts';
-import { LimitMode } from '../commands.ts';
+import { LimitMode } from '../rows.ts';
 import { roomMs } from './budget.ts';
 import { afterCharge, clearStop } from './limit.ts';
 import {

@@ -1,13 +1,6 @@
 /** Rule 22: `flush`, `adopt` and `assert`. One path, whatever was lost. */
-import type {
-  AdoptCommand,
-  AssertCommand,
-  AssertReply,
-  LedgerBase,
-  Recover,
-  Unsettled,
-  Witness,
-} from '../commands.ts';
+import type { AdoptCommand, AssertCommand, AssertReply, Recover, Unsettled } from '../commands.ts';
+import type { LedgerBase, Witness } from '../rows.ts';
 import { compareEpochs } from './beat.ts';
 import { leave, namesOf, stopIfBudgetsAreStopped } from './membership.ts';
 import { writeOpenMinute } from './minute.ts';

@@ -1,6 +1,6 @@
 /** A session's record: how it begins, how it is remembered again, how it is shown. */
 import { sessionBudget } from '../budget-name.ts';
-import type { LedgerBase, PeriodMark, SessionRow } from '../commands.ts';
+import type { LedgerBase, PeriodMark, SessionRow } from '../rows.ts';
 import type { ModelSession, ModelShard } from './shard.ts';
 import { sessionKey } from './shard.ts';
 

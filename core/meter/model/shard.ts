@@ -3,16 +3,8 @@
  * beside this one, so that a reader can hold a rule of ../README.md against one page of code.
  */
 import type { BudgetName } from '../budget-name.ts';
-import type {
-  Epoch,
-  Level,
-  LimitMode,
-  MeterClock,
-  PeriodMark,
-  SessionState,
-  SettledBudget,
-  StopReason,
-} from '../commands.ts';
+import type { MeterClock, SettledBudget } from '../commands.ts';
+import type { Epoch, Level, LimitMode, PeriodMark, SessionState, StopReason } from '../rows.ts';
 
 export interface ModelBudget {
   name: BudgetName;

@@ -4,7 +4,7 @@
  * once and writes at its end: a budget's `seq` rises once a turn, however often it was touched.
  */
 import type { BudgetName } from '../budget-name.ts';
-import type { BudgetRow, MeterEvent } from '../commands.ts';
+import type { BudgetRow, MeterEvent } from '../rows.ts';
 import { budgetRow, limitMs, sourceOf } from './budget.ts';
 import type { ModelBudget, ModelHead, ModelSession, ModelShard } from './shard.ts';
 import { sessionKey } from './shard.ts';

@@ -1,6 +1,6 @@
 /** Rule 22: a witness raises a session to what it says. */
 import type { BudgetName } from '../budget-name.ts';
-import type { Witness } from '../commands.ts';
+import type { Witness } from '../rows.ts';
 import { enterPeriod, take } from './charge.ts';
 import { isStopped, join, leave, periodNames } from './membership.ts';
 import { writeOpenMinute } from './minute.ts';

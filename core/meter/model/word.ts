@@ -1,5 +1,5 @@
 /** What every accepted word of a session's owner does, whatever command carries it. */
-import type { SessionState } from '../commands.ts';
+import type { SessionState } from '../rows.ts';
 import type { Halt } from './charge.ts';
 import { advance } from './charge.ts';
 import { join, leave, noteStop } from './membership.ts';
