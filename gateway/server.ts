@@ -23,7 +23,7 @@ import { createLedger } from './ledger.ts';
 import { createMetering } from './metering.ts';
 import { createMetrics } from './metrics.ts';
 import { createMinutes } from './minutes.ts';
-import { createTickets } from './tickets.ts';
+import { createTickets, ticketKeysOf } from './tickets.ts';
 import { attachWs } from './transport/ws.ts';
 import { startWatch } from './watch.ts';
 
@@ -66,12 +66,8 @@ export async function startGateway(
   const meter = createMeter(redis);
   const minutes = createMinutes({ log, add: (payload) => settling.queue.add('minutes', payload) });
   stops.add('minutes', minutes);
-  const [firstTicketSecret, ...olderTicketSecrets] = config.ticketSecrets;
   const tickets = createTickets({
-    keys: [firstTicketSecret, ...olderTicketSecrets].map((secret, i) => ({
-      kid: `k${config.ticketSecrets.length - i}`,
-      secret: bytes(secret),
-    })),
+    keys: ticketKeysOf(config.ticketSecrets),
     now: () => clock.wallMs(),
     redis: redis.redis,
   });
