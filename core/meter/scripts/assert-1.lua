@@ -20,9 +20,6 @@ local adopted = not rec
 if adopted then rec = adopt_session(ctx, id, command.org, command.user, base) end
 local missing = missing_for(ctx, rec, witness)
 if #missing > 0 then return { 'unseeded', ctx.now, missing } end
-if adopted then
-  for i, b in ipairs(budgets_of(ctx, rec)) do rec[JOINED][i] = stops_to_join(b) end
-end
 own_budget(ctx, rec, given(command.sessionLimitMs), command.sessionLevels)
 
 local known = rec[TOTAL]
@@ -44,5 +41,6 @@ else
   put_minutes(ctx, rec, rec[COUNTED] == 0)
 end
 local rows = budget_rows(ctx, budgets_of(ctx, rec))
-save(ctx)
+-- what the ledger has all of is not kept: nothing would ever retire it
+if not (adopted and status == 'ended' and rec[UNSETTLED] == 0) then save(ctx) end
 return { status, ctx.now, session_row(rec), rows, ctx.minutes }

@@ -25,7 +25,7 @@ local function hear(ctx, id, generation, counter, total, age, state)
   if not budgets then return UNKNOWN end
   local ended = rec[STATE] == STATES.ended
   if total < rec[TOTAL] then
-    return ended and ENDED_ALREADY or (rec[STOPPED_BY] ~= '' and STOPPED or OK), rec
+    return ended and ENDED_ALREADY or (stopped_by(ctx, rec) ~= '' and STOPPED or OK), rec
   end
   local missing, doubted = charge(ctx, rec, total, ctx.now - age)
   if ended then

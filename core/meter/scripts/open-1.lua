@@ -54,9 +54,11 @@ if is_new then
   for _, b in ipairs(budgets) do
     if free_room(b) <= 0 then return refuse('limitReached', b[NAME]) end
   end
+  local planned, longest = given(command.plannedMs), given(command.sessionLimitMs)
   for _, b in ipairs(budgets) do
-    if free_room(b) < (given(command.plannedMs) or 0) then return refuse('plannedTooLong', b[NAME]) end
+    if planned and free_room(b) < planned then return refuse('plannedTooLong', b[NAME]) end
   end
+  if planned and longest and longest < planned then return refuse('plannedTooLong', 's|' .. id) end
   for i, b in ipairs(budgets) do
     rec[JOINED][i] = b[STOPS]
     if b[STOPPED_AT] > 0 then
@@ -72,15 +74,18 @@ if is_new then
   return answer('opened', session_row(rec))
 end
 
-if adopted then
-  for i, b in ipairs(budgets) do rec[JOINED][i] = stops_to_join(b) end
-end
 own_budget(ctx, rec, given(command.sessionLimitMs), command.sessionLevels)
 if witness then raise(ctx, rec, witness) end
 if command.authenticates and witness and witness.epoch.counter < rec[CTR] then
   return answer('checkpointInvalid', session_row(rec))
 end
-if rec[STATE] == STATES.ended then return answer('ended', session_row(rec)) end
+if rec[STATE] == STATES.ended then
+  -- what the ledger has all of is not kept: nothing would ever retire it
+  if adopted and rec[UNSETTLED] == 0 then
+    return { 'ended', ctx.now, session_row(rec), budget_rows(ctx, budgets_of(ctx, rec)), {} }
+  end
+  return answer('ended', session_row(rec))
+end
 
 -- Rule 2: this gateway's stopwatch knows, or the gap since the last proof counts if it is short.
 local running = rec[STATE] == STATES.recording or rec[STATE] == STATES.stalled
@@ -95,7 +100,6 @@ end
 charge(ctx, rec, total, ctx.now)
 
 local paused = rec[STATE] == STATES.paused or (rec[STATE] == STATES.detached and rec[RAN] == 0)
-if rec[RAN] == 2 and witness then paused = witness.state == 'paused' end
 rec[GEN], rec[CTR] = ctx.generation, rec[CTR] + 1
 settle_state(ctx, rec, paused and STATES.paused or STATES.recording)
 later(ctx, 'PUBLISH', channel_key(ctx),

@@ -13,71 +13,53 @@ local command = cjson.decode(ARGV[2])
 if command.generation ~= ctx.generation then return { 'staleGeneration' } end
 local function given(value) if value ~= cjson.null then return value end end
 
+local org = command.org
+local acc = account(ctx, org)
+local limits = limits_of(ctx, organization_budgets(ctx, org))
+local was_suspended = acc and acc[SUSPENDED] == 1
+local touched, is_touched, is_new = {}, {}, {}
+
+local function note(b)
+  if is_touched[b] then return end
+  is_touched[b] = true
+  touched[#touched + 1] = b
+end
+
+-- What is drawn counts only where nothing was known: later it comes with the sums of the budgets that
+-- drew it (`settled`), or it would be counted twice.
 local function make_account(seed)
-  local acc = { 0, 0, 0, 0, 0, 0, {}, command.org }
-  ctx.accounts[command.org] = acc
+  acc = { 0, 0, 0, 0, seed.drawn.drawnMs, seed.drawn.sequence, {}, org }
+  ctx.accounts[org] = acc
   touch_account(ctx, acc)
-  later(ctx, 'SADD', index_key(ctx, 'accounts'), command.org)
-  return acc
+  later(ctx, 'SADD', index_key(ctx, 'accounts'), org)
 end
 
-local function budgets_of_account(acc)
-  local found = {}
-  for _, period in ipairs(acc[PERIODS]) do
-    local b = budget(ctx, 'o|' .. command.org .. '|' .. string.format('%.0f', period))
-    if b then found[#found + 1] = b end
-  end
-  return found
-end
-
--- a grant moves every period's split and limit; a suspension stops what runs
-local function apply_account(acc, seed)
-  if seed.drawn.sequence > acc[DRAWN_SEQUENCE] then
-    acc[DRAWN_SETTLED], acc[DRAWN_SEQUENCE] = seed.drawn.drawnMs, seed.drawn.sequence
-    touch_account(ctx, acc)
-  end
+-- a grant and a suspension are one versioned state, of all periods
+local function move_account(seed)
   if seed.version <= acc[GRANT_VERSION] then return end
-  local was = acc[SUSPENDED] == 1
   acc[GRANTED], acc[GRANT_VERSION] = seed.grantedMs, seed.version
   acc[SUSPENDED] = seed.suspended and 1 or 0
   touch_account(ctx, acc)
-  for _, b in ipairs(budgets_of_account(acc)) do
-    derive(ctx, b)
-    if was and not seed.suspended and b[STOP_REASON] == 'organizationSuspended' then
-      b[STOPPED_AT], b[STOP_REASON] = 0, ''
-    end
-    relimit(ctx, b)
-    if seed.suspended and not was and not ended_period(ctx, b) then
-      stop(ctx, b, 'organizationSuspended')
-    end
-  end
+  for _, b in ipairs(organization_budgets(ctx, org)) do note(b) end
 end
 
-local function settled_of(seed)
-  return { seed.usedMs, seed.planMs, seed.extraMs, seed.overageMs }
-end
-
-local function make_budget(acc, seed)
-  local crossed = {}
+local function make_budget(seed)
+  local crossed, settled = {}, seed.settled
   for i = 1, #seed.levels do crossed[i] = seed.crossed[i] or 0 end
-  local b = { seed.name, command.org, given(seed.quotaMs) or -1, seed.version, seed.mode,
-    given(seed.overageCapMs) or -1, seed.startsAt, given(seed.endsAt) or 0, seed.settled.usedMs,
-    0, 0, 0, 0, 0, 0, 0, seed.settled.sequence, 0, 0, 0, 0, 0, 0, '', 0, seed.levels, crossed, 0 }
-  b[SETTLED], b[SETTLED_PLAN], b[SETTLED_EXTRA], b[SETTLED_OVERAGE] = unpack(settled_of(seed.settled))
-  b[EXTRA] = b[SETTLED_EXTRA]
+  local b = { seed.name, org, given(seed.quotaMs) or -1, seed.version, seed.mode,
+    given(seed.overageCapMs) or -1, seed.startsAt, given(seed.endsAt) or 0, settled.usedMs,
+    settled.planMs, settled.extraMs, settled.overageMs, settled.usedMs, settled.planMs,
+    settled.extraMs, settled.overageMs, settled.sequence, 0, 0, 0, 0, 0, 0, '', 0, seed.levels,
+    crossed, 0 }
   ctx.budgets[seed.name] = b
-  touch_budget(ctx, b)
   later(ctx, 'SADD', index_key(ctx, 'budgets'), seed.name)
   if is_organization(b) then
     table.insert(acc[PERIODS], b[STARTS])
     table.sort(acc[PERIODS])
     touch_account(ctx, acc)
   end
-  derive(ctx, b)
-  relimit(ctx, b)
-  if is_organization(b) and acc[SUSPENDED] == 1 and not ended_period(ctx, b) then
-    stop(ctx, b, 'organizationSuspended')
-  end
+  is_new[b] = true
+  note(b)
 end
 
 -- A level that the new limits still name keeps its crossing.
@@ -87,18 +69,41 @@ local function move_limit(b, seed)
   b[QUOTA], b[VERSION], b[MODE] = given(seed.quotaMs) or -1, seed.version, seed.mode
   b[CAP], b[LEVELS], b[CROSSED] = given(seed.overageCapMs) or -1, seed.levels, {}
   for i, level in ipairs(seed.levels) do b[CROSSED][i] = before[level] or 0 end
-  derive(ctx, b)
-  relimit(ctx, b)
+  note(b)
 end
 
-local acc = account(ctx, command.org) or make_account()
-apply_account(acc, command.account)
+-- All figures first: they are of one snapshot, and nothing may be decided between them.
+if not acc then make_account(command.account) end
+move_account(command.account)
 for _, seed in ipairs(command.budgets) do
   local b = budget(ctx, seed.name)
   if not b then
-    make_budget(acc, seed)
+    make_budget(seed)
   elseif seed.version > b[VERSION] then
     move_limit(b, seed)
+  end
+end
+
+local anew = false
+for _, b in ipairs(touched) do
+  if is_organization(b) then anew = true else derive(ctx, b, 0) end
+end
+if anew then derive_organization(ctx, org) end
+for _, b in ipairs(touched) do relimit(ctx, b, is_new[b]) end
+if anew then
+  for _, limit in ipairs(limits) do check(ctx, limit[1]) end
+  tell_moved(ctx, limits)
+end
+
+-- A suspension stops what runs and what is made meanwhile; when it is lifted, the limit decides again.
+local suspended = acc[SUSPENDED] == 1
+for _, b in ipairs(organization_budgets(ctx, org)) do
+  if suspended and not ended_period(ctx, b) and (is_new[b] or not was_suspended) then
+    stop(ctx, b, 'organizationSuspended')
+  elseif was_suspended and not suspended and b[STOP_REASON] == 'organizationSuspended' then
+    b[STOPPED_AT], b[STOP_REASON] = 0, ''
+    check(ctx, b)
+    tell(ctx, b)
   end
 end
 local rows = budget_rows(ctx, touched_budgets(ctx))

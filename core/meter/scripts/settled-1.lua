@@ -12,9 +12,18 @@ if not ctx then return { 'recover' } end
 if tonumber(ARGV[2]) ~= ctx.generation then return { 'staleGeneration' } end
 local command = cjson.decode(ARGV[3])
 
+-- All figures first: they are of one snapshot, and nothing may be decided between them.
+local orgs, is_known, limits = {}, {}, {}
+local function note(org)
+  if is_known[org] then return end
+  is_known[org] = true
+  orgs[#orgs + 1] = org
+  limits[org] = limits_of(ctx, organization_budgets(ctx, org))
+end
 for _, settled in ipairs(command.accounts) do
   local acc = account(ctx, settled.org)
   if acc and settled.sequence > acc[DRAWN_SEQUENCE] then
+    note(settled.org)
     acc[DRAWN_SETTLED], acc[DRAWN_SEQUENCE] = settled.drawnMs, settled.sequence
     touch_account(ctx, acc)
   end
@@ -22,9 +31,23 @@ end
 for _, settled in ipairs(command.budgets) do
   local b = budget(ctx, settled.name)
   if b and settled.sequence > b[SEQUENCE] then
-    b[SEQUENCE] = settled.sequence
-    derive(ctx, b, { settled.usedMs, settled.planMs, settled.extraMs, settled.overageMs })
+    local limit = limits_of(ctx, { b })
+    if is_organization(b) then note(b[HOLDER]) end
+    touch_budget(ctx, b)
+    b[SEQUENCE], b[SETTLED] = settled.sequence, settled.usedMs
+    b[SETTLED_PLAN], b[SETTLED_EXTRA] = settled.planMs, settled.extraMs
+    b[SETTLED_OVERAGE] = settled.overageMs
+    if not is_organization(b) then
+      derive(ctx, b, 0)
+      check(ctx, b)
+      tell_moved(ctx, limit)
+    end
   end
+end
+for _, org in ipairs(orgs) do
+  derive_organization(ctx, org)
+  for _, limit in ipairs(limits[org]) do check(ctx, limit[1]) end
+  tell_moved(ctx, limits[org])
 end
 
 local function retire(rec)

@@ -43,34 +43,68 @@ local function draw(ctx, b, ms)
   return plan, extra, ms - plan - extra
 end
 
--- Rule 12: the split of what is not settled yet, from the settled sums.
-local function derive(ctx, b, settled)
-  local before = b[EXTRA] - b[SETTLED_EXTRA]
-  touch_budget(ctx, b)
-  if settled then
-    b[SETTLED], b[SETTLED_PLAN], b[SETTLED_EXTRA], b[SETTLED_OVERAGE] = unpack(settled)
-  end
+-- where the next millisecond comes from
+local function source(ctx, b)
+  if b[QUOTA] < 0 or b[PLAN] < b[QUOTA] then return 'plan' end
+  return extra_left(ctx, b) > 0 and 'extra' or 'overage'
+end
+
+-- Rule 12: the split of what is not settled yet, from the settled sums; `most` of it may be extra.
+-- Returns how much is.
+local function derive(ctx, b, most)
   local open = math.max(0, b[USED] - b[SETTLED])
   local plan = b[QUOTA] < 0 and open or math.min(open, math.max(0, b[QUOTA] - b[SETTLED_PLAN]))
-  local extra = 0
-  if is_organization(b) then
-    local acc = account(ctx, b[HOLDER])
-    local others = acc[OPEN] - before
-    extra = math.min(open - plan, math.max(0, acc[GRANTED] - acc[DRAWN_SETTLED] - others))
-    acc[OPEN] = others + extra
-    touch_account(ctx, acc)
-  end
+  local extra = math.min(open - plan, math.max(0, most))
+  local overage = open - plan - extra
+  touch_budget(ctx, b)
   b[PLAN] = b[SETTLED_PLAN] + plan
   b[EXTRA] = b[SETTLED_EXTRA] + extra
-  b[OVERAGE] = b[SETTLED_OVERAGE] + open - plan - extra
+  b[OVERAGE] = b[SETTLED_OVERAGE] + overage
+  return extra
+end
+
+-- an organization's budgets, the older period first
+local function organization_budgets(ctx, org)
+  local found, acc = {}, account(ctx, org)
+  for _, period in ipairs(acc and acc[PERIODS] or {}) do
+    found[#found + 1] = budget(ctx, 'o|' .. org .. '|' .. string.format('%.0f', period)) or nil
+  end
+  return found
+end
+
+-- what readers reckon with, to tell afterwards whether it moved
+local function limits_of(ctx, budgets)
+  local limits = {}
+  for i, b in ipairs(budgets) do limits[i] = { b, room(ctx, b), source(ctx, b) } end
+  return limits
+end
+
+local function tell_moved(ctx, limits)
+  for _, limit in ipairs(limits) do
+    local b = limit[1]
+    if room(ctx, b) ~= limit[2] or source(ctx, b) ~= limit[3] then tell(ctx, b) end
+  end
+end
+
+-- All of an organization's budgets share its extra minutes: the older period draws first.
+local function derive_organization(ctx, org)
+  local acc, open = account(ctx, org), 0
+  for _, b in ipairs(organization_budgets(ctx, org)) do
+    open = open + derive(ctx, b, acc[GRANTED] - acc[DRAWN_SETTLED] - open)
+  end
+  acc[OPEN] = open
+  touch_account(ctx, acc)
 end
 
 -- Rule 9. A positive level is percent of the plan quota, a negative one what remains, in ms.
 local function holds(ctx, b, level)
   if level > 0 then return b[QUOTA] >= 0 and b[PLAN] * 100 >= level * b[QUOTA] end
   local left = room(ctx, b)
-  return left < math.huge and left <= -level and -level < b[USED] + left
+  return left < math.huge and left <= -level
 end
+
+-- ten minutes left of five is no news; a level that was crossed before stays so, if it holds
+local function armed(ctx, b, level) return level > 0 or -level < b[USED] + room(ctx, b) end
 
 local function mark_crossed(ctx, b, i)
   b[CROSSED][i] = version_of(ctx, b)
@@ -80,7 +114,9 @@ end
 
 local function cross(ctx, b)
   for i, level in ipairs(b[LEVELS]) do
-    if b[CROSSED][i] == 0 and holds(ctx, b, level) then mark_crossed(ctx, b, i) end
+    if b[CROSSED][i] == 0 and armed(ctx, b, level) and holds(ctx, b, level) then
+      mark_crossed(ctx, b, i)
+    end
   end
 end
 
@@ -111,10 +147,14 @@ local function check(ctx, b)
   end
 end
 
--- Rule 8: after a change of limit or grant, what no longer holds is withdrawn.
-local function relimit(ctx, b)
+-- Rule 8: after a change of limit or grant, what no longer holds is withdrawn. A budget that is new
+-- here brings its crossings from the ledger: one of the present version held when it was crossed, and
+-- is kept even where what is settled does not show it yet, or it would be told twice.
+local function relimit(ctx, b, is_new)
+  local version = version_of(ctx, b)
   for i, level in ipairs(b[LEVELS]) do
-    if b[CROSSED][i] > 0 and not holds(ctx, b, level) then b[CROSSED][i] = 0 end
+    local kept = is_new and b[CROSSED][i] == version
+    if b[CROSSED][i] > 0 and not kept and not holds(ctx, b, level) then b[CROSSED][i] = 0 end
   end
   if b[STOP_REASON] == 'limitReached' and room(ctx, b) > 0 then
     b[STOPPED_AT], b[STOP_REASON] = 0, ''
@@ -132,13 +172,10 @@ end
 
 -- an organization's other live budgets: a draw on lots moves their limits too (rule 7)
 local function check_neighbours(ctx, b)
-  for _, period in ipairs(account(ctx, b[HOLDER])[PERIODS]) do
-    if period ~= b[STARTS] then
-      local other = budget(ctx, 'o|' .. b[HOLDER] .. '|' .. string.format('%.0f', period))
-      if other and not ended_period(ctx, other) then
-        check(ctx, other)
-        tell(ctx, other)
-      end
+  for _, other in ipairs(organization_budgets(ctx, b[HOLDER])) do
+    if other ~= b and not ended_period(ctx, other) then
+      check(ctx, other)
+      tell(ctx, other)
     end
   end
 end

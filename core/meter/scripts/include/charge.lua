@@ -28,9 +28,10 @@ local function budgets_of(ctx, rec)
   return found
 end
 
--- the first budget that has stopped it, organization first; kept in the record, for it is final
+-- the first budget that has stopped it, organization first; kept in the record, for it is final.
+-- What has ended is not stopped any more: what stops later is not why it ended.
 local function stopped_by(ctx, rec)
-  if rec[STOPPED_BY] ~= '' then return rec[STOPPED_BY] end
+  if rec[STOPPED_BY] ~= '' or rec[STATE] == STATES.ended then return rec[STOPPED_BY] end
   for i, b in ipairs(budgets_of(ctx, rec) or {}) do
     if rec[JOINED][i] < b[STOPS] then
       rec[STOPPED_BY] = b[NAME]

@@ -14,6 +14,10 @@ end
 -- base: { startedAt, ended, reason, overshootMs, marks = {{period, charged}, ...}, chargedMs }
 local function adopt_session(ctx, id, org, user, base)
   local rec = new_session(ctx, id, org, user, base.startedAt, base.marks, base.chargedMs, base.overshootMs)
+  for i, name in ipairs({ organization_name(rec, rec[PERIOD]), member_name(rec, rec[PERIOD]) }) do
+    local b = budget(ctx, name)
+    if b then rec[JOINED][i] = stops_to_join(b) end
+  end
   if base.ended then
     rec[STATE], rec[ENDED], rec[REASON] = STATES.ended, ctx.now, base.reason
   else
@@ -22,7 +26,8 @@ local function adopt_session(ctx, id, org, user, base)
   return rec
 end
 
--- A session's own budget, where the plan names a longest session. It counts from what it has.
+-- A session's own budget, where the plan names a longest session. It counts from what it has; one
+-- that is recording stands in its n and s from here on.
 local function own_budget(ctx, rec, limit, levels)
   if not limit or rec[JOINED][3] >= 0 then return end
   local name = 's|' .. rec[ID]
@@ -36,6 +41,8 @@ local function own_budget(ctx, rec, limit, levels)
   touch_session(ctx, rec)
   tell(ctx, b)
   later(ctx, 'SADD', index_key(ctx, 'budgets'), name)
+  if rec[COUNTED] == 1 then enter_frontier(ctx, rec, b, 3) end
+  check(ctx, b)
 end
 
 -- names of the budgets a witness' segments would be charged to and that the meter lacks
@@ -53,15 +60,19 @@ local function missing_for(ctx, rec, witness)
 end
 
 -- Rule 22: raises a session to what a witness says, its charged time segment by segment into the
--- periods of its marks. Overshoot stands beside it and is never charged.
+-- periods of its marks. Overshoot stands beside it and is never charged: what a segment finds no room
+-- for is not carried into the next one, and where the two disagree on overshoot, the axis of charged
+-- time is entered as late as the growth allows.
 local function raise(ctx, rec, witness)
-  if witness.totalMs <= rec[TOTAL] then return end
+  local growth = witness.totalMs - rec[TOTAL]
+  if growth <= 0 then return end
   local charged = witness.totalMs - witness.overshootMs
+  local known = math.max(rec[CHARGED], charged - growth)
   for i, mark in ipairs(witness.marks) do
     if mark[1] > rec[PERIOD] then move(ctx, rec, mark[1]) end
     if mark[1] == rec[PERIOD] then
       local next_mark = witness.marks[i + 1]
-      take(ctx, rec, (next_mark and next_mark[2] or charged) - rec[CHARGED])
+      take(ctx, rec, (next_mark and next_mark[2] or charged) - math.max(mark[2], known))
     end
   end
   local overshoot = math.max(rec[OVERSHOOT], witness.totalMs - rec[CHARGED])
@@ -71,4 +82,9 @@ local function raise(ctx, rec, witness)
   end
   rec[TOTAL] = rec[CHARGED] + rec[OVERSHOOT]
   set_upto(ctx, rec, witness.at)
+  -- a witness that knows more time knows the newer state, too
+  if rec[STATE] == STATES.detached and witness.state ~= 'detached' then
+    rec[RAN] = witness.state == 'recording' and 1 or 0
+  end
+  if rec[COUNTED] == 0 then put_minutes(ctx, rec, true) end
 end
