@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { basename } from 'node:path';
 
-const POLL_MS = 1_000;
+const POLL_MS = 200;
 
 function parentOf(pid: number): { parent: number; command: string } | null {
   try {

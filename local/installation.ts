@@ -75,6 +75,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
 
   const stops: (() => Promise<void>)[] = [async () => claim.release()];
   async function stop(): Promise<void> {
+    claim.leave();
     for (let last = stops.pop(); last !== undefined; last = stops.pop()) await last();
   }
   let onHopeless: (sentence: string) => void = () => {};

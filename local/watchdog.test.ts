@@ -79,11 +79,14 @@ describe('the watchdog', () => {
 });
 
 describe('a claim on a data folder', () => {
-  it('is refused while its owner lives, and taken over from a dead one', async () => {
+  it('is refused while its owner lives, waited for when it goes, and taken over from a dead one', async () => {
     const dir = folder();
     const first = await claimFolder(dir, 'npm start');
     await expect(claimFolder(dir, 'npm start')).rejects.toThrow(FolderInUse);
-    first.release();
+    setTimeout(() => first.leave(), 200);
+    setTimeout(() => first.release(), 2_500);
+    // Longer than an owner is waited for that is not about to go.
+    (await claimFolder(dir, 'npm start')).release();
     const dead = { name: 'npm start', pid: process.pid, identity: 'ticks 1' };
     writeFileSync(join(dir, 'claim.json'), JSON.stringify({ owner: dead, children: [] }));
     const second = await claimFolder(dir, 'npm start');
