@@ -9,6 +9,7 @@ import { systemClock } from '../core/runtime/clock.ts';
 import type { Log } from '../core/runtime/log.ts';
 import { openQueue } from '../core/runtime/queue.ts';
 import { connectMeter, connectSubscriber } from '../core/runtime/redis.ts';
+import { checkRedisSettings } from '../core/runtime/redis-settings.ts';
 import type { StopList } from '../core/runtime/stop.ts';
 import { connect, refuseSuperuser } from '../drizzle/client.ts';
 import { readClock } from '../drizzle/queries/clock.ts';
@@ -56,6 +57,8 @@ export async function startGateway(
   const subscriber = connectSubscriber(config.redisUrl, { log, name: `${config.name}-events` });
   stops.add('events', subscriber);
   await redis.ready();
+  const { development } = config;
+  for (const warning of await checkRedisSettings(redis.redis, { development })) log.warn(warning);
   const settling = openQueue<SettlePayload>({ url: config.redisUrl, name: QueueName.settle, log });
   stops.add('settle queue', settling);
   const recovering = openQueue<RecoverPayload>({
