@@ -54,6 +54,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   worker: ['core', 'drizzle'],
   drizzle: ['core'],
   loadtest: ['core', 'client', 'drizzle'],
+  // Starts the product as `npm start` does.
+  'loadtest/product': ['drizzle', 'local'],
   local: ['core', 'drizzle'],
   tools: ['core', 'drizzle', 'worker/ledger'],
 };

@@ -1,0 +1,89 @@
+/**
+ * The whole product for one run: its own Redis and Postgres with fresh data, gateways and a worker as
+ * processes, started the way `npm start` starts them.
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { migrate } from '../../drizzle/migrate.ts';
+import { localFolder } from '../../local/places.ts';
+import { anyFreePort } from '../../local/port.ts';
+import { startPostgres } from '../../local/postgres.ts';
+import { MAINS, startProcess } from '../../local/processes.ts';
+import { startRedis } from '../../local/redis.ts';
+import { diskShortage } from '../../local/trouble.ts';
+import type { Product } from './product.ts';
+
+export interface OwnProductOptions {
+  gateways: number;
+  intervalMs: number;
+  apiKey: string;
+  isKept: boolean;
+  env: NodeJS.ProcessEnv;
+  say(line: string): void;
+}
+
+/** All or nothing. @throws Error that says which part did not start, with its last words */
+export async function startOwnProduct(options: OwnProductOptions): Promise<Product> {
+  const { env, say } = options;
+  const dataDir = join(localFolder(), `loadtest-${process.pid}`);
+  mkdirSync(dataDir, { recursive: true });
+  const shortage = diskShortage(dataDir);
+  if (shortage !== null) throw new Error(shortage);
+  const incidents: string[] = [];
+  const pids = new Map<string, number>();
+  const stops: (() => Promise<void>)[] = [
+    async () => {
+      if (options.isKept) say(`stores and logs are kept in ${dataDir}`);
+      else rmSync(dataDir, { recursive: true, force: true });
+    },
+  ];
+  async function stop(): Promise<void> {
+    for (let last = stops.pop(); last !== undefined; last = stops.pop()) await last();
+  }
+
+  try {
+    say('starting Redis and Postgres ...');
+    const redis = await startRedis({ dataDir: join(dataDir, 'redis'), say });
+    stops.push(redis.stop);
+    pids.set('redis', redis.pid);
+    const postgres = await startPostgres({ dataDir: join(dataDir, 'postgres'), say });
+    stops.push(postgres.stop);
+    pids.set('postgres', postgres.pid);
+    await migrate(postgres.adminUrl);
+
+    const common = {
+      ...env,
+      REDIS_URL: redis.url,
+      DATABASE_URL: postgres.url,
+      DEVELOPMENT: '1',
+      HOST: '127.0.0.1',
+      LOG_LEVEL: env.LOG_LEVEL || 'info',
+      TICK_INTERVAL_MS: String(options.intervalMs),
+    };
+    async function start(name: string, args: readonly string[], ports: Record<string, number>) {
+      say(`starting ${name} ...`);
+      const portEnv = Object.entries(ports).map(([key, port]) => [key, String(port)]);
+      const running = await startProcess({
+        ...{ name, args, logsFolder: join(dataDir, 'logs'), say: (line) => incidents.push(line) },
+        env: { ...common, ...Object.fromEntries(portEnv), GATEWAY_NAME: name },
+        healthPorts: Object.values(ports),
+        onHopeless: (sentence) => incidents.push(sentence),
+      });
+      stops.push(running.stop);
+      pids.set(name, running.pid());
+    }
+
+    await start('worker', MAINS.worker, { OPERATIONS_PORT: await anyFreePort() });
+    const urls: string[] = [];
+    for (let number = 1; number <= options.gateways; number++) {
+      const ports = { PORT: await anyFreePort(), OPERATIONS_PORT: await anyFreePort() };
+      await start(`gateway-${number}`, MAINS.gateway, ports);
+      urls.push(`ws://127.0.0.1:${ports.PORT}`);
+    }
+    const { apiKey } = options;
+    return { urls, apiKey, redisUrl: redis.url, databaseUrl: postgres.url, pids, incidents, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -1,0 +1,107 @@
+/** Looks at the run at a fixed pace: sessions, beats, and what every process costs. */
+import type { FleetCount } from './fleet.ts';
+import { machineNowMs } from './machine-clock.ts';
+import { readUsage, type Usage } from './process-usage.ts';
+
+export interface ProcessSample {
+  /** of one core, in percent, since the sample before */
+  cpuPercent: number;
+  memoryBytes: number;
+}
+
+export interface Sample {
+  /** since the start of the run */
+  atMs: number;
+  live: number;
+  away: number;
+  over: number;
+  /** since the sample before */
+  beatsPerSecond: number;
+  processes: Record<string, ProcessSample>;
+}
+
+export interface ProcessTotal {
+  name: string;
+  cpuMs: number;
+  /** over the whole run */
+  cpuPercent: number;
+  highestCpuPercent: number;
+  highestMemoryBytes: number;
+}
+
+export interface Measured {
+  samples: Sample[];
+  processes: ProcessTotal[];
+  beats: number;
+  lengthMs: number;
+}
+
+export const SAMPLE_EVERY_MS = 1_000;
+
+export interface SamplerOptions {
+  runStartMs: number;
+  /** by name; those of `npm run loadtest` itself too */
+  pids: ReadonlyMap<string, number>;
+  count(): FleetCount;
+  sampled(sample: Sample, count: FleetCount): void;
+}
+
+export interface Sampler {
+  /** Takes the last sample; again is the same. */
+  stop(): Measured;
+}
+
+export function startSampler(options: SamplerOptions): Sampler {
+  const { runStartMs, pids, count } = options;
+  const samples: Sample[] = [];
+  const first = { atMs: machineNowMs(), usage: readUsage(pids) };
+  let last = { ...first, beats: 0 };
+
+  function look(): void {
+    const atMs = machineNowMs();
+    const usage = readUsage(pids);
+    const counted = count();
+    const passedMs = Math.max(1, atMs - last.atMs);
+    const sample: Sample = {
+      ...{ atMs: atMs - runStartMs, live: counted.live, away: counted.away, over: counted.over },
+      beatsPerSecond: ((counted.beats - last.beats) * 1_000) / passedMs,
+      processes: sampleOf(usage, last.usage, passedMs),
+    };
+    samples.push(sample);
+    last = { atMs, usage, beats: counted.beats };
+    options.sampled(sample, counted);
+  }
+
+  const timer = setInterval(look, SAMPLE_EVERY_MS);
+  let isStopped = false;
+  return {
+    stop() {
+      clearInterval(timer);
+      if (!isStopped) look();
+      isStopped = true;
+      const lengthMs = last.atMs - first.atMs;
+      const processes = [...last.usage].map(([name, { cpuMs }]) => {
+        const tookMs = cpuMs - (first.usage.get(name)?.cpuMs ?? 0);
+        const own = samples.flatMap((it) => it.processes[name] ?? []);
+        return {
+          ...{ name, cpuMs: tookMs, cpuPercent: (tookMs * 100) / lengthMs },
+          highestCpuPercent: Math.max(...own.map((it) => it.cpuPercent)),
+          highestMemoryBytes: Math.max(...own.map((it) => it.memoryBytes)),
+        };
+      });
+      return { samples, processes, beats: last.beats, lengthMs };
+    },
+  };
+}
+
+function sampleOf(
+  now: ReadonlyMap<string, Usage>,
+  before: ReadonlyMap<string, Usage>,
+  passedMs: number,
+): Record<string, ProcessSample> {
+  const entries = [...now].map(([name, { cpuMs, memoryBytes }]) => {
+    const tookMs = cpuMs - (before.get(name)?.cpuMs ?? cpuMs);
+    return [name, { cpuPercent: (tookMs * 100) / passedMs, memoryBytes }] as const;
+  });
+  return Object.fromEntries(entries);
+}
