@@ -141,7 +141,10 @@ export async function createTestLedger(redisUrl = inject('redisUrl')): Promise<T
 function organization(ledger: TestLedger, org: string, plan: string): TestOrganization {
   const { meter, connection } = ledger;
   /** as a gateway remembers its sessions: the meter's last answer */
-  const memory = new Map<string, { row: SessionRow; state: BeatItem['state'] }>();
+  const memory = new Map<
+    string,
+    { row: SessionRow; state: BeatItem['state']; isClosed?: boolean }
+  >();
   const shard = shardOf(org);
 
   async function seed(names: string[]): Promise<void> {
@@ -191,7 +194,7 @@ function organization(ledger: TestLedger, org: string, plan: string): TestOrgani
       memory.set(session, { row: await this.session(session), state });
     },
     async assert() {
-      for (const [session, { row, state }] of memory) {
+      for (const [session, { row, state, isClosed }] of memory) {
         const { totalMs, overshootMs, marks, epoch, user } = row;
         const base = (await loadSessionBase(connection.db, org, session))?.base ?? null;
         const command = {
@@ -211,6 +214,7 @@ function organization(ledger: TestLedger, org: string, plan: string): TestOrgani
         if (reply.status !== 'ok' && reply.status !== 'ended') {
           throw new Error(`assert: ${reply.status}`);
         }
+        if (isClosed && reply.status === 'ok') await this.close(session, totalMs);
       }
     },
     async close(session, totalMs) {
@@ -218,7 +222,8 @@ function organization(ledger: TestLedger, org: string, plan: string): TestOrgani
       const gatewayWallMs = ledger.now;
       const reply = await meter.close({ org, session, reason: 'stopped', by, gatewayWallMs });
       if (reply.status !== 'ended') throw new Error(`close: ${reply.status}`);
-      memory.delete(session);
+      // Kept until the ledger has it all (rule 16); here: for good.
+      memory.set(session, { row: reply.session, state: 'detached', isClosed: true });
       return reply.session;
     },
     async pending() {
