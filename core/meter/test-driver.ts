@@ -143,6 +143,25 @@ export async function readBudget(driver: Driver, org: string, name: string) {
   return reply.status === 'ok' ? reply.budgets[0] : undefined;
 }
 
+/** Asks for all that the shards in use show: what is hidden in a reply shows within a few steps. */
+export async function lookAround(driver: Driver): Promise<void> {
+  const { meter } = driver.subject;
+  await Promise.all([
+    ...SHARDS_USED.map((shard) => meter.pending(shard, { limit: 10_000 })),
+    ...SHARDS_USED.map((shard) => meter.shardSessions(shard)),
+    ...ORGS.map((org) => meter.readBudgets(org, allBudgets(driver, org))),
+  ]);
+}
+
+export function allBudgets(driver: Driver, org: string): string[] {
+  const own = [...driver.everyone].filter((one) => one.org === org);
+  const limits = [...driver.ledger.limits.values()].filter((limit) => limit.org === org);
+  return [
+    ...limits.map((limit) => limit.name),
+    ...own.map((one) => sessionBudget(org, one.session)),
+  ];
+}
+
 /** What a recorder learns when it is let in: from here on it records. */
 export function learn(driver: Driver, recorder: Recorder, reply: OpenReply): void {
   if (reply.status === 'ended') recorder.ended = true;

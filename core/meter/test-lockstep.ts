@@ -5,7 +5,8 @@
  * demands. `beats` and `seed` answer with the rows they touched: rows that both give must agree.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { BudgetRow, Meter, MeterEvent } from './commands.ts';
+import type { Meter } from './commands.ts';
+import type { BudgetRow, MeterEvent } from './rows.ts';
 import type { Subject } from './test-subject.ts';
 
 export class Disagreement extends Error {
@@ -29,16 +30,19 @@ export function lockstep(rules: Subject, scripts: Subject): Lockstep {
     get: (_target, name: keyof Meter) => {
       return async (...args: unknown[]) => {
         const call = `${name}(${args.map((arg) => JSON.stringify(arg)).join(', ')})`;
-        log.push(call);
-        const answers: unknown[] = [];
-        for (const { subject, seqs } of both) {
-          const ask = subject.meter[name] as (...args: unknown[]) => Promise<unknown>;
-          const answer = await ask.apply(subject.meter, structuredClone(args));
-          for (const row of rowsIn(answer)) seqs.see(row);
+        const answers = await Promise.all(
+          both.map(({ subject }) => {
+            const ask = subject.meter[name] as (...args: unknown[]) => Promise<unknown>;
+            return ask.apply(subject.meter, structuredClone(args));
+          }),
+        );
+        for (const [i, { seqs }] of both.entries()) {
+          const answer = answers[i];
+          const { now } = Object(answer) as { now?: number };
+          for (const row of rowsIn(answer)) seqs.see(row, now ?? 0);
           if (name === 'reset') seqs.forget();
-          answers.push(answer);
         }
-        log.push(`  → ${JSON.stringify(answers[0])}`);
+        log.push(call, `  → ${JSON.stringify(answers[0])}`);
         const [expected, actual] = answers;
         if (name === 'beats' || name === 'seed') compare(call, ...inCommon(expected, actual));
         else compare(call, expected, actual);
@@ -113,10 +117,13 @@ function rowsIn(answer: unknown): BudgetRow[] {
 function createSeqs(who: string) {
   const last = new Map<string, BudgetRow>();
   return {
-    see(row: BudgetRow): void {
+    see(row: BudgetRow, now: number): void {
       const before = last.get(row.name);
+      // What other periods draw on extra minutes is no write of one that is over.
+      const isOver = row.endsAt !== null && now >= row.endsAt;
+      const free = isOver ? { seq: 0, remainingMs: 0, extraRemainingMs: 0 } : { seq: 0 };
       if (before !== undefined && row.seq <= before.seq) {
-        const same = isDeepStrictEqual({ ...row, seq: 0 }, { ...before, seq: 0 });
+        const same = isDeepStrictEqual({ ...row, ...free }, { ...before, ...free });
         if (row.seq < before.seq || !same) {
           throw new Disagreement(`seq of ${who} did not rise: ${textOf(before)}, ${textOf(row)}`);
         }

@@ -105,8 +105,8 @@ function resume(turn: Turn, command: OpenCommand, session: ModelSession): OpenRe
   // Rule 23: charged before the answer, even if the answer is a refusal.
   if (command.witness !== null) raise(turn, session, command.witness);
 
-  const counter = command.witness?.epoch.counter ?? 0;
-  if (command.authenticates && counter < session.epoch.counter) {
+  const counter = command.witness?.epoch.counter;
+  if (command.authenticates && counter !== undefined && counter < session.epoch.counter) {
     return invalid(turn, session);
   }
   if (session.state === 'ended') return ended(turn, session, adopted);

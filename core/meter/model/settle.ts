@@ -1,4 +1,5 @@
 /** The unsettled set: what waits in it, and what the ledger says it has (rules 12, 13). */
+import { parseBudgetName } from '../budget-name.ts';
 import type {
   SettledAccount,
   SettledBudget,
@@ -89,7 +90,7 @@ function describe(shard: ModelShard, field: string, value: string): Unsettled[] 
   if (kind === 'a') {
     const [version = '', level = ''] = rest.reverse();
     const name = rest.slice(2).reverse().join('|');
-    const org = shard.budgets.get(name)?.org ?? '';
+    const { org } = parseBudgetName(name);
     const alert = { budget: name, org, level: Number(level), version: Number(version) };
     return [{ ...base, kind: 'alert', ...alert, at: number }];
   }
