@@ -3,7 +3,7 @@ import type { Reading } from '../core/protocol/messages.ts';
 import { project } from './projection.ts';
 import { type MeterEvent, reduce } from './reducer.ts';
 import { initialState, type MeterState } from './state.ts';
-import { reading, started, tick } from './testing/scripted-gateway.ts';
+import { reading, started, stopping, tick } from './testing/scripted-gateway.ts';
 
 const AT = 1_000_000;
 
@@ -42,6 +42,19 @@ describe('between two readings', () => {
     const near = { usedMs: 59_000, remainingMs: 1_000, limitMs: 60_000 };
     const state = live({ ...near, endsAt: AT + 1_000, burnRate: 1 });
     expect(project(state, 8_000)).toMatchObject({ remainingMs: 0, usedMs: 60_000, endsInMs: 0 });
+  });
+
+  it('has nothing left once it was stopped at the limit, though the last piece is not charged', () => {
+    const near = reading({ usedMs: 59_200, remainingMs: 800, percent: 98, burnRate: 0 });
+    const stop: MeterEvent = { type: 'message', message: stopping({ reading: near }), nowMs: 9 };
+    const state = reduce(live({}), stop);
+    expect(project(state, 9)).toMatchObject({ usedMs: 60_000, remainingMs: 0 });
+    const more: MeterEvent = {
+      type: 'message',
+      message: tick(9, { remainingMs: 9_000 }),
+      nowMs: 9,
+    };
+    expect(project(reduce(state, more), 9).remainingMs).toBe(9_000);
   });
 
   it('moves the percent of the plan with it', () => {

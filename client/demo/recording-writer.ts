@@ -60,6 +60,8 @@ export class RecordingWriter {
     this.#letGo();
     this.#recording = { ...this.#recording, durationMs, state: 'finished', reason };
     if (this.#failure !== null) throw this.#failure;
+    // Stopped before the first sound: there is nothing to keep.
+    if (this.#recording.bytes === 0) return;
     await this.#recordings.put(this.#recording).catch((error: unknown) => {
       this.#failure = error;
       throw error;
