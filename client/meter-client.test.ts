@@ -11,7 +11,7 @@ import {
   startScriptedGateway,
   stopping,
   tick,
-} from './testing/scripted-gateway.ts';
+} from './test-gateway.ts';
 
 const ended: Ended = {
   type: 'ended',

@@ -3,7 +3,7 @@ import type { Reading } from '../core/protocol/messages.ts';
 import { project } from './projection.ts';
 import { type MeterEvent, reduce } from './reducer.ts';
 import { initialState, type MeterState } from './state.ts';
-import { reading, started, stopping, tick } from './testing/scripted-gateway.ts';
+import { reading, started, stopping, tick } from './test-gateway.ts';
 
 const AT = 1_000_000;
 

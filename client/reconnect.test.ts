@@ -11,7 +11,7 @@ import {
   stopping,
   tick,
   type Visit,
-} from './testing/scripted-gateway.ts';
+} from './test-gateway.ts';
 
 let gateway: ScriptedGateway;
 let other: ScriptedGateway;

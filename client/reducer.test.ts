@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ServerMessage, WarningState } from '../core/protocol/messages.ts';
 import { type MeterEvent, reduce } from './reducer.ts';
 import { initialState, type MeterState } from './state.ts';
-import { reading, started, stopping, tick } from './testing/scripted-gateway.ts';
+import { reading, started, stopping, tick } from './test-gateway.ts';
 
 const message = (content: ServerMessage, nowMs = 0): MeterEvent => ({
   type: 'message',

@@ -14,7 +14,13 @@ import { Microphone } from './microphone.ts';
 import { Notice } from './notice.ts';
 import { RecordingList } from './recording-list.ts';
 import { Recordings } from './recordings.ts';
-import { SAVE_SENTENCES, sourceSentence, stopSentence, warningSentence } from './sentences.ts';
+import {
+  SAVE_SENTENCES,
+  sourceSentence,
+  stopSentence,
+  warningSentence,
+  worthTelling,
+} from './sentences.ts';
 import { Take } from './take.ts';
 import { Toasts } from './toasts.ts';
 import { Waveform } from './waveform.ts';
@@ -164,9 +170,9 @@ class RecorderPage {
   }
 
   #tellWarnings(state: MeterState): void {
-    for (const { id, scope, threshold } of state.warnings) {
-      if (this.#told.has(id)) continue;
-      this.#told.add(id);
+    const untold = state.warnings.filter(({ id }) => !this.#told.has(id));
+    for (const { id } of untold) this.#told.add(id);
+    for (const { id, scope, threshold } of worthTelling(untold)) {
       const close = !('percent' in threshold) || threshold.percent >= 90;
       this.#toasts.show(id, warningSentence(scope, threshold), close ? 'close' : 'near');
     }

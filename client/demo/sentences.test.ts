@@ -1,22 +1,26 @@
 import { expect, it } from 'vitest';
+import type { Threshold } from '../index.ts';
 import {
   actionSentence,
   budgetName,
   microphoneSentence,
   stopSentence,
   warningSentence,
+  worthTelling,
 } from './sentences.ts';
 
 it('says a warning by its scope and threshold', () => {
   expect(warningSentence('organization', { percent: 80 })).toBe(
-    '80 % of the organization’s minutes are used.',
+    '80 % of the plan’s minutes are used.',
   );
   expect(warningSentence('member', { percent: 100 })).toBe('All of your own minutes are used.');
   expect(warningSentence('extra', { remainingMs: 600_000 })).toBe(
     '10 minutes left of the extra minutes.',
   );
-  expect(warningSentence('session', { remainingMs: 60_000 })).toMatch(/^1 minute left/);
-  expect(warningSentence('organization', { remainingMs: 6_000 })).toMatch(/^0:06 minutes left/);
+  expect(warningSentence('session', { remainingMs: 60_000 })).toBe(
+    '1 minute left of the longest session.',
+  );
+  expect(warningSentence('organization', { remainingMs: 6_000 })).toBe('0:06 minutes left.');
 });
 
 it('has words for names that are newer than this page', () => {
@@ -31,4 +35,18 @@ it('says what to do when the microphone does not open', () => {
   for (const name of ['NotAllowedError', 'NotFoundError', 'NotReadableError', 'OddError']) {
     expect(microphoneSentence(name)).toMatch(/then press Record again\.$/);
   }
+});
+
+it('tells of several warnings at once only the worst in each scope', () => {
+  const warning = (id: string, scope: 'organization' | 'member', threshold: Threshold) => {
+    return { id, scope, threshold, actions: [] };
+  };
+  const told = worthTelling([
+    warning('80', 'organization', { percent: 80 }),
+    warning('90', 'organization', { percent: 90 }),
+    warning('10 min', 'organization', { remainingMs: 600_000 }),
+    warning('5 min', 'organization', { remainingMs: 300_000 }),
+    warning('own', 'member', { percent: 80 }),
+  ]);
+  expect(told.map(({ id }) => id)).toEqual(['90', '5 min', 'own']);
 });

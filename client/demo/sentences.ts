@@ -1,5 +1,5 @@
 /** What the meter says in names, for people in sentences. */
-import type { Action, Binding, Threshold, WarningScope } from '../index.ts';
+import type { Action, Binding, KnownWarning, Threshold, WarningScope } from '../index.ts';
 import { dayAndTime, left } from './format.ts';
 
 const budgets: Partial<Record<string, string>> = {
@@ -13,12 +13,18 @@ export function budgetName(binding: string): string {
   return budgets[binding] ?? 'Minutes of this period';
 }
 
-const scopes: Partial<Record<string, string>> = {
-  organization: 'the organization’s minutes',
+/** Percentages are of the plan's quota; what remains counts extra minutes too. */
+const quotas: Partial<Record<string, string>> = {
+  organization: 'the plan’s minutes',
   member: 'your own minutes',
   session: 'the longest session',
   extra: 'the extra minutes',
 } satisfies Record<WarningScope, string>;
+const remainders: Partial<Record<string, string>> = {
+  member: ' of your own',
+  session: ' of the longest session',
+  extra: ' of the extra minutes',
+} satisfies Partial<Record<WarningScope, string>>;
 
 function roundly(ms: number): string {
   const minutes = ms / 60_000;
@@ -27,10 +33,28 @@ function roundly(ms: number): string {
 }
 
 export function warningSentence(scope: string, threshold: Threshold): string {
-  const of = scopes[scope] ?? 'the minutes';
-  if ('remainingMs' in threshold) return `${roundly(threshold.remainingMs)} left of ${of}.`;
+  if ('remainingMs' in threshold) {
+    return `${roundly(threshold.remainingMs)} left${remainders[scope] ?? ''}.`;
+  }
+  const of = quotas[scope] ?? 'the minutes';
   if (threshold.percent >= 100) return `All of ${of} are used.`;
   return `${threshold.percent} % of ${of} are used.`;
+}
+
+/**
+ * Of several that came at once, those worth a word: 90 percent says that 80 was passed. They are
+ * one after the other in each scope, percentages and remainders apart.
+ */
+export function worthTelling(warnings: readonly KnownWarning[]): readonly KnownWarning[] {
+  const worst = new Map<string, KnownWarning>();
+  const severity = ({ threshold }: KnownWarning) =>
+    'percent' in threshold ? threshold.percent : -threshold.remainingMs;
+  for (const warning of warnings) {
+    const kind = `${warning.scope} ${'percent' in warning.threshold}`;
+    const known = worst.get(kind);
+    if (known === undefined || severity(warning) > severity(known)) worst.set(kind, warning);
+  }
+  return [...worst.values()];
 }
 
 export function sourceSentence(source: string): string {

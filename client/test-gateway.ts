@@ -12,8 +12,8 @@ import type {
   Started,
   Stopping,
   Tick,
-} from '../../core/protocol/messages.ts';
-import { SUBPROTOCOL } from '../../core/protocol/messages.ts';
+} from '../core/protocol/messages.ts';
+import { SUBPROTOCOL } from '../core/protocol/messages.ts';
 
 export function reading(over: Partial<Reading> = {}): Reading {
   return {
