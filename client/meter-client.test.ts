@@ -1,17 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Ended } from '../core/protocol/messages.ts';
 import { MeterClient } from './meter-client.ts';
-import type { MeterClientOptions } from './options.ts';
-import type { MeterState, StopNotice } from './state.ts';
-import {
-  reading,
-  type ScriptedGateway,
-  started,
-  startScriptedGateway,
-  stopping,
-  tick,
-} from './test-gateway.ts';
+import type { StopNotice } from './state.ts';
+import { scriptedBench, until } from './test-client.ts';
+import { reading, started, stopping, tick } from './test-gateway.ts';
 
 const ended: Ended = {
   type: 'ended',
@@ -27,51 +20,17 @@ const ended: Ended = {
   },
 };
 
-let gateway: ScriptedGateway;
-const clients: MeterClient[] = [];
-
-beforeEach(async () => {
-  gateway = await startScriptedGateway();
-});
-afterEach(async () => {
-  for (const client of clients.splice(0)) client.close();
-  await gateway.stop();
-});
-
-function makeClient(options: Partial<MeterClientOptions> = {}): MeterClient {
-  const client = new MeterClient({
-    urls: [gateway.url],
-    ticket: 'T',
-    session: 's',
-    WebSocket,
-    random: () => 0,
-    ...options,
-  });
-  clients.push(client);
-  return client;
-}
-
-/** By subscription, not by polling: what is passed through quickly is seen too. */
-function until(client: MeterClient, holds: (state: MeterState) => boolean): Promise<void> {
-  return new Promise((resolve) => {
-    if (holds(client.getState())) return resolve();
-    const end = client.subscribe((state) => {
-      if (!holds(state)) return;
-      end();
-      resolve();
-    });
-  });
-}
+const bench = scriptedBench();
 
 describe('a meter client', () => {
   it('starts with the subprotocol, the ticket in the first message, and an id of its own', async () => {
-    const client = makeClient({ plannedMs: 600_000, metadata: { room: '7' } });
+    const client = bench.makeClient({ plannedMs: 600_000, metadata: { room: '7' } });
     const live = client.start();
-    const visit = await gateway.visit();
+    const visit = await bench.gateway.visit();
     expect(visit.protocols).toBe('taximeter.v1');
     expect(await visit.hear('start')).toEqual({
       type: 'start',
-      ticket: 'T',
+      ticket: 'T1',
       session: 's',
       plannedMs: 600_000,
       metadata: { room: '7' },
@@ -83,7 +42,7 @@ describe('a meter client', () => {
 
   it('answers every tick with a beat, before any listener hears of it', async () => {
     const order: string[] = [];
-    const client = makeClient({
+    const client = bench.makeClient({
       capturedMs: () => {
         order.push('beat');
         return 4_321.4;
@@ -94,7 +53,7 @@ describe('a meter client', () => {
       if (event.type === 'message') order.push(`state ${event.message.type}`);
     });
     void client.start();
-    const visit = await gateway.visit();
+    const visit = await bench.gateway.visit();
     await visit.hear('start');
     visit.say(started());
     order.length = 0;
@@ -106,9 +65,9 @@ describe('a meter client', () => {
   });
 
   it('says pause and resume at once, and the session time stands between them', async () => {
-    const client = makeClient();
+    const client = bench.makeClient();
     void client.start();
-    const visit = await gateway.visit();
+    const visit = await bench.gateway.visit();
     await visit.hear('start');
     visit.say(started(), tick(3));
     await visit.hear('beat');
@@ -123,10 +82,10 @@ describe('a meter client', () => {
   });
 
   it('tells a recorder state that the meter does not have, as soon as it is live', async () => {
-    const client = makeClient();
+    const client = bench.makeClient();
     client.pause();
     void client.start();
-    const visit = await gateway.visit();
+    const visit = await bench.gateway.visit();
     await visit.hear('start');
     visit.say(started());
     expect(await visit.hear('beat')).toEqual({ type: 'beat', seq: 0, state: 'paused' });
@@ -135,9 +94,9 @@ describe('a meter client', () => {
   });
 
   it('stops, and is over with the summary', async () => {
-    const client = makeClient({ capturedMs: () => 11_990 });
+    const client = bench.makeClient({ capturedMs: () => 11_990 });
     void client.start();
-    const visit = await gateway.visit();
+    const visit = await bench.gateway.visit();
     await visit.hear('start');
     visit.say(started());
     await until(client, ({ phase }) => phase === 'recording');
@@ -152,7 +111,7 @@ describe('a meter client', () => {
   it('saves when it must stop, and only then says that it has', async () => {
     let save = () => {};
     const notices: StopNotice[] = [];
-    const client = makeClient({
+    const client = bench.makeClient({
       onStop: (notice) => {
         notices.push(notice);
         return new Promise<void>((resolve) => {
@@ -161,7 +120,7 @@ describe('a meter client', () => {
       },
     });
     void client.start();
-    const visit = await gateway.visit();
+    const visit = await bench.gateway.visit();
     await visit.hear('start');
     const full = reading({ usedMs: 60_000, remainingMs: 0, percent: 100 });
     visit.say(
@@ -190,9 +149,11 @@ describe('a meter client', () => {
   });
 
   it('says so when the recording could not be saved', async () => {
-    const client = makeClient({ onStop: () => Promise.reject(new Error('the disk is full')) });
+    const client = bench.makeClient({
+      onStop: () => Promise.reject(new Error('the disk is full')),
+    });
     void client.start();
-    const visit = await gateway.visit();
+    const visit = await bench.gateway.visit();
     await visit.hear('start');
     visit.say(started(), stopping());
     expect(await visit.hear('saved')).toEqual({
@@ -204,9 +165,9 @@ describe('a meter client', () => {
   });
 
   it('shows why it was refused, and does not come back', async () => {
-    const client = makeClient();
+    const client = bench.makeClient();
     const over = client.start();
-    const visit = await gateway.visit();
+    const visit = await bench.gateway.visit();
     await visit.hear('start');
     visit.say({
       type: 'refused',
@@ -223,9 +184,9 @@ describe('a meter client', () => {
   });
 
   it('waits in the queue for its turn', async () => {
-    const client = makeClient();
+    const client = bench.makeClient();
     const live = client.start();
-    const visit = await gateway.visit();
+    const visit = await bench.gateway.visit();
     await visit.hear('start');
     visit.say({ type: 'queued', position: 2, retryAfterMs: 1_000 });
     await until(client, ({ phase, queue }) => phase === 'queued' && queue?.position === 2);
@@ -234,9 +195,9 @@ describe('a meter client', () => {
   });
 
   it('skips what it cannot read, and goes on', async () => {
-    const client = makeClient();
+    const client = bench.makeClient();
     void client.start();
-    const visit = await gateway.visit();
+    const visit = await bench.gateway.visit();
     await visit.hear('start');
     visit.say(started());
     visit.sayRaw('{"type":"confetti","pieces":1000}');
@@ -251,12 +212,12 @@ describe('a meter client', () => {
     const keep = (error: unknown) => failures.push(error);
     const others = process.listeners('uncaughtException');
     process.removeAllListeners('uncaughtException').once('uncaughtException', keep);
-    const client = makeClient();
+    const client = bench.makeClient();
     const end = client.subscribe((_, event) => {
       if (event.type === 'message' && event.message.type === 'tick') throw new Error('view');
     });
     void client.start();
-    const visit = await gateway.visit();
+    const visit = await bench.gateway.visit();
     await visit.hear('start');
     visit.say(started(), tick(1));
     await visit.hear('beat');
@@ -269,8 +230,8 @@ describe('a meter client', () => {
   });
 
   it('refuses options that cannot work, with a sentence', () => {
-    expect(() => makeClient({ urls: ['meter'] })).toThrow(/is a URL such as/);
-    expect(() => makeClient({ urls: ['ftp://meter.example'] })).toThrow(/not by ftp:/);
-    expect(() => new MeterClient({ urls: [gateway.url], WebSocket })).toThrow(/getTicket/);
+    expect(() => bench.makeClient({ urls: ['meter'] })).toThrow(/is a URL such as/);
+    expect(() => bench.makeClient({ urls: ['ftp://meter.example'] })).toThrow(/not by ftp:/);
+    expect(() => new MeterClient({ urls: [bench.gateway.url], WebSocket })).toThrow(/getTicket/);
   });
 });
