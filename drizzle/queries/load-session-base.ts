@@ -19,14 +19,14 @@ interface Row extends Record<string, unknown> {
   reason: string | null;
   overshootMs: number;
   firstPeriod: number;
-  lastPeriod: number;
   /** ascending by period; null: nothing is settled */
   settled: { period: number; ms: number }[] | null;
 }
 
 /**
  * Settled time by period as marks: where it stood when each period began. A period in which nothing
- * is settled yet has one too, if the session was seen there.
+ * is settled yet has none, even if the session was seen there: what a witness says of the time
+ * before it could then not be charged where it belongs, since charging never goes back a period.
  */
 function baseOf(row: Row): LedgerBase {
   const marks = [{ period: row.firstPeriod, chargedMs: 0 }];
@@ -35,7 +35,6 @@ function baseOf(row: Row): LedgerBase {
     if (period > marks.at(-1)!.period) marks.push({ period, chargedMs });
     chargedMs += ms;
   }
-  if (row.lastPeriod > marks.at(-1)!.period) marks.push({ period: row.lastPeriod, chargedMs });
   return {
     startedAt: row.startedAt,
     ended: row.ended,
@@ -50,7 +49,7 @@ function baseOf(row: Row): LedgerBase {
 const SESSION_WITH_MINUTES = sql`
   select s.id as session, s.org, s.user_id as user, epoch_ms(s.started_at) as "startedAt",
     s.state <> 'live' as ended, s.reason, s.overshoot_ms as "overshootMs",
-    epoch_ms(s.first_period) as "firstPeriod", epoch_ms(s.last_period) as "lastPeriod",
+    epoch_ms(s.first_period) as "firstPeriod",
     (select json_agg(json_build_object('period', epoch_ms(period), 'ms', ms) order by period)
      from (select period, sum(ms) as ms from usage_tracking
            where session_month = s.start_month and org = s.org and session = s.id

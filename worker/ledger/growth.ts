@@ -11,6 +11,8 @@ import {
 } from './reads.ts';
 import type { GrownMinute } from './writes.ts';
 
+const MINUTE_MS = 60_000;
+
 /** The day on which it is settled, within its period: seconds after it was recorded, as a rule. */
 export function dayOf(
   it: MinuteChange,
@@ -22,31 +24,50 @@ export function dayOf(
   return localDay(at, orgs.get(it.org)!.timeZone);
 }
 
-/** What is larger than what is stored, with the stored split to be added to. */
+/** What the ledger has of one minute, by the start of the period. */
+type Held = Map<number, number>;
+
+function heldOf(stored: Map<string, StoredMinute>): Map<string, Held> {
+  const held = new Map<string, Held>();
+  for (const it of stored.values()) heldIn(held, it).set(it.period, it.ms);
+  return held;
+}
+
+function heldIn(held: Map<string, Held>, it: Pick<StoredMinute, 'org' | 'session' | 'minute'>) {
+  const key = `${sessionKey(it)}|${it.minute}`;
+  const known = held.get(key) ?? new Map<number, number>();
+  held.set(key, known);
+  return known;
+}
+
+/**
+ * What is larger than what is stored, with the stored split to be added to. A minute has no more
+ * than its 60 seconds in all periods together: after a recovery two lives of a session may disagree
+ * in which period a piece of it lies, and what the ledger has first stays.
+ */
 export function growthsOf(
   minutes: (MinuteChange & { month: string })[],
   stored: Map<string, StoredMinute>,
   day: (it: MinuteChange) => string,
 ): GrownMinute[] {
-  const began = new Map<string, number>();
-  const beginning = (it: Pick<StoredMinute, 'org' | 'session' | 'minute' | 'period'>) => {
-    const key = `${sessionKey(it)}|${it.minute}`;
-    began.set(key, Math.min(it.period, began.get(key) ?? it.period));
-  };
-  for (const it of stored.values()) beginning(it);
-  for (const it of minutes) beginning(it);
+  const held = heldOf(stored);
   return minutes.flatMap((it) => {
+    const mine = heldIn(held, it);
     const before = stored.get(minuteKey(it));
-    const ms = it.ms - (before?.ms ?? 0);
+    const others = [...mine].filter(([period]) => period !== it.period);
+    const elsewhere = others.reduce((sum, [, ms]) => sum + ms, 0);
+    const total = elsewhere === 0 ? it.ms : Math.min(it.ms, MINUTE_MS - elsewhere);
+    const ms = total - (before?.ms ?? 0);
     if (ms <= 0) return [];
+    mine.set(it.period, total);
     const none = { planMs: 0, extraMs: 0, overageMs: 0, billableMs: 0, debtMs: 0 };
-    const begins =
-      before === undefined && began.get(`${sessionKey(it)}|${it.minute}`) === it.period;
     return [
       {
         ...(before ?? { ...none, day: day(it) }),
         ...it,
-        begins,
+        ms: total,
+        // Rounded once, where it began.
+        begins: before === undefined && others.every(([period]) => period > it.period),
         growth: { ms, ...none, lots: [] },
       },
     ];
