@@ -15,7 +15,7 @@ import { describeFields, settled } from './model/settle.ts';
 import type { ModelShard } from './model/shard.ts';
 import { emptyShard, sessionKey } from './model/shard.ts';
 import type { Turn } from './model/turn.ts';
-import { beginTurn, finishTurn, rowsOf } from './model/turn.ts';
+import { beginTurn, finishTurn, readingTurn, rowsOf } from './model/turn.ts';
 import type { BudgetRow, MeterEvent } from './rows.ts';
 
 export interface ModelOptions {
@@ -52,6 +52,11 @@ export function createModel(options: ModelOptions): Model {
     const shard = at(number);
     if (shard.head === null || shard.head.runId !== runId) return undefined;
     return beginTurn(shard, shard.head, options.clock());
+  };
+  const look = <Reply>(number: number, command: (turn: Turn) => Reply) => {
+    const shard = at(number);
+    if (shard.head === null || shard.head.runId !== runId) return { status: 'recover' as const };
+    return command(readingTurn(shard, shard.head, options.clock()));
   };
   /** What a command told is published in the order it was told. */
   const run = <Reply>(number: number, command: (turn: Turn) => Reply) => {
@@ -151,19 +156,19 @@ export function createModel(options: ModelOptions): Model {
     },
 
     readBudgets: async (org, names) =>
-      run(shardOf(org), (turn) => {
+      look(shardOf(org), (turn) => {
         return { status: 'ok' as const, now: turn.now, budgets: rowsOf(turn, names) };
       }),
     readSession: async (org, id) =>
-      run(shardOf(org), (turn) => {
+      look(shardOf(org), (turn) => {
         const session = turn.shard.sessions.get(sessionKey({ org, session: id }));
         if (session === undefined) return { status: 'unknown' as const };
         const row = sessionRow(turn.shard, session);
         return { status: 'ok' as const, now: turn.now, session: row };
       }),
     liveSessions: async (org) =>
-      run(shardOf(org), (turn) => live(turn, (session) => session.org === org)),
-    shardSessions: async (shard) => run(shard, (turn) => live(turn, () => true)),
+      look(shardOf(org), (turn) => live(turn, (session) => session.org === org)),
+    shardSessions: async (shard) => look(shard, (turn) => live(turn, () => true)),
   };
 }
 

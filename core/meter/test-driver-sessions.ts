@@ -52,7 +52,7 @@ async function open(driver: Driver, dice: Dice): Promise<void> {
     };
     driver.recorders.set(slot, recorder);
   }
-  const isNew = recorder.row === null;
+  const isNew = !driver.everyone.has(recorder);
   const limited = dice.chance(0.3);
   const command: OpenCommand = {
     ...{ session: recorder.session, org, user: recorder.user, period: periodAt(driver.now) },
@@ -87,7 +87,9 @@ async function persist(driver: Driver, dice: Dice, first: OpenCommand): Promise<
     if (reply.status === 'unknown') {
       const base =
         baseOf(driver.ledger, command.org, command.session) ?? ofWitness(command.witness);
-      command = { ...command, base, kind: base === null ? 'new' : 'resume' };
+      // Who remembers a session also gives what it rests on; of a new one nothing is remembered.
+      const anew = { kind: 'new', memoryMs: null } as const;
+      command = { ...command, base, ...(base === null ? anew : {}) };
     } else if (reply.status === 'unseeded') {
       await seedBudgets(driver, dice, command.org, reply.budgets);
     } else return reply;
@@ -109,7 +111,7 @@ function witnessOf(driver: Driver, dice: Dice, recorder: Recorder): Witness {
   const totalMs = dice.pick([knownMs, newerMs, newerMs, newerMs, Math.max(0, knownMs - 1_000)]);
   const isOld = dice.chance(0.1);
   return {
-    epoch: { ...epoch, counter: Math.max(0, epoch.counter - (isOld ? 1 : 0)) },
+    epoch: { ...epoch, counter: epoch.counter - (isOld ? 1 : 0) },
     totalMs,
     overshootMs: Math.min(row?.overshootMs ?? 0, totalMs),
     at: driver.now - dice.pick([0, 0, 1, 1_000, 3_000]),
@@ -147,10 +149,10 @@ async function itemOf(driver: Driver, dice: Dice, recorder: Recorder): Promise<B
     // Said before, or older than what was said.
     totalMs = Math.max(0, (recorder.row?.totalMs ?? 0) - dice.pick([0, 0, 1, 1_000]));
   }
-  const counter = epoch.counter + dice.pick([...Array<number>(18).fill(0), -1, 1]);
+  const offCounter = dice.pick([...Array<number>(18).fill(0), -1, 1]);
   return {
     ...{ org: recorder.org, session: recorder.session, totalMs, ageMs, state: recorder.state },
-    epoch: { ...epoch, counter: Math.max(0, counter) },
+    epoch: { ...epoch, counter: epoch.counter + offCounter },
   };
 }
 

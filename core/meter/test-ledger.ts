@@ -32,11 +32,13 @@ export interface Ledger {
   /** budgets whose alert was committed: `budget|level` → version */
   alerts: Map<string, number>;
   sequence: number;
+  /** the last version given to a limit or a grant: one row of numbers for all, as in Postgres */
+  version: number;
 }
 
 export function createLedger(): Ledger {
   const maps = { limits: new Map(), accounts: new Map(), sums: new Map(), sessions: new Map() };
-  return { ...maps, alerts: new Map(), sequence: 1 };
+  return { ...maps, alerts: new Map(), sequence: 1, version: 1 };
 }
 
 /** Keeps what is larger, splits only the growth. Committing twice is a no-op. */

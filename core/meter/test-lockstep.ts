@@ -122,7 +122,9 @@ function createSeqs(who: string) {
       // What other periods draw on extra minutes is no write of one that is over.
       const isOver = row.endsAt !== null && now >= row.endsAt;
       const free = isOver ? { seq: 0, remainingMs: 0, extraRemainingMs: 0 } : { seq: 0 };
-      if (before !== undefined && row.seq <= before.seq) {
+      // A session's own budget is made anew if the session comes back after it has retired.
+      const isAnew = row.name.startsWith('s|') && row.seq === 1;
+      if (before !== undefined && !isAnew && row.seq <= before.seq) {
         const same = isDeepStrictEqual({ ...row, ...free }, { ...before, ...free });
         if (row.seq < before.seq || !same) {
           throw new Disagreement(`seq of ${who} did not rise: ${textOf(before)}, ${textOf(row)}`);

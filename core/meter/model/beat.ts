@@ -67,13 +67,16 @@ export function close(turn: Turn, command: CloseCommand): CloseReply {
     const changed = session.totalMs !== totalMs || session.lastAnswerAt !== lastAnswerAt;
     if (changed || session.state === 'ended') return { status: 'changed', now };
   }
+  // After a recovery nobody may have seeded the budgets of a session that only has to end.
+  const seeded = isSeeded(turn, session);
+  if (seeded) noteStop(turn.shard, session);
   end(turn, session, command.reason);
   finishTurn(turn);
   return {
     status: 'ended',
     now,
     session: sessionRow(turn.shard, session),
-    budgets: rowsOf(turn, namesOf(session, session.period)),
+    budgets: seeded ? rowsOf(turn, namesOf(session, session.period)) : [],
     minutes: [...turn.fields],
   };
 }
@@ -82,7 +85,6 @@ export function close(turn: Turn, command: CloseCommand): CloseReply {
 function end(turn: Turn, session: ModelSession, reason: string): void {
   writeOpenMinute(turn, session);
   if (session.state === 'ended') return;
-  noteStop(turn.shard, session);
   leave(turn.shard, session);
   session.state = 'ended';
   session.endedAt = turn.now;

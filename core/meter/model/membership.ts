@@ -60,7 +60,7 @@ export function isStopped(session: ModelSession): boolean {
 
 /** Its word, or its end, notes by which budget it was stopped: the first in order. Final. */
 export function noteStop(shard: ModelShard, session: ModelSession): void {
-  if (session.stoppedBy !== '') return;
+  if (session.stoppedBy !== '' || session.state === 'ended') return;
   const by = drawsOn(shard, session).find((budget) => session.stoppedIn.has(budget.name));
   if (by !== undefined) session.stoppedBy = by.name;
 }

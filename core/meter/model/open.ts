@@ -14,12 +14,12 @@ import {
   periodNames,
   stopIfBudgetsAreStopped,
 } from './membership.ts';
-import { forget, fromLedger, newSession, sessionRow } from './session.ts';
+import { fromLedger, newSession, sessionRow } from './session.ts';
 import type { ModelBudget, ModelSession } from './shard.ts';
 import { sessionKey } from './shard.ts';
 import { splitAlone } from './split.ts';
 import type { Turn } from './turn.ts';
-import { clocksAgree, finishTurn, putSession, rowsOf } from './turn.ts';
+import { clocksAgree, finishTurn, putSession, rowsOf, undo } from './turn.ts';
 import { budgetsNeeded, raise } from './witness.ts';
 import { countsTime, hearTotal, settleState } from './word.ts';
 
@@ -190,11 +190,12 @@ function invalid(turn: Turn, session: ModelSession): OpenReply {
 }
 
 function ended(turn: Turn, session: ModelSession, adopted: boolean): OpenReply {
-  finishTurn(turn);
   const row = sessionRow(turn.shard, session);
-  const budgets = rowsOf(turn, namesOf(session, session.period));
   // The ledger has all of it, unless the witness knew more: nothing would ever retire its record.
-  if (adopted && row.unsettled === 0) forget(turn.shard, session);
+  const isKept = !adopted || row.unsettled > 0;
+  if (isKept) finishTurn(turn);
+  const budgets = rowsOf(turn, namesOf(session, session.period));
+  if (!isKept) undo(turn, session);
   return { status: 'ended', now: turn.now, session: row, budgets, minutes: [...turn.fields] };
 }
 

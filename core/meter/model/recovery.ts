@@ -5,12 +5,12 @@ import { compareEpochs } from './beat.ts';
 import { leave, namesOf, stopIfBudgetsAreStopped } from './membership.ts';
 import { writeOpenMinute } from './minute.ts';
 import { limitItself } from './open.ts';
-import { forget, fromLedger, sessionRow } from './session.ts';
+import { fromLedger, sessionRow } from './session.ts';
 import { describeFields } from './settle.ts';
 import type { ModelSession } from './shard.ts';
 import { sessionKey } from './shard.ts';
 import type { Turn } from './turn.ts';
-import { finishTurn, rowsOf } from './turn.ts';
+import { finishTurn, rowsOf, undo } from './turn.ts';
 import { budgetsNeeded, raise } from './witness.ts';
 import { settleState } from './word.ts';
 
@@ -53,10 +53,12 @@ export function assertSession(turn: Turn, command: AssertCommand): AssertReply {
   const knownMs = session.totalMs;
   raise(turn, session, witness);
   const status = takeOver(turn, session, witness, knownMs);
-  finishTurn(turn);
   const row = sessionRow(shard, session);
+  const isKept = known !== undefined || status !== 'ended' || row.unsettled > 0;
+  if (isKept) finishTurn(turn);
   const budgets = rowsOf(turn, namesOf(session, session.period));
-  if (known === undefined && status === 'ended' && row.unsettled === 0) forget(shard, session);
+  // The ledger has all of it: nothing would ever retire its record.
+  if (!isKept) undo(turn, session);
   return { status, now, session: row, budgets, minutes: [...turn.fields] };
 }
 

@@ -6,6 +6,7 @@
 import type { BudgetName } from '../budget-name.ts';
 import type { BudgetRow, MeterEvent } from '../rows.ts';
 import { budgetRow, limitMs, sourceOf } from './budget.ts';
+import { forget } from './session.ts';
 import type { ModelBudget, ModelHead, ModelSession, ModelShard } from './shard.ts';
 import { sessionKey } from './shard.ts';
 
@@ -25,15 +26,21 @@ export interface Turn {
 }
 
 export function beginTurn(shard: ModelShard, head: ModelHead, realNow: number): Turn {
+  const turn = readingTurn(shard, head, realNow);
+  for (const budget of shard.budgets.values()) {
+    const told = toldText(shard, budget, turn.now);
+    turn.before.set(budget.name, { row: rowText(shard, budget), told });
+  }
+  return turn;
+}
+
+/** A turn that changes nothing. */
+export function readingTurn(shard: ModelShard, head: ModelHead, realNow: number): Turn {
   const { clock } = head;
   const realAt = clock.frozen ? clock.realBaseAt : realNow;
   const now = clock.frozen
     ? clock.meterBaseAt
     : Math.floor(clock.meterBaseAt + (realAt - clock.realBaseAt) * clock.speed);
-  const before = new Map<BudgetName, { row: string; told: string }>();
-  for (const budget of shard.budgets.values()) {
-    before.set(budget.name, { row: rowText(shard, budget), told: toldText(shard, budget, now) });
-  }
   return {
     shard,
     head,
@@ -41,7 +48,7 @@ export function beginTurn(shard: ModelShard, head: ModelHead, realNow: number): 
     realAt,
     fields: new Set(),
     events: [],
-    before,
+    before: new Map(),
   };
 }
 
@@ -71,6 +78,13 @@ export function putUnsettled(turn: Turn, field: string, value: number): void {
 export function putSession(turn: Turn, session: ModelSession): void {
   session.revision += 1;
   putUnsettled(turn, `s|${sessionKey(session)}`, session.revision);
+}
+
+/** A session that turned out to have nothing new leaves no trace, nor the budget made for it. */
+export function undo(turn: Turn, session: ModelSession): void {
+  for (const field of turn.fields) turn.shard.unsettled.delete(field);
+  turn.fields.clear();
+  forget(turn.shard, session);
 }
 
 export function rowsOf(turn: Turn, names: Iterable<BudgetName>): BudgetRow[] {
