@@ -10,6 +10,7 @@ import { recover } from '../recovery/recover.ts';
 import {
   createTestLedger,
   JUNE,
+  MAY,
   MINUTE_MS,
   type TestLedger,
   type TestOrganization,
@@ -49,6 +50,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('repeatLate' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('rollBack' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('cutShort' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('close' as const), session }) },
   {
     weight: 1,
@@ -60,7 +62,7 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 const limits = fc.record({
-  quotaMs: fc.option(fc.integer({ min: 0, max: 8 * MINUTE_MS })),
+  quotaMs: fc.option(fc.integer({ min: 0, max: 8 * MINUTE_MS }), { freq: 1 }),
   atLimit: fc.constantFrom('stop' as const, 'overage' as const),
   /** how long before the month's end it begins */
   beforeEndMs: fc.oneof(
@@ -73,6 +75,9 @@ class Run {
   readonly acme: TestOrganization;
   readonly told = new Map<string, number>();
   readonly open = new Set<string>();
+  /** by rule 19, from what each recorder said and when: `session|period` → ms */
+  readonly placed = new Map<string, number>();
+  private readonly upTo = new Map<string, number>();
   private rollBack: (() => Promise<void>) | null = null;
   private late: Awaited<ReturnType<Meter['pending']>> | null = null;
 
@@ -103,10 +108,12 @@ class Run {
           }
           this.open.add(it.session);
           this.told.set(it.session, 0);
+          this.upTo.set(it.session, ledger.now);
         }
         await ledger.advance(it.ms);
         await acme.beat(it.session, this.told.get(it.session)! + it.ms, it.state);
         this.told.set(it.session, this.told.get(it.session)! + it.ms);
+        this.place(it.session, it.ms);
         return;
       }
       case 'settle':
@@ -144,6 +151,14 @@ class Run {
         this.rollBack = null;
         await this.recover();
         return;
+      case 'cutShort': {
+        await ledger.lose(acme.shard);
+        const dying = { ...ledger.meter, adopt: () => Promise.reject(new Error('killed')) };
+        await recover({ ...ledger.context, meter: dying }, [acme.shard]).catch(() => {});
+        await ledger.lose(acme.shard);
+        await this.recover();
+        return;
+      }
       case 'close':
         await this.close(it.session);
         return;
@@ -152,6 +167,18 @@ class Run {
         await ledger.advance(1);
         await acme.give(it.ms);
     }
+  }
+
+  private place(id: string, ms: number): void {
+    const upTo = this.upTo.get(id)!;
+    const old = ledger.now < JUNE ? ms : Math.min(ms, Math.max(0, JUNE - upTo));
+    const add = (period: number, part: number) => {
+      const key = `${id}|${period}`;
+      if (part > 0) this.placed.set(key, (this.placed.get(key) ?? 0) + part);
+    };
+    add(MAY, old);
+    add(JUNE, ms - old);
+    this.upTo.set(id, ledger.now);
   }
 
   async close(id: string): Promise<void> {
@@ -169,7 +196,7 @@ interface SessionTold {
   minutes: number;
 }
 
-async function check(run: Run): Promise<void> {
+async function check(run: Run, isUnlimited: boolean): Promise<void> {
   const { acme } = run;
   const { org } = acme;
   const { sql } = ledger.connection;
@@ -186,6 +213,14 @@ async function check(run: Run): Promise<void> {
     expect(it.settled + it.overshoot).toBe(it.recorded);
     expect(it.minutes).toBe(it.settled);
     expect(it.state).toBe('closed');
+  }
+
+  // A second belongs to one period, and to the right one.
+  if (isUnlimited) {
+    const found = await sql<{ key: string; ms: number }[]>`
+      select session || '|' || epoch_ms(period) as key, sum(ms)::int as ms from usage_tracking
+      where org = ${org} group by session, period`;
+    expect(found.map((it) => [it.key, it.ms]).sort()).toEqual([...run.placed].sort());
   }
 
   // Minutes are dense: all but the last are full.
@@ -247,7 +282,7 @@ it('leaves the ledger with exactly what the recorders were told, whatever happen
         for (const id of SESSIONS) await run.close(id);
         await run.settle();
         await run.settle();
-        await check(run);
+        await check(run, quotaMs === null);
       },
     ),
     { numRuns: RUNS, seed: SEED },
