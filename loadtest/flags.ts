@@ -39,7 +39,7 @@ const PRESETS: Readonly<Record<string, Preset>> = {
     ...{ dropsPerMinute: 0, pausesPerMinute: 0 },
   },
   thousand: {
-    ...{ sessions: 1_000, organizations: 100, gateways: 2, seconds: 60, rampSeconds: 10 },
+    ...{ sessions: 1_000, organizations: 100, gateways: 2, seconds: 60, rampSeconds: 30 },
     ...{ dropsPerMinute: 1, pausesPerMinute: 0.5 },
   },
 };

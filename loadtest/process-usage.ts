@@ -1,6 +1,7 @@
 /** CPU time and memory of processes and all their children, from the operating system. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 
 export interface Usage {
   /** of its whole life, what its ended children took included */
@@ -26,6 +27,14 @@ let pageBytes: number | undefined;
 function readPageBytes(): number {
   pageBytes ??= Number(execFileSync('getconf', ['PAGESIZE'], { encoding: 'utf8' }));
   return pageBytes;
+}
+
+/** CPU time of the whole machine, all cores together, since it was started. */
+export function readMachineCpuMs(): number {
+  return cpus().reduce(
+    (sum, { times }) => sum + times.user + times.nice + times.sys + times.irq,
+    0,
+  );
 }
 
 /** utime, stime, cutime, cstime: fields 14 to 17 of proc(5), counted behind the name in brackets. */

@@ -1,7 +1,8 @@
 /** Looks at the run at a fixed pace: sessions, beats, and what every process costs. */
 import type { FleetCount } from './fleet.ts';
 import { machineNowMs } from './machine-clock.ts';
-import { readUsage, type Usage } from './process-usage.ts';
+import { readMachineCpuMs, readUsage, type Usage } from './process-usage.ts';
+import { mean } from './statistics.ts';
 
 export interface ProcessSample {
   /** of one core, in percent, since the sample before */
@@ -18,6 +19,8 @@ export interface Sample {
   /** since the sample before */
   beatsPerSecond: number;
   processes: Record<string, ProcessSample>;
+  /** of one core, in percent: all else on this machine. It takes from what is measured */
+  othersCpuPercent: number;
 }
 
 export interface ProcessTotal {
@@ -32,6 +35,7 @@ export interface ProcessTotal {
 export interface Measured {
   samples: Sample[];
   processes: ProcessTotal[];
+  othersCpuPercent: number;
   beats: number;
   lengthMs: number;
 }
@@ -54,21 +58,24 @@ export interface Sampler {
 export function startSampler(options: SamplerOptions): Sampler {
   const { runStartMs, pids, count } = options;
   const samples: Sample[] = [];
-  const first = { atMs: machineNowMs(), usage: readUsage(pids) };
+  const first = { atMs: machineNowMs(), usage: readUsage(pids), machineMs: readMachineCpuMs() };
   let last = { ...first, beats: 0 };
 
   function look(): void {
     const atMs = machineNowMs();
     const usage = readUsage(pids);
+    const machineMs = readMachineCpuMs();
     const counted = count();
     const passedMs = Math.max(1, atMs - last.atMs);
+    const processes = sampleOf(usage, last.usage, passedMs);
     const sample: Sample = {
       ...{ atMs: atMs - runStartMs, live: counted.live, away: counted.away, over: counted.over },
       beatsPerSecond: ((counted.beats - last.beats) * 1_000) / passedMs,
-      processes: sampleOf(usage, last.usage, passedMs),
+      processes,
+      othersCpuPercent: othersOf(processes, ((machineMs - last.machineMs) * 100) / passedMs),
     };
     samples.push(sample);
-    last = { atMs, usage, beats: counted.beats };
+    last = { atMs, usage, machineMs, beats: counted.beats };
     options.sampled(sample, counted);
   }
 
@@ -89,9 +96,16 @@ export function startSampler(options: SamplerOptions): Sampler {
           highestMemoryBytes: Math.max(...own.map((it) => it.memoryBytes)),
         };
       });
-      return { samples, processes, beats: last.beats, lengthMs };
+      const others = mean(samples.map((it) => it.othersCpuPercent));
+      return { samples, processes, othersCpuPercent: others, beats: last.beats, lengthMs };
     },
   };
+}
+
+/** Counted in ticks on both sides, so that nothing may come out as a little less than nothing. */
+function othersOf(processes: Record<string, ProcessSample>, machinePercent: number): number {
+  const own = Object.values(processes).reduce((sum, it) => sum + it.cpuPercent, 0);
+  return Math.max(0, machinePercent - own);
 }
 
 function sampleOf(

@@ -58,10 +58,17 @@ function charts({ measured, latenesses: all, audit }: LoadReport): string {
     }),
     lineChart({
       ...{ title: 'CPU of each process', yLabel: '% of a core', ...time },
-      series: processes.map(({ name, cpuPercent }) => ({
-        ...{ name, figure: `${cpuPercent.toFixed(1)} %` },
-        points: over((it) => it.processes[name]?.cpuPercent ?? 0),
-      })),
+      series: [
+        ...processes.map(({ name, cpuPercent }) => ({
+          ...{ name, figure: `${cpuPercent.toFixed(1)} %` },
+          points: over((it) => it.processes[name]?.cpuPercent ?? 0),
+        })),
+        {
+          ...{ name: 'all else here', figure: `${measured.othersCpuPercent.toFixed(1)} %` },
+          points: over((it) => it.othersCpuPercent),
+          isAside: true,
+        },
+      ],
     }),
     lineChart({
       ...{ title: 'Memory of each process', yLabel: 'MB', ...time },

@@ -7,6 +7,8 @@ export interface Series {
   points: { x: number; y: number }[];
   /** filled down to zero */
   isArea?: boolean;
+  /** not the matter itself: drawn thin */
+  isAside?: boolean;
 }
 
 export interface LineChartOptions {
@@ -30,17 +32,20 @@ export function lineChart({ title, xLabel, yLabel, series }: LineChartOptions): 
   const xs = all.map(({ x }) => x);
   const x = linear(Math.min(0, ...xs), Math.max(...xs), PLOT.left, PLOT.right, 8);
   const y = linear(0, Math.max(1e-9, ...all.map((it) => it.y)), PLOT.bottom, PLOT.top, 4);
-  const body = series.map(({ name, points, isArea }, place) => {
+  const body = series.map(({ name, points, isArea, isAside }, place) => {
     const at = thinned(points).map((it) => `${x(it.x).toFixed(1)},${y(it.y).toFixed(1)}`);
     const area = isArea
       ? `<polygon class="area ${colour(place)}" points="${PLOT.left},${PLOT.bottom} ${at.join(' ')} ${at.at(-1)?.split(',')[0]},${PLOT.bottom}"/>`
       : '';
     const last = points.at(-1);
     const told = last ? `${name}: ${tickLabel(last.y)} at the end` : name;
-    return `${area}<polyline class="line ${colour(place)}" points="${at.join(' ')}"><title>${htmlText(told)}</title></polyline>`;
+    return `${area}<polyline class="line ${isAside ? 'aside' : colour(place)}" points="${at.join(' ')}"><title>${htmlText(told)}</title></polyline>`;
   });
   return chart(title, {
     ...{ x, y, xLabel, yLabel, body: body.join('') },
-    legend: series.map(({ name, figure }, place) => ({ name, place, ...(figure && { figure }) })),
+    legend: series.map(({ name, figure, isAside }, place) => ({
+      ...{ name, place: isAside ? null : place },
+      ...(figure && { figure }),
+    })),
   });
 }

@@ -3,7 +3,7 @@ export const STYLE = `
 :root {
   color-scheme: light dark;
   --ground: #f6f7f9; --card: #ffffff; --ink: #16191f; --soft: #5d6675; --rule: #e3e6eb;
-  --good: #0b7a4b; --good-ground: #e2f5eb; --bad: #b42318; --bad-ground: #fdeceA;
+  --good: #0b7a4b; --good-ground: #e2f5eb; --bad: #b42318; --bad-ground: #fdecea;
   --c1: #2563eb; --c2: #e07a1f; --c3: #0d9488; --c4: #b4388f; --c5: #7c5cd6; --c6: #a3860a;
   --c7: #dc4c4c; --c8: #64748b;
 }
@@ -40,6 +40,8 @@ svg { display: block; width: 100%; height: auto; overflow: visible; }
 svg text { font: 11px system-ui, sans-serif; fill: var(--soft); font-variant-numeric: tabular-nums; }
 .grid { stroke: var(--rule); } .axis { stroke: var(--soft); }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
+.line.aside { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 2 3; }
+.key.aside { background: var(--soft); }
 .area { opacity: 0.13; } .mark { stroke: var(--bad); stroke-dasharray: 4 4; }
 ${[1, 2, 3, 4, 5, 6, 7, 8]
   .map(

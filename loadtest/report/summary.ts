@@ -45,6 +45,7 @@ function costLines({ measured }: LoadReport): string[] {
     beats > 0 ? `${((it.cpuMs * 1_000) / beats).toFixed(0)} µs` : '–',
     megabytes(it.highestMemoryBytes),
   ]);
+  rows.push(['all else on this machine', `${measured.othersCpuPercent.toFixed(1)} %`, '', '', '']);
   return table([['process', 'CPU of a core', 'highest', 'CPU a beat', 'memory'], ...rows]);
 }
 

@@ -59,7 +59,8 @@ function axes({ x, y, xLabel, yLabel }: Axes): string {
 
 export interface Legend {
   name: string;
-  place: number;
+  /** null: drawn aside */
+  place: number | null;
   /** shown behind the name: a figure that sums the series up */
   figure?: string;
 }
@@ -67,7 +68,7 @@ export interface Legend {
 function legend(entries: readonly Legend[]): string {
   const items = entries.map(
     ({ name, place, figure }) =>
-      `<li><span class="key ${colour(place)}"></span>${htmlText(name)}${figure ? ` <b>${htmlText(figure)}</b>` : ''}</li>`,
+      `<li><span class="key ${place === null ? 'aside' : colour(place)}"></span>${htmlText(name)}${figure ? ` <b>${htmlText(figure)}</b>` : ''}</li>`,
   );
   return `<ul class="legend">${items.join('')}</ul>`;
 }

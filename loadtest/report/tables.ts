@@ -137,6 +137,8 @@ export function costs({ measured }: LoadReport): string {
     beats === 0 ? '–' : `${((it.cpuMs * 1_000) / beats).toFixed(0)} µs`,
     megabytes(it.highestMemoryBytes),
   ]);
+  const others = `${measured.othersCpuPercent.toFixed(1)} %`;
+  rows.push(['all else on this machine', '–', others, '–', '–', '–']);
   return table(['process', 'CPU', 'of a core', 'highest', 'a beat', 'memory, highest'], rows);
 }
 
