@@ -72,14 +72,17 @@ export interface TestOrganization {
   session(session: string): Promise<SessionRow>;
 }
 
-export async function createTestLedger(redisUrl = inject('redisUrl')): Promise<TestLedger> {
+/** `namespace`: on a Redis of one's own, where a real worker is to see it. */
+export async function createTestLedger(
+  redisUrl = inject('redisUrl'),
+  namespace = `worker-${randomBytes(6).toString('hex')}`,
+): Promise<TestLedger> {
   const log = createLog({ name: 'test', level: 'silent' });
   const database = await createTestDatabase();
   const connection = connect(database.url);
   const redis = connectMeter(redisUrl, { log });
   await redis.ready();
   let life = redis.runId()!;
-  const namespace = `worker-${randomBytes(6).toString('hex')}`;
   const meter = createMeter({ redis: redis.redis, runId: () => life }, { namespace });
   const ledger: TestLedger = {
     database,

@@ -5,6 +5,7 @@ import { extraMinutesPurchases, extraMinutesUsage } from '../../drizzle/schema/e
 import { billingPeriods } from '../../drizzle/schema/periods.ts';
 import { sessions, usageTracking } from '../../drizzle/schema/sessions.ts';
 import { dailyUsage, monthlyUsageCache, usageAlerts } from '../../drizzle/schema/usage.ts';
+import { recover } from '../recovery/recover.ts';
 import {
   BEGIN,
   createTestLedger,
@@ -403,7 +404,6 @@ it('gives work of an older generation back to the meter instead of writing it', 
   // Redis is emptied and recovered while this worker holds what nobody else has.
   const keys = await ledger.redis.redis.keys(`${ledger.namespace}:{${acme.shard}}:*`);
   await ledger.redis.redis.del(...keys);
-  const { recover } = await import('../recovery/recover.ts');
   expect(await recover(ledger.context, [acme.shard])).toHaveLength(1);
   const late = { ...ledger.context, meter: { ...ledger.meter, pending: async () => pending } };
   expect(await settle(late, acme.shard, { limit: 100 })).toEqual({ status: 'recover' });

@@ -1,0 +1,189 @@
+import { eq } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { memberBudget } from '../../core/meter/budget-name.ts';
+import type { Transaction } from '../../drizzle/client.ts';
+import { applyGrant, applyMember, applyPlan } from '../../drizzle/queries/apply-limits.ts';
+import { adjustments, extraMinutesPurchases } from '../../drizzle/schema/extra-minutes.ts';
+import { auditLog, meterOutbox } from '../../drizzle/schema/operations.ts';
+import { organizationMembers, organizations } from '../../drizzle/schema/organizations.ts';
+import { billingPeriods } from '../../drizzle/schema/periods.ts';
+import { plans } from '../../drizzle/schema/plans.ts';
+import { usageTracking } from '../../drizzle/schema/sessions.ts';
+import { settle } from '../ledger/settle.ts';
+import { recover } from '../recovery/recover.ts';
+import {
+  createTestLedger,
+  MAY,
+  MINUTE_MS,
+  type TestLedger,
+  type TestOrganization,
+} from '../test-ledger.ts';
+import { deliver, startOutbox } from './outbox.ts';
+
+let ledger: TestLedger;
+beforeAll(async () => {
+  ledger = await createTestLedger();
+});
+afterAll(() => ledger.stop());
+
+const change = (run: (tx: Transaction) => Promise<void>) => ledger.connection.db.transaction(run);
+const words = () => ledger.connection.db.select().from(meterOutbox);
+const periodOf = async ({ org }: TestOrganization) =>
+  (await ledger.connection.db.select().from(billingPeriods).where(eq(billingPeriods.org, org)))[0]!;
+const setPlan = (plan: string, values: Partial<typeof plans.$inferInsert>) =>
+  change(async (tx) => {
+    await tx.update(plans).set(values).where(eq(plans.id, plan));
+    await applyPlan(tx, plan, ledger.now);
+  });
+
+describe('the outbox', () => {
+  it('tells a live session of a larger quota, and forgets the word', async () => {
+    const acme = await ledger.account({ plan: { quotaMs: MINUTE_MS } });
+    await acme.open('s1');
+    await setPlan(acme.plan, { quotaMs: 5 * MINUTE_MS });
+    expect(await acme.budget()).toMatchObject({ quotaMs: MINUTE_MS });
+    expect(await deliver(ledger.context)).toBe(1);
+    expect(await acme.budget()).toMatchObject({ quotaMs: 5 * MINUTE_MS });
+    expect(await words()).toEqual([]);
+  });
+
+  it('delivers nothing of a change that was rolled back', async () => {
+    const acme = await ledger.account({ plan: { quotaMs: MINUTE_MS } });
+    await expect(
+      change(async (tx) => {
+        await applyPlan(tx, acme.plan, ledger.now);
+        throw new Error('rolled back');
+      }),
+    ).rejects.toThrow('rolled back');
+    expect(await deliver(ledger.context)).toBe(0);
+  });
+
+  it('keeps a word until its shard has been recovered', async () => {
+    const acme = await ledger.account({ plan: { quotaMs: MINUTE_MS } });
+    await acme.open('s1');
+    await setPlan(acme.plan, { quotaMs: null });
+    await ledger.lose(acme.shard);
+    expect(await deliver(ledger.context)).toBe(0);
+    expect(await words()).toHaveLength(1);
+    await recover(ledger.context, [acme.shard]);
+    expect(await deliver(ledger.context)).toBe(1);
+    expect(await acme.budget()).toMatchObject({ quotaMs: null });
+  });
+
+  it('stops a suspended organization, and lets it go on', async () => {
+    const acme = await ledger.account();
+    await acme.open('s1');
+    const suspend = (suspended: boolean) =>
+      change(async (tx) => {
+        await tx.update(organizations).set({ suspended }).where(eq(organizations.id, acme.org));
+        await applyGrant(tx, acme.org);
+      });
+    await suspend(true);
+    await deliver(ledger.context);
+    expect(await acme.budget()).toMatchObject({ stopReason: 'organizationSuspended', stops: 1 });
+    await suspend(false);
+    await deliver(ledger.context);
+    expect(await acme.budget()).toMatchObject({ stopReason: '', stoppedAt: 0 });
+  });
+
+  it("tells a member's own limit, and the plan's mode to members that have one", async () => {
+    const acme = await ledger.account({ plan: { quotaMs: null } });
+    await acme.open('s1');
+    const own = async () => {
+      const reply = await ledger.meter.readBudgets(acme.org, [
+        memberBudget(acme.org, 'alice', MAY),
+      ]);
+      return reply.status === 'ok' ? reply.budgets[0] : undefined;
+    };
+    await change(async (tx) => {
+      await tx
+        .update(organizationMembers)
+        .set({ quotaMs: 7000 })
+        .where(eq(organizationMembers.org, acme.org));
+      await applyMember(tx, acme.org, 'alice');
+    });
+    await deliver(ledger.context);
+    expect(await own()).toMatchObject({ quotaMs: 7000, mode: 0 });
+    await setPlan(acme.plan, { enforcement: 'shadow' });
+    await deliver(ledger.context);
+    expect(await own()).toMatchObject({ quotaMs: 7000, mode: 2 });
+  });
+
+  it('hears of a change at once', async () => {
+    const acme = await ledger.account({ plan: { quotaMs: MINUTE_MS } });
+    await acme.open('s1');
+    const outbox = await startOutbox({
+      ...{ context: ledger.context, log: ledger.context.log, everyMs: 3_600_000 },
+    });
+    await setPlan(acme.plan, { quotaMs: null });
+    await expect.poll(async () => (await acme.budget()).quotaMs, { timeout: 10_000 }).toBeNull();
+    await outbox.stop();
+  });
+});
+
+describe('a decrease', () => {
+  it('splits what was recorded before it by the old figures', async () => {
+    const acme = await ledger.account({ plan: { quotaMs: 10 * MINUTE_MS, atLimit: 'overage' } });
+    await acme.open('s1');
+    await ledger.advance(90_000);
+    // Half a minute of it is still open in the meter, nothing is settled.
+    await acme.beat('s1', 90_000);
+    await setPlan(acme.plan, { quotaMs: MINUTE_MS });
+    expect(await periodOf(acme)).toMatchObject({ quotaMs: 10 * MINUTE_MS, decreasePending: true });
+    await deliver(ledger.context);
+    expect(await periodOf(acme)).toMatchObject({
+      ...{ quotaMs: MINUTE_MS, decreasePending: false },
+      ...{ usedMs: 90_000, planMs: 90_000, overageMs: 0 },
+    });
+    expect(await acme.budget()).toMatchObject({ quotaMs: MINUTE_MS, planMs: 90_000 });
+    await ledger.advance(10_000);
+    await acme.beat('s1', 100_000);
+    await acme.close('s1', 100_000);
+    await settle(ledger.context, acme.shard, { limit: 100 });
+    expect(await periodOf(acme)).toMatchObject({ planMs: 90_000, overageMs: 10_000 });
+    const minutes = await ledger.connection.db
+      .select()
+      .from(usageTracking)
+      .where(eq(usageTracking.org, acme.org));
+    expect(minutes.map((it) => [it.planMs, it.billableMs]).sort()).toEqual([
+      [30_000, 10_000],
+      [60_000, 0],
+    ]);
+  });
+
+  it('takes extra minutes back from the lots that would burn last, never what was used', async () => {
+    const acme = await ledger.account({ plan: { quotaMs: 0 } });
+    const { db } = ledger.connection;
+    const lot = (id: string, purchasedAt: number) => ({
+      ...{ id: `${acme.org}.${id}`, org: acme.org, purchasedAt, grantedMs: MINUTE_MS },
+      source: 'import' as const,
+    });
+    await db.insert(extraMinutesPurchases).values([lot('a', 1), lot('b', 2)]);
+    await acme.open('s1');
+    await ledger.advance(30_000);
+    await acme.beat('s1', 30_000);
+    await change(async (tx) => {
+      await tx.insert(adjustments).values({
+        ...{ id: `${acme.org}.back`, org: acme.org, kind: 'extra', ms: -2 * MINUTE_MS },
+        ...{ reason: 'a mistake', actor: 'test', createdAt: ledger.now },
+      });
+      await applyGrant(tx, acme.org);
+    });
+    await deliver(ledger.context);
+    const lots = await db
+      .select()
+      .from(extraMinutesPurchases)
+      .where(eq(extraMinutesPurchases.org, acme.org));
+    expect(lots.map((it) => [it.id.split('.')[1], it.usedMs, it.reversedMs]).sort()).toEqual([
+      ['a', 30_000, 30_000],
+      ['b', 0, MINUTE_MS],
+    ]);
+    const [row] = await db.select().from(adjustments).where(eq(adjustments.org, acme.org));
+    expect(row).toMatchObject({ appliedAt: ledger.now, unappliedMs: 30_000 });
+    expect(await acme.budget()).toMatchObject({ remainingMs: 0, stopReason: 'limitReached' });
+    const audit = await db.select().from(auditLog).where(eq(auditLog.org, acme.org));
+    expect(audit).toMatchObject([{ action: 'adjustment.takenBack', subject: row?.id }]);
+    await deliver(ledger.context);
+    expect(await words()).toEqual([]);
+  });
+});

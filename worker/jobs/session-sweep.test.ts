@@ -1,0 +1,98 @@
+import { eq } from 'drizzle-orm';
+import { afterAll, beforeEach, expect, it } from 'vitest';
+import { sessions } from '../../drizzle/schema/sessions.ts';
+import { createTestLedger, type TestLedger, type TestOrganization } from '../test-ledger.ts';
+import { createSessionSweep, type SessionSweep } from './session-sweep.ts';
+import { createShardSettler } from './shard-settler.ts';
+
+const WINDOWS = { resumeWindowMs: 120_000, maxPauseMs: 600_000 };
+
+let ledger: TestLedger | undefined;
+let acme: TestOrganization;
+let sweep: SessionSweep;
+let monotonicMs: number;
+
+beforeEach(async () => {
+  ledger ??= await createTestLedger();
+  acme = await ledger.account();
+  monotonicMs = 0;
+  const { context } = ledger;
+  const settler = createShardSettler({ context, needsRecovery: () => {} });
+  sweep = createSessionSweep({
+    context,
+    settler,
+    windows: WINDOWS,
+    monotonicMs: () => monotonicMs,
+  });
+});
+afterAll(() => ledger?.stop());
+
+const stateOf = async () =>
+  (await ledger!.connection.db.select().from(sessions).where(eq(sessions.org, acme.org)))[0];
+
+async function later(ms: number): Promise<void> {
+  monotonicMs += ms;
+  await ledger!.advance(ms);
+}
+
+it('ends a session that says nothing for a resume window, at its last proof, and settles it', async () => {
+  await acme.open('s1');
+  await later(5000);
+  await acme.beat('s1', 5000);
+  await sweep.look();
+  await later(119_000);
+  await sweep.look();
+  expect((await acme.session('s1')).state).toBe('recording');
+  await later(2000);
+  await sweep.look();
+  expect(await stateOf()).toMatchObject({
+    ...{ state: 'closed', reason: 'disconnected', recordedMs: 5000, settledMs: 5000 },
+  });
+});
+
+it('lets live what answers, even if nothing is recorded, but not longer than a pause may be', async () => {
+  await acme.open('s1');
+  for (let i = 0; i < 9; i++) {
+    await acme.beat('s1', 0, 'paused');
+    await sweep.look();
+    await later(60_000);
+  }
+  expect((await acme.session('s1')).state).toBe('paused');
+  await acme.beat('s1', 0, 'paused');
+  await sweep.look();
+  await later(60_000);
+  await acme.beat('s1', 0, 'paused');
+  await sweep.look();
+  expect(await stateOf()).toMatchObject({ state: 'closed', reason: 'pausedTooLong' });
+});
+
+it('does not take a stepped clock for silence', async () => {
+  await acme.open('s1');
+  await sweep.look();
+  await ledger!.advance(3_600_000);
+  await sweep.look();
+  expect((await acme.session('s1')).state).toBe('recording');
+});
+
+it('ends nothing that spoke between the look and the end', async () => {
+  await acme.open('s1');
+  await sweep.look();
+  await later(130_000);
+  const { context } = ledger!;
+  const meter = {
+    ...context.meter,
+    close: async (command: Parameters<typeof context.meter.close>[0]) => {
+      await acme.beat('s1', 1);
+      return context.meter.close(command);
+    },
+  };
+  const settler = createShardSettler({ context, needsRecovery: () => {} });
+  const racing = createSessionSweep({
+    ...{ context: { ...context, meter }, settler, windows: WINDOWS },
+    monotonicMs: () => monotonicMs,
+  });
+  await racing.look();
+  await later(130_000);
+  await racing.look();
+  expect((await acme.session('s1')).state).toBe('recording');
+});
