@@ -125,6 +125,24 @@ onModelAndRedis('the split', (begin) => {
     expect(await split()).toEqual({ usedMs: 12_000, planMs: 8_000, extraMs: 4_000, overageMs: 0 });
   });
 
+  it('rule 12: what a seed says is drawn is not counted beside what drew it', async () => {
+    const world = await begin();
+    await world.seed({ quotaMs: 1_000, grantedMs: 5_000 });
+    await world.open('a');
+    await world.beat('a', 3_000);
+    // Settled in the ledger; the meter has not heard of it when the next period is made.
+    const reply = await world.seed({
+      ...{ quotaMs: 1_000, grantedMs: 5_000, period: BOUNDARY },
+      ...{ drawnMs: 2_000, drawnSequence: 9 },
+    });
+    expect(reply).toMatchObject({ status: 'ok' });
+    expect(await world.organization()).toMatchObject({ extraRemainingMs: 3_000 });
+    const accounts = [{ org: ORG, sequence: 9, drawnMs: 2_000 }];
+    const { meter } = world.subject;
+    await meter.settled(settledCommand({ budgets: [sums(9, 1_000, 2_000)], accounts }));
+    expect(await world.organization()).toMatchObject({ extraMs: 2_000, extraRemainingMs: 3_000 });
+  });
+
   it('rule 12: a larger quota takes back what extra minutes had lent', async () => {
     const world = await begin();
     await world.seed({ quotaMs: 10_000, grantedMs: 5_000 });

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { organizationBudget } from './budget-name.ts';
 import { onModelAndRedis } from './test-each.ts';
-import { BOUNDARY, ORG, START, USER } from './test-world.ts';
+import { BOUNDARY, ORG, START, USER, witnessOf } from './test-world.ts';
 
 onModelAndRedis('an owner', (begin) => {
   it('rule 15: words of an older epoch change nothing, words of a newer one are not known', async () => {
@@ -58,6 +58,8 @@ onModelAndRedis('an owner', (begin) => {
       status: 'ended',
       session: { totalMs: 500, reason: 'stopped' },
     });
+    // The ledger has all of it: no record of it is kept.
+    expect(await world.subject.meter.readSession(ORG, 'b')).toEqual({ status: 'unknown' });
     world.bases.set('c', { ...known, ended: false });
     expect(await world.open('c')).toMatchObject({ status: 'resumed', session: { totalMs: 500 } });
     expect(await world.open('d', { kind: 'resume' })).toMatchObject({ status: 'unknown' });
@@ -83,8 +85,17 @@ onModelAndRedis('an owner', (begin) => {
     expect(await meter.close({ ...close(), by })).toMatchObject({ status: 'changed' });
     const second = await sweep();
     await world.advance(120_000);
-    const reply = await meter.close({ ...close(), by: second });
-    expect(reply).toMatchObject({ status: 'ended', session: { reason: 'lost', totalMs: 0 } });
+    // Its checkpoint tells more of it, though nobody has answered.
+    const row = await world.session('a');
+    const epoch = { generation: 1, counter: 0 };
+    const witness = witnessOf(row, { epoch, totalMs: 500, at: START + 500 });
+    const late = { kind: 'resume', witness, authenticates: true } as const;
+    expect(await world.open('a', late)).toMatchObject({ status: 'checkpointInvalid' });
+    expect(await meter.close({ ...close(), by: second })).toMatchObject({ status: 'changed' });
+    const third = await sweep();
+    const reply = await meter.close({ ...close(), by: third });
+    expect(reply).toMatchObject({ status: 'ended', session: { reason: 'lost', totalMs: 500 } });
+    expect(await meter.close({ ...close(), by: third })).toMatchObject({ status: 'changed' });
     expect(await meter.liveSessions(ORG)).toMatchObject({ sessions: [] });
   });
 });

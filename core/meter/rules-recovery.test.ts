@@ -120,6 +120,49 @@ onModelAndRedis('recovery', (begin) => {
     expect(await world.session('a')).toMatchObject({ period: BOUNDARY });
   });
 
+  it('rule 22: what a period has no room for is not carried into the next one', async () => {
+    const world = await begin();
+    await world.setNow(BOUNDARY + 60_000);
+    await world.seed({ quotaMs: 6_000 });
+    await world.seed({ quotaMs: 100_000, period: BOUNDARY });
+    const witness: Witness = {
+      epoch: { generation: 1, counter: 1 },
+      ...{ totalMs: 15_000, overshootMs: 0, at: BOUNDARY + 5_000, state: 'recording' },
+      marks: [
+        { period: START, chargedMs: 0 },
+        { period: BOUNDARY, chargedMs: 10_000 },
+      ],
+    };
+    expect(await assertAs(world, 'a', witness, baseOfWitness(witness))).toMatchObject({
+      status: 'ok',
+      session: { totalMs: 15_000, chargedMs: 11_000, overshootMs: 4_000 },
+    });
+    expect(await world.organization()).toMatchObject({ usedMs: 6_000 });
+    expect(await world.organization(BOUNDARY)).toMatchObject({ usedMs: 5_000, burnRate: 1 });
+  });
+
+  it('rule 22: what is overshoot here is not charged because a witness has it as charged', async () => {
+    const world = await begin();
+    await world.seed({ quotaMs: 6_000 });
+    await world.open('a');
+    await world.advance(10_000);
+    await world.beat('a', 10_000);
+    await world.seed({ quotaMs: 100_000, version: 2 });
+    const row = await world.session('a');
+    expect(row).toMatchObject({ chargedMs: 6_000, overshootMs: 4_000 });
+    const more = { totalMs: 12_000, overshootMs: 0, at: world.now };
+    expect(await assertAs(world, 'a', witnessOf(row, more))).toMatchObject({
+      session: { totalMs: 12_000, chargedMs: 8_000, overshootMs: 4_000 },
+    });
+    const less = { totalMs: 11_000, overshootMs: 0, at: START, state: 'paused' as const };
+    const old = { ...witnessOf(row, less), epoch: { generation: 1, counter: 0 } };
+    expect(await assertAs(world, 'a', old)).toMatchObject({
+      status: 'superseded',
+      session: { totalMs: 12_000, chargedMs: 8_000, chargedUpTo: START + 10_000 },
+    });
+    expect(await world.organization()).toMatchObject({ usedMs: 8_000 });
+  });
+
   it('rule 22: a witness that needs a period which is missing asks for it, and changes nothing', async () => {
     const world = await begin();
     await world.seed();

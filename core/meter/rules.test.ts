@@ -146,6 +146,23 @@ onModelAndRedis('a charge', (begin) => {
     expect(await world.session('a')).toMatchObject({ stoppedBy: 's|acme|a' });
     expect(await world.organization()).toMatchObject({ usedMs: 5_000, stops: 0, burnRate: 0 });
   });
+
+  it('rule 5: a session that gets a longest length while it records stands in its n at once', async () => {
+    const world = await begin();
+    await world.seed();
+    await world.open('a');
+    await world.advance(2_000);
+    await world.beat('a', 2_000);
+    const length = { kind: 'resume', sessionLimitMs: 5_000, memoryMs: 2_000 } as const;
+    expect(await world.open('a', length)).toMatchObject({ status: 'resumed' });
+    const own = { usedMs: 2_000, burnRate: 1, frontierSumMs: 2_000 };
+    expect(await world.own('a')).toMatchObject(own);
+    await world.beat('a', 2_000, { state: 'paused' });
+    expect(await world.own('a')).toMatchObject({ burnRate: 0, frontierSumMs: 0 });
+    await world.open('b', { sessionLimitMs: 1_000 });
+    await world.advance(3_000);
+    expect(await world.beat('b', 3_000)).toMatchObject({ status: 'stopped', chargedMs: 1_000 });
+  });
 });
 
 onModelAndRedis('a limit', (begin) => {
@@ -175,6 +192,17 @@ onModelAndRedis('a limit', (begin) => {
     await world.seed({ quotaMs: 10_000, grantedMs: 1_000, grantVersion: 6 });
     expect(await world.organization()).toMatchObject({ extraRemainingMs: 5_000 });
     expect(await world.member()).toMatchObject({ version: 1, extraRemainingMs: 0 });
+  });
+
+  it('rule 7: a seed is decided on all its figures, never between two of them', async () => {
+    const world = await begin();
+    await world.seed({ quotaMs: 5_000, grantedMs: 5_000 });
+    await world.open('a');
+    await world.beat('a', 7_000);
+    // The lot has expired and the plan has grown: there was no moment without room.
+    await world.seed({ quotaMs: 9_000, version: 2, grantedMs: 0, grantVersion: 3 });
+    expect(await world.organization()).toMatchObject({ remainingMs: 2_000, stops: 0, burnRate: 1 });
+    expect(await world.beat('a', 7_500)).toMatchObject({ status: 'ok', chargedMs: 7_500 });
   });
 
   it('rule 8: keeps a crossing that still holds, withdraws one that does not, renews with its version', async () => {

@@ -45,6 +45,8 @@ export interface Limits {
   sequence?: number;
   usedMs?: number;
   generation?: number;
+  drawnMs?: number;
+  drawnSequence?: number;
 }
 
 export interface World {
@@ -122,7 +124,11 @@ export async function beginWorld(subject: Subject): Promise<World> {
           grantedMs: limits.grantedMs ?? 0,
           version: limits.grantVersion ?? 1,
           suspended: limits.suspended ?? false,
-          drawn: { org: ORG, sequence: 1, drawnMs: 0 },
+          drawn: {
+            org: ORG,
+            sequence: limits.drawnSequence ?? 1,
+            drawnMs: limits.drawnMs ?? 0,
+          },
         },
         budgets: [
           budgetSeed(organizationBudget(ORG, period), limits.quotaMs ?? null),

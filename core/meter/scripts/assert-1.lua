@@ -42,5 +42,8 @@ else
 end
 local rows = budget_rows(ctx, budgets_of(ctx, rec))
 -- what the ledger has all of is not kept: nothing would ever retire it
-if not (adopted and status == 'ended' and rec[UNSETTLED] == 0) then save(ctx) end
+if adopted and status == 'ended' and rec[UNSETTLED] == 0 then
+  return { status, ctx.now, session_row(rec), rows, {} }
+end
+save(ctx)
 return { status, ctx.now, session_row(rec), rows, ctx.minutes }
