@@ -39,7 +39,9 @@ function tiles(report: LoadReport): string {
 function charts({ measured, latenesses: all, audit }: LoadReport): string {
   const { samples, processes } = measured;
   const over = (read: (sample: (typeof samples)[number]) => number) =>
-    samples.map((sample) => ({ x: sample.atMs / 1_000, y: read(sample) }));
+    samples
+      .filter(({ atMs }) => atMs >= 0)
+      .map((sample) => ({ x: sample.atMs / 1_000, y: read(sample) }));
   const time = { xLabel: 'seconds' };
   const values = (what: string) => all.filter((it) => it.what === what && !it.isDisturbed);
   const offMs = audit.sessions.map((it) => (it.stopwatchMs - it.acknowledgedMs) / it.connections);

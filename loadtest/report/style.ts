@@ -20,13 +20,13 @@ body { margin: 0; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 main { max-width: 1180px; margin: 0 auto; padding: 32px 20px 64px; }
 h1 { font-size: 26px; letter-spacing: -0.015em; margin: 0; }
-h2 { font-size: 17px; margin: 40px 0 12px; }
-p { margin: 4px 0 0; color: var(--soft); max-width: 78ch; }
+h2 { font-size: 17px; margin: 40px 0 10px; }
+p { margin: 4px 0 14px; color: var(--soft); max-width: 78ch; }
 header { display: flex; flex-wrap: wrap; gap: 12px 20px; align-items: center; }
 .verdict { font-weight: 600; padding: 5px 14px; border-radius: 99px; }
 .verdict.good { color: var(--good); background: var(--good-ground); }
 .verdict.bad { color: var(--bad); background: var(--bad-ground); }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 12px;
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(230px, 1fr)); gap: 12px;
   margin: 24px 0 0; }
 .card { background: var(--card); border: 1px solid var(--rule); border-radius: 12px;
   padding: 16px 18px; margin: 0; min-width: 0; }
@@ -53,6 +53,8 @@ ${[1, 2, 3, 4, 5, 6, 7, 8]
   padding: 0; font-size: 13px; color: var(--soft); }
 .legend b { color: var(--ink); font-weight: 600; font-variant-numeric: tabular-nums; }
 .key { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 7px; }
+header + p { margin-bottom: 0; }
+.narrow { max-width: 560px; }
 .scroll { overflow-x: auto; padding: 4px 0; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 14px; }
 th, td { text-align: right; padding: 7px 14px; border-bottom: 1px solid var(--rule);

@@ -20,7 +20,8 @@ function table(head: readonly string[], rows: readonly (readonly Cell[])[]): str
   if (rows.length === 0) return '<p>None.</p>';
   const top = head.map((it) => `<th>${htmlText(it)}</th>`).join('');
   const body = rows.map((row) => `<tr>${row.map(cell).join('')}</tr>`).join('');
-  return `<div class="card scroll"><table><thead><tr>${top}</tr></thead><tbody>${body}</tbody></table></div>`;
+  const width = head.length > 2 ? '' : ' narrow';
+  return `<div class="card scroll${width}"><table><thead><tr>${top}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 
 /** Zero is good, anything else is not. */
