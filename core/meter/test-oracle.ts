@@ -36,7 +36,9 @@ const MOVES_LIMITS = new Set(['seed', 'settled', 'reset', 'adopt']);
 const READS = /^(read|live|shard|pending)/;
 
 export function watch(subject: Subject): Watched {
+  /** turns in which a session was heard, its stop was noted, a budget stopped */
   const heard = new Map<string, number>();
+  const noted = new Map<string, number>();
   const stopped = new Map<string, number>();
   const told = new Set<string>();
   let turn = 0;
@@ -64,15 +66,17 @@ export function watch(subject: Subject): Watched {
   }
 
   function check(driver: Driver, name: string, args: unknown[], reply: unknown, after: Look): void {
-    const isAnew = name === 'reset';
+    // A shard that begins anew has no rows to be compared with.
+    const anew = name === 'reset' ? (args[0] as { shard: number }).shard : -1;
     noteWords(name, args, reply, after);
     for (const row of after.budgets.values()) {
-      const earlier = isAnew ? undefined : before.budgets.get(row.name);
+      const shard = shardOf(orgOf(row));
+      const earlier = shard === anew ? undefined : before.budgets.get(row.name);
       checkBudget(row);
       if (row.stops > (earlier?.stops ?? 0)) stopped.set(row.name, turn);
       if (earlier !== undefined) {
         if (!MOVES_LIMITS.has(name)) checkDraws(earlier, row);
-        checkNote(told, driver.generations.get(shardOf(orgOf(row))) ?? 0, name, earlier, row);
+        checkNote(told, driver.generations.get(shard) ?? 0, name, earlier, row);
         checkLevels(earlier, row);
         checkStop(earlier, row, driver.now, silentOf(driver, row));
       }
@@ -80,7 +84,7 @@ export function watch(subject: Subject): Watched {
       checkFrontier(row, after);
     }
     for (const [key, row] of after.sessions) {
-      checkSession(row, isAnew ? undefined : before.sessions.get(key));
+      checkSession(row, shardOf(row.org) === anew ? undefined : before.sessions.get(key));
     }
   }
 
@@ -106,6 +110,10 @@ export function watch(subject: Subject): Watched {
       if (before.sessions.get(key)?.period !== row.period) keys.push(key);
     }
     for (const key of keys) heard.set(key, turn);
+    for (const [key, row] of after.sessions) {
+      const wasStopped = (before.sessions.get(key)?.stoppedBy ?? '') !== '';
+      if (row.stoppedBy !== '' && !wasStopped) noted.set(key, turn);
+    }
   }
 
   /** used = what all sessions were charged in the period: by Redis' rows, else by the ledger. */
@@ -149,9 +157,9 @@ export function watch(subject: Subject): Watched {
           session.period === parsed.period &&
           (parsed.scope === 'organization' || session.user === parsed.user);
     if (!draws || session.state !== 'recording') return false;
-    const isAnswered = session.stoppedBy !== '' && session.stoppedBy !== 'session';
-    const isCounted = (heard.get(key) ?? 0) > (stopped.get(row.name) ?? -1);
-    return isCounted && !isAnswered && !operatorsStopHeard(key, session);
+    const heardAt = heard.get(key) ?? 0;
+    const isAnswered = session.stoppedBy !== '' && heardAt >= (noted.get(key) ?? 0);
+    return heardAt > (stopped.get(row.name) ?? -1) && !isAnswered;
   }
 
   /** Sessions of a budget that gave no sign for 2 s of real time. */
@@ -166,12 +174,6 @@ export function watch(subject: Subject): Watched {
     }
     return silent;
   }
-  const operatorStops = new Map<string, number>();
-  function operatorsStopHeard(key: string, session: SessionRow): boolean {
-    if (session.stoppedBy !== 'session') return false;
-    return (heard.get(key) ?? 0) > (operatorStops.get(key) ?? 0);
-  }
-
   let isConnected = true;
   const watched: Watched = {
     ...subject,
@@ -191,9 +193,6 @@ export function watch(subject: Subject): Watched {
           const call = `${name}(${args.map((arg) => JSON.stringify(arg)).join(', ')})`;
           watched.log.push(call, `  → ${JSON.stringify(reply)}`);
           turn += 1;
-          const key = args.join('|');
-          const isRunning = before.sessions.get(key)?.stoppedBy === '';
-          if (name === 'stop' && isRunning) operatorStops.set(key, turn);
           const after = await look(driver);
           check(driver, name, args, reply, after);
           before = after;
