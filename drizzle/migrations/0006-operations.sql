@@ -2,6 +2,8 @@
 create table shards (
   shard smallint primary key check (shard between 0 and 63),
   generation bigint not null default 0,
+  -- Lags behind while a recovery is under way, or after one that was cut short.
+  recovered_generation bigint not null default 0,
   recovered_at timestamptz
 );
 insert into shards (shard) select generate_series(0, 63);

@@ -16,6 +16,8 @@ import { instant } from './instant.ts';
 export const shards = pgTable('shards', {
   shard: smallint().primaryKey(),
   generation: bigint({ mode: 'number' }).notNull().default(0),
+  /** lags behind while a recovery is under way, or after one that was cut short */
+  recoveredGeneration: bigint('recovered_generation', { mode: 'number' }).notNull().default(0),
   recoveredAt: instant('recovered_at'),
 });
 

@@ -3,7 +3,7 @@ import { SHARDS } from '../../core/meter/keys.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import { openWorker } from '../../core/runtime/queue.ts';
 import type { Stoppable } from '../../core/runtime/stop.ts';
-import { readGenerations } from '../../drizzle/queries/read-generations.ts';
+import { readShards } from '../../drizzle/queries/read-shards.ts';
 import { shardsInNeed } from '../recovery/need.ts';
 import { type Recovered, type RecoveryContext, recover } from '../recovery/recover.ts';
 import { repeat } from './repeat.ts';
@@ -24,6 +24,11 @@ export interface RecoverJobs extends Stoppable {
   looked: Promise<void>;
 }
 
+/** What was asked for when a connection saw another server life than the shard's, for a moment. */
+async function dropNeedless(context: RecoveryContext): Promise<void> {
+  await context.sql`update recoveries set done_at = now() where done_at is null`;
+}
+
 /**
  * The job `recover`, a look at every shard each second, and one at the start: the first start of an
  * installation is a recovery like any other.
@@ -39,8 +44,8 @@ export function startRecoverJobs(options: RecoverOptions): RecoverJobs {
 
   async function run(): Promise<void> {
     if (context.runId() === null) return;
-    const needs = await shardsInNeed(context.meter, everyShard, await readGenerations(context.db));
-    if (needs.length === 0) return;
+    const needs = await shardsInNeed(context.meter, everyShard, await readShards(context.db));
+    if (needs.length === 0) return dropNeedless(context);
     const startedAt = performance.now();
     const done = await recover(
       context,

@@ -155,7 +155,6 @@ class Run {
         await ledger.lose(acme.shard);
         const dying = { ...ledger.meter, adopt: () => Promise.reject(new Error('killed')) };
         await recover({ ...ledger.context, meter: dying }, [acme.shard]).catch(() => {});
-        await ledger.lose(acme.shard);
         await this.recover();
         return;
       }

@@ -1,4 +1,5 @@
 import type { Meter } from '../../core/meter/commands.ts';
+import type { ShardRow } from '../../drizzle/queries/read-shards.ts';
 
 /** One field: only the status and the generation matter. */
 const GLANCE = { limit: 1 };
@@ -11,20 +12,21 @@ export interface Need {
 
 /**
  * Which shards have to be recovered (rules 21, 22 in core/meter/README.md): without a head, of
- * another server life, or of another generation than Postgres says, which is what a recovery that
- * was cut short leaves, or an older Postgres.
- * @param generations Postgres' generation of every shard
+ * another server life, of another generation than Postgres says (an older Postgres, a changed
+ * clock), or whose recovery was cut short.
+ * @param known what Postgres has of every shard
  */
 export async function shardsInNeed(
   meter: Pick<Meter, 'pending'>,
   shards: readonly number[],
-  generations: readonly number[],
+  known: readonly ShardRow[],
 ): Promise<Need[]> {
   const needs = await Promise.all(
     shards.map(async (shard): Promise<Need | null> => {
       const reply = await meter.pending(shard, GLANCE);
       if (reply.status === 'recover') return { shard, headGeneration: 0 };
-      if (reply.generation === generations[shard]) return null;
+      const { generation, isRecovered } = known[shard]!;
+      if (reply.generation === generation && isRecovered) return null;
       return { shard, headGeneration: reply.generation };
     }),
   );

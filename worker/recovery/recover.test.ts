@@ -1,7 +1,7 @@
 import { asc, eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SHARDS } from '../../core/meter/keys.ts';
-import { readGenerations } from '../../drizzle/queries/read-generations.ts';
+import { readShards } from '../../drizzle/queries/read-shards.ts';
 import { requestRecovery } from '../../drizzle/queries/request-recovery.ts';
 import { recoveries } from '../../drizzle/schema/operations.ts';
 import { billingPeriods } from '../../drizzle/schema/periods.ts';
@@ -35,7 +35,7 @@ const minutesOf = ({ org }: TestOrganization) =>
 const sessionOf = async ({ org }: TestOrganization) =>
   (await ledger.connection.db.select().from(sessions).where(eq(sessions.org, org)))[0];
 const generationOf = async ({ shard }: TestOrganization) =>
-  (await readGenerations(ledger.connection.db))[shard]!;
+  (await readShards(ledger.connection.db))[shard]!.generation;
 
 async function record(it: TestOrganization, session: string, ms: number): Promise<void> {
   const from = (await it.session(session)).totalMs;
@@ -49,14 +49,14 @@ async function record(it: TestOrganization, session: string, ms: number): Promis
 
 it('makes an empty Redis serve: the first start is a recovery of every shard', async () => {
   const all = Array.from({ length: SHARDS }, (_, shard) => shard);
-  const before = await readGenerations(ledger.connection.db);
+  const before = await readShards(ledger.connection.db);
   const needs = await shardsInNeed(ledger.meter, all, before);
   const done = await recover(
     ledger.context,
     needs.map((need) => need.shard),
   );
   expect(done.map((it) => it.shard)).toHaveLength(needs.length);
-  const after = await readGenerations(ledger.connection.db);
+  const after = await readShards(ledger.connection.db);
   expect(await shardsInNeed(ledger.meter, all, after)).toEqual([]);
 });
 
@@ -195,19 +195,22 @@ it('begins anew where an earlier one was cut short, and never lowers a generatio
   const acme = await ledger.account();
   await acme.open('s1');
   await record(acme, 's1', MINUTE_MS);
+  await everything(acme);
   const generation = await generationOf(acme);
   await ledger.lose(acme.shard);
-  const dying = { ...ledger.meter, reset: () => Promise.reject(new Error('killed')) };
-  await expect(recover({ ...ledger.context, meter: dying }, [acme.shard])).rejects.toThrow(
-    'killed',
-  );
+  for (const step of ['flush', 'reset', 'adopt', 'announce'] as const) {
+    const dying = { ...ledger.meter, [step]: () => Promise.reject(new Error('killed')) };
+    const cut = recover({ ...ledger.context, meter: dying }, [acme.shard]);
+    await expect(cut).rejects.toThrow('killed');
+  }
   const [done] = await recover(ledger.context, [acme.shard]);
-  expect(done?.generation).toBe(generation + 2);
+  expect(done?.generation).toBe(generation + 5);
+  expect(await recover(ledger.context, [acme.shard])).toEqual([]);
   // A Postgres that was restored from a backup knows an older generation than Redis.
   await ledger.connection.db.execute(sql`
     update shards set generation = generation - 2 where shard = ${acme.shard}`);
   const [again] = await recover(ledger.context, [acme.shard]);
-  expect(again?.generation).toBe(generation + 3);
+  expect(again?.generation).toBe(generation + 6);
   await acme.assert();
   await everything(acme);
   expect((await minutesOf(acme)).map((it) => it.ms)).toEqual([60_000]);

@@ -2,7 +2,7 @@ import type postgres from 'postgres';
 import type { Unsettled } from '../../core/meter/commands.ts';
 import { meterNow, readClock } from '../../drizzle/queries/clock.ts';
 import { loadLiveBases } from '../../drizzle/queries/load-session-base.ts';
-import { readGenerations } from '../../drizzle/queries/read-generations.ts';
+import { readShards } from '../../drizzle/queries/read-shards.ts';
 import { writeAudit } from '../ledger/audit.ts';
 import { missingMinutes } from '../ledger/fill.ts';
 import { groupBy } from '../ledger/grouping.ts';
@@ -30,7 +30,8 @@ const SESSIONS_A_CALL = 200;
 /**
  * Recovers those of the shards that need it and that nobody else is recovering: rule 22 (a) to (d)
  * in core/meter/README.md, many shards at once, since after a restart of Redis all need it. May be
- * cut short anywhere: the generation then differs from the head's, and the next look begins anew.
+ * cut short anywhere: Postgres then does not say that it came to its end, and the next look begins
+ * anew.
  * @throws when Redis or Postgres can't be asked
  */
 export async function recover(
@@ -45,7 +46,7 @@ export async function recover(
       where pg_try_advisory_lock(${RECOVERY_LOCK}::integer, shard)`;
     locked = rows.map((row) => row.shard);
     // Looked at again under the lock: somebody may just have recovered them.
-    const needs = await shardsInNeed(context.meter, locked, await readGenerations(context.db));
+    const needs = await shardsInNeed(context.meter, locked, await readShards(context.db));
     return needs.length === 0 ? [] : await recoverLocked(context, needs);
   } finally {
     await held`select pg_advisory_unlock(${RECOVERY_LOCK}::integer, shard)
@@ -82,10 +83,10 @@ async function recoverLocked(context: RecoveryContext, needs: Need[]): Promise<R
       }
     }),
   );
-  await note(sql, generations);
   await Promise.all(
     [...generations].map(([shard, generation]) => meter.announce(shard, generation)),
   );
+  await note(sql, generations);
   return [...generations].map(([shard, generation]) => ({
     shard,
     generation,
@@ -146,7 +147,11 @@ async function fill(
 
 async function note(sql: postgres.Sql, generations: Map<number, number>): Promise<void> {
   const shards = [...generations.keys()];
-  await sql`update shards set recovered_at = now() where shard = any(${shards})`;
+  await sql`
+    update shards set recovered_at = now(), recovered_generation = w.generation
+    from unnest(${shards}::integer[], ${[...generations.values()]}::bigint[])
+      as w (number, generation)
+    where shard = w.number`;
   await sql`
     update recoveries r set done_at = now(), generation = s.generation from shards s
     where s.shard = r.shard and r.shard = any(${shards}) and r.done_at is null`;
