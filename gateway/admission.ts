@@ -1,6 +1,5 @@
 /** Lets recorders in: who are they, may they, and the session that they start, resume or take over. */
 import { randomUUID } from 'node:crypto';
-import type { Witness } from '../core/meter/rows.ts';
 import { isId } from '../core/protocol/limits.ts';
 import type { Action, Binding, Resume, Start } from '../core/protocol/messages.ts';
 import type { Log } from '../core/runtime/log.ts';
@@ -9,9 +8,9 @@ import type { Checkpoint, CheckpointSeal } from './checkpoint.ts';
 import type { Hub } from './hub.ts';
 import type { Ledger } from './ledger.ts';
 import type { MeterTime } from './meter-time.ts';
-import type { Open, Opened } from './opening.ts';
+import type { Open, Opened, OpenRequest } from './opening.ts';
 import { type Refusal, refusal, refusalOf } from './refusal.ts';
-import { createLiveSession, type LiveSession } from './session.ts';
+import { createLiveSession, hearCaptured, type LiveSession } from './session.ts';
 import { prove, type StopwatchRules, startStopwatch, wholeMs } from './stopwatch.ts';
 import type { Tickets } from './tickets.ts';
 import { claimedMs } from './words.ts';
@@ -44,17 +43,22 @@ interface Principal {
   trustCaptured: boolean;
 }
 
+/** What is known of who knocks beside the message. */
+export interface Caller {
+  /** a ticket that came before the message */
+  ticket: string | undefined;
+  origin: string | null;
+  isAwaited(): boolean;
+}
+
+type Asked = Pick<
+  OpenRequest,
+  'isFresh' | 'mayBeNew' | 'plannedMs' | 'witness' | 'authenticates' | 'startedAt' | 'isAwaited'
+>;
+
 export interface Admission {
-  start(
-    message: Start,
-    ticket: string | undefined,
-    origin: string | null,
-  ): Promise<Admitted | Refusal>;
-  resume(
-    message: Resume,
-    ticket: string | undefined,
-    origin: string | null,
-  ): Promise<Admitted | Refusal>;
+  start(message: Start, caller: Caller): Promise<Admitted | Refusal>;
+  resume(message: Resume, caller: Caller): Promise<Admitted | Refusal>;
 }
 
 export function createAdmission(options: AdmissionOptions): Admission {
@@ -97,13 +101,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
   async function admit(
     who: Principal,
     id: string,
-    asked: {
-      isFresh: boolean;
-      mayBeNew: boolean;
-      plannedMs: number | null;
-      witness: Witness | null;
-      authenticates: boolean;
-    },
+    asked: Asked,
+    capturedMs: number | null,
   ): Promise<Admitted | Refusal> {
     const { org, user } = who;
     const limits = await ledger.limits(org, user);
@@ -113,6 +112,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     }
     const own = hub.get(org, id);
     const earlier = own?.user === user ? own : undefined;
+    if (earlier) hearCaptured(earlier, capturedMs);
     const { maxSessionMs, levels } = limits;
     const opened = await open({
       session: id,
@@ -130,7 +130,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const refused = refusalOf(opened, asked.plannedMs, options.actions);
     if (refused) return refused;
     const admitted = opened as Admitted['opened'];
-    return { opened: admitted, session: sessionOf(admitted, limits, who, earlier) };
+    const session = sessionOf(admitted, limits, who, earlier);
+    hearCaptured(session, capturedMs);
+    return { opened: admitted, session };
   }
 
   /** Another member's: not told apart from one that is not there. */
@@ -147,6 +149,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const at = clock.monotonicMs();
     const isRunning = row.state === 'recording' && row.stoppedBy === '';
     const known = earlier ? wholeMs(earlier.stopwatch) : 0;
+    // Known here, it was proven when it came back: what opening it took counts like any gap.
+    const provenAt = earlier?.stopwatch.provenAt ?? at;
     const session = createLiveSession({
       row,
       limits: {
@@ -157,7 +161,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         sessionLevels: limits.levels,
       },
       trustCaptured: who.trustCaptured,
-      stopwatch: startStopwatch(Math.max(row.totalMs, known), at, isRunning),
+      stopwatch: startStopwatch(Math.max(row.totalMs, known), provenAt, isRunning),
       at,
     });
     session.capturedMs = earlier?.capturedMs ?? null;
@@ -178,7 +182,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
   }
 
   return {
-    start: (message, ticket, origin) =>
+    start: (message, { ticket, origin, isAwaited }) =>
       guarded(async () => {
         const who = await redeem(message.ticket ?? ticket, origin);
         if ('code' in who) return who;
@@ -189,11 +193,11 @@ export function createAdmission(options: AdmissionOptions): Admission {
         }
         const plannedMs = message.plannedMs ?? null;
         const isFresh = !message.session && !who.session;
-        const none = { witness: null, authenticates: false };
-        return admit(who, id, { isFresh, mayBeNew: true, plannedMs, ...none });
+        const none = { witness: null, authenticates: false, startedAt: null };
+        return admit(who, id, { isFresh, mayBeNew: true, plannedMs, isAwaited, ...none }, null);
       }),
 
-    resume: (message, ticket, origin) =>
+    resume: (message, { ticket, origin, isAwaited }) =>
       guarded(async () => {
         const id = message.session;
         const checkpoint = message.checkpoint ? seal.open(message.checkpoint) : null;
@@ -215,9 +219,13 @@ export function createAdmission(options: AdmissionOptions): Admission {
         }
         const isOwn = !checkpoint || (checkpoint.org === who.org && checkpoint.user === who.user);
         if (!isOwn || (who.session && who.session !== id)) return foreign(id);
-        const witness = checkpoint?.witness ?? null;
-        const asked = { isFresh: false, mayBeNew: false, plannedMs: null, witness };
-        return admit(who, id, { ...asked, authenticates: isEnough && !presented });
+        const asked: Asked = {
+          ...{ isFresh: false, mayBeNew: false, plannedMs: null, isAwaited },
+          witness: checkpoint?.witness ?? null,
+          startedAt: checkpoint?.startedAt ?? null,
+          authenticates: isEnough && !presented,
+        };
+        return admit(who, id, asked, message.capturedMs ?? null);
       }),
   };
 }

@@ -24,14 +24,16 @@ export interface Budgets {
   names(): Iterable<BudgetName>;
   /** The session draws on exactly these from now on. */
   draw(session: LiveSession, names: readonly BudgetName[]): void;
-  /** After a recovery rows are numbered anew. */
-  forget(isOf: (name: BudgetName) => boolean): void;
+  /** After a recovery rows are numbered anew: the next one is newer, whatever its number. */
+  renumber(isOf: (name: BudgetName) => boolean): void;
 }
 
 const NOBODY: ReadonlySet<LiveSession> = new Set();
 
 export function createBudgets(listener: BudgetsListener): Budgets {
   const rows = new Map<BudgetName, BudgetRow>();
+  /** rows of an earlier life of their shard: still the best that is known */
+  const outdated = new Set<BudgetName>();
   const drawers = new Map<BudgetName, Set<LiveSession>>();
 
   function leave(session: LiveSession, name: BudgetName): void {
@@ -40,6 +42,7 @@ export function createBudgets(listener: BudgetsListener): Budgets {
     if (on?.size === 0) {
       drawers.delete(name);
       rows.delete(name);
+      outdated.delete(name);
       listener.gone(name);
     }
   }
@@ -49,7 +52,9 @@ export function createBudgets(listener: BudgetsListener): Budgets {
       for (const row of newer) {
         const sessions = drawers.get(row.name);
         const known = rows.get(row.name);
-        if (!sessions || (known && known.seq >= row.seq)) continue;
+        if (!sessions) continue;
+        if (known && known.seq >= row.seq && !outdated.has(row.name)) continue;
+        outdated.delete(row.name);
         rows.set(row.name, row);
         listener.moved(row);
         if (!known || saysMore(known, row)) listener.changed(row, sessions);
@@ -70,8 +75,8 @@ export function createBudgets(listener: BudgetsListener): Budgets {
         drawers.set(name, on);
       }
     },
-    forget(isOf) {
-      for (const name of [...rows.keys()]) if (isOf(name)) rows.delete(name);
+    renumber(isOf) {
+      for (const name of rows.keys()) if (isOf(name)) outdated.add(name);
     },
   };
 }

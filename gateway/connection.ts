@@ -35,6 +35,7 @@ export interface ConnectionOptions {
   bind(admitted: Admitted, wire: Wire): void;
   monotonicMs(): number;
   closed(connection: Connection): void;
+  failed(error: unknown): void;
 }
 
 export interface Connection extends SocketHandler, Wire {
@@ -91,7 +92,8 @@ export function createConnection(
 
   /** 10 a second beyond one beat a tick, 20 at once. */
   function isWithinRate(message: ClientMessage): boolean {
-    if (message.type === 'beat' && message.seq > freeSeq) {
+    const lastSeq = state.kind === 'bound' ? state.session.seq : 0;
+    if (message.type === 'beat' && message.seq > freeSeq && message.seq <= lastSeq) {
       freeSeq = message.seq;
       return true;
     }
@@ -108,11 +110,18 @@ export function createConnection(
     }
     if (state.kind === 'waiting') clearTimeout(state.timer);
     state = { kind: 'opening', queue: [] };
+    const caller = { ...upgrade, isAwaited: () => state.kind === 'opening' };
     const admitted =
       message.type === 'start'
-        ? await admission.start(message, upgrade.ticket, upgrade.origin)
-        : await admission.resume(message, upgrade.ticket, upgrade.origin);
+        ? await admission.start(message, caller)
+        : await admission.resume(message, caller);
     settle(admitted);
+  }
+
+  /** What went wrong is ours: its session, if it got one, waits to be resumed. */
+  function broke(error: unknown): void {
+    options.failed(error);
+    close(CloseCode.tryAgainLater, 'tryAgainLater');
   }
 
   function settle(admitted: Admitted | Refusal): void {
@@ -169,7 +178,7 @@ export function createConnection(
       if (!isWithinRate(message)) {
         return fail('rateLimited', 'Too many messages: ten a second beside the beats are enough.');
       }
-      if (state.kind === 'waiting') void open(message);
+      if (state.kind === 'waiting') open(message).catch(broke);
       else dispatch(message);
     },
     malformed: (detail) => bad(detail),

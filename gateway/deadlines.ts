@@ -13,6 +13,8 @@ import type { MeterTime } from './meter-time.ts';
 export const PROBE_AHEAD_MS = 1_000;
 const PAST_TICK_AGAIN_MS = 1_000;
 const STOP_AGAIN_MS = 20;
+/** The meter did not say: it is away, or has lost the budget. */
+const UNANSWERED_AGAIN_MS = 1_000;
 /** The answers to a tick are in by then, or nearly; what they move is worth waiting for. */
 const TICK_SPACING_MS = 20;
 /** Totals and instants are floored to the millisecond: this much later they have surely arrived. */
@@ -27,8 +29,8 @@ interface Armed {
   dueAt: number;
   /** when its sessions were last ticked for a deadline, monotonic */
   tickedAt: number;
-  /** when the meter was last asked for a stop, monotonic */
-  askedAt: number;
+  /** the meter is not asked for a stop before this, monotonic */
+  askAgainAt: number;
   isAsking: boolean;
 }
 
@@ -37,8 +39,10 @@ export interface DeadlinesOptions {
   monotonicMs(): number;
   /** Ticks every session here that draws on the budget. */
   tickAll(name: BudgetName): void;
+  /** null: the meter could not be asked. Never rejects. */
   ask(row: BudgetRow): Promise<DeadlineReply | null>;
   apply(rows: BudgetRow[]): void;
+  failed(error: unknown): void;
 }
 
 export interface Deadlines {
@@ -50,6 +54,7 @@ export interface Deadlines {
 export function createDeadlines(options: DeadlinesOptions): Deadlines {
   const { time, monotonicMs } = options;
   const budgets = new Map<BudgetName, Armed>();
+  let isStopped = false;
 
   /** The monotonic instant at which the budget's sessions must next be ticked, and asked to stop. */
   function plan(armed: Armed): { tickAt: number; stopAt: number } {
@@ -63,11 +68,14 @@ export function createDeadlines(options: DeadlinesOptions): Deadlines {
       if (tick <= armed.tickedAt) tick = armed.tickedAt + PAST_TICK_AGAIN_MS;
       else tick = Math.max(tick, armed.tickedAt + TICK_SPACING_MS);
     }
-    if (stopAt === null) return { tickAt: tick, stopAt: Number.POSITIVE_INFINITY };
+    const { endsAt } = armed.row;
+    const hasEnded = endsAt !== null && time.now() >= endsAt;
+    if (stopAt === null || hasEnded) return { tickAt: tick, stopAt: Number.POSITIVE_INFINITY };
     const stop = monotonicAt(stopAt) + 1;
     const isProbed = armed.tickedAt >= stop - PROBE_AHEAD_MS - ROUNDING_MS;
-    if (!isProbed) tick = Math.min(tick, stop - PROBE_AHEAD_MS);
-    return { tickAt: tick, stopAt: Math.max(stop, armed.askedAt + STOP_AGAIN_MS) };
+    const probe = Math.max(stop - PROBE_AHEAD_MS, armed.tickedAt + TICK_SPACING_MS);
+    if (!isProbed) tick = Math.min(tick, probe);
+    return { tickAt: tick, stopAt: Math.max(stop, armed.askAgainAt) };
   }
 
   function arm(armed: Armed): void {
@@ -91,26 +99,27 @@ export function createDeadlines(options: DeadlinesOptions): Deadlines {
       armed.tickedAt = now;
       options.tickAll(armed.row.name);
     }
-    if (stopAt <= now && !armed.isAsking) void askToStop(armed);
+    if (stopAt <= now && !armed.isAsking) void askToStop(armed).catch(options.failed);
     arm(armed);
   }
 
   async function askToStop(armed: Armed): Promise<void> {
     armed.isAsking = true;
-    armed.askedAt = monotonicMs();
     const reply = await options.ask(armed.row);
     armed.isAsking = false;
-    armed.askedAt = monotonicMs();
-    if (reply && 'budget' in reply) options.apply([reply.budget]);
+    const isAnswered = reply !== null && 'budget' in reply;
+    armed.askAgainAt = monotonicMs() + (isAnswered ? STOP_AGAIN_MS : UNANSWERED_AGAIN_MS);
+    if (isAnswered) options.apply([reply.budget]);
     if (budgets.get(armed.row.name) === armed) arm(armed);
   }
 
   return {
     moved(row) {
+      if (isStopped) return;
       let armed = budgets.get(row.name);
       if (!armed) {
         const never = Number.NEGATIVE_INFINITY;
-        armed = { row, timer: null, dueAt: 0, tickedAt: never, askedAt: never, isAsking: false };
+        armed = { row, timer: null, dueAt: 0, tickedAt: never, askAgainAt: never, isAsking: false };
         budgets.set(row.name, armed);
       }
       armed.row = row;
@@ -122,6 +131,7 @@ export function createDeadlines(options: DeadlinesOptions): Deadlines {
       budgets.delete(name);
     },
     async stop() {
+      isStopped = true;
       for (const { timer } of budgets.values()) if (timer) clearTimeout(timer);
       budgets.clear();
     },

@@ -13,7 +13,7 @@ import type { BudgetRow, SessionRow } from '../core/meter/rows.ts';
 import { CloseCode } from '../core/protocol/close-codes.ts';
 import type { Budgets } from './budgets.ts';
 import type { Hub } from './hub.ts';
-import { isOver, type LiveSession, takeRow } from './session.ts';
+import { isNewer, isOver, type LiveSession, takeRow } from './session.ts';
 import type { Ending } from './stopping.ts';
 import type { Telling } from './telling.ts';
 
@@ -23,12 +23,13 @@ export interface FollowingOptions {
   hub: Hub;
   telling: Telling;
   ending: Ending;
+  assert(session: LiveSession): Promise<void>;
 }
 
 export interface Following {
   /** Says what is due to a session, or stops it, after something it draws on has changed. */
   review(session: LiveSession): void;
-  /** It draws on the budgets of this row from now on. */
+  /** It draws on the budgets of this row from now on, and on none with stops it has not seen. */
   join(session: LiveSession, row: SessionRow, rows: readonly BudgetRow[]): void;
   /** Another connection owns it, here or elsewhere. */
   superseded(session: LiveSession): void;
@@ -38,6 +39,8 @@ export interface Following {
   findEnd(session: LiveSession): Promise<void>;
   /** It has moved to another period: other budgets, another mark. */
   movePeriod(session: LiveSession): Promise<void>;
+  /** Nobody has told of it for long, and it has no recorder: asks the meter what has become of it. */
+  lookUp(session: LiveSession): Promise<void>;
 }
 
 export function createFollowing(options: FollowingOptions): Following {
@@ -65,12 +68,19 @@ export function createFollowing(options: FollowingOptions): Following {
     if (news.length > 0) session.wire.send(...news);
   }
 
-  function join(session: LiveSession, row: SessionRow, rows: readonly BudgetRow[]): void {
+  /** `joined`: its stops of budgets that it goes on drawing on; a stop since then is still to come. */
+  function draw(
+    session: LiveSession,
+    row: SessionRow,
+    rows: readonly BudgetRow[],
+    joined: ReadonlyMap<BudgetName, number>,
+  ): void {
     const own = rows.map(({ name }) => name).filter(isOwn);
     const names = budgetsOf(row, own);
     budgets.draw(session, names);
     for (const name of names) {
-      session.joined.set(name, rows.find((known) => known.name === name)?.stops ?? 0);
+      const stops = rows.find((known) => known.name === name)?.stops ?? 0;
+      session.joined.set(name, joined.get(name) ?? stops);
     }
     budgets.apply(rows);
   }
@@ -80,18 +90,19 @@ export function createFollowing(options: FollowingOptions): Following {
     return reply?.status === 'ok' ? reply.session : null;
   }
 
+  function superseded(session: LiveSession): void {
+    if (session.phase.kind === 'ended' || session.phase.kind === 'elsewhere') return;
+    session.phase = { kind: 'elsewhere' };
+    const { wire } = session;
+    session.wire = null;
+    wire?.close(CloseCode.superseded, 'superseded');
+    hub.retain(session);
+  }
+
   return {
     review,
-    join,
-
-    superseded(session) {
-      if (session.phase.kind === 'ended' || session.phase.kind === 'elsewhere') return;
-      session.phase = { kind: 'elsewhere' };
-      const { wire } = session;
-      session.wire = null;
-      wire?.close(CloseCode.superseded, 'superseded');
-      hub.retain(session);
-    },
+    join: (session, row, rows) => draw(session, row, rows, new Map()),
+    superseded,
 
     async findStop(session) {
       review(session);
@@ -117,9 +128,19 @@ export function createFollowing(options: FollowingOptions): Following {
       takeRow(session, row);
       const names = budgetsOf(row, [...session.joined.keys()].filter(isOwn));
       const reply = await meter.readBudgets(row.org, names).catch(() => null);
-      if (reply?.status !== 'ok') return;
-      join(session, row, reply.budgets);
+      // It may have ended or gone elsewhere meanwhile, and draws on nothing then.
+      if (reply?.status !== 'ok' || hub.get(session.org, session.id) !== session) return;
+      draw(session, row, reply.budgets, new Map(session.joined));
       review(session);
+    },
+
+    async lookUp(session) {
+      const reply = await meter.readSession(session.org, session.id);
+      if (isOver(session) || reply.status === 'recover') return;
+      if (reply.status === 'unknown') return options.assert(session);
+      const { state, epoch } = reply.session;
+      if (state === 'ended') ending.foundEnded(session, reply.session);
+      else if (isNewer(epoch, session.epoch)) superseded(session);
     },
   };
 }

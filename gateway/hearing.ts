@@ -1,6 +1,6 @@
 /** What a recorder says while its session runs: beats, stop, saved. */
 import type { Beat, EndReason, Saved, Stop } from '../core/protocol/messages.ts';
-import { type LiveSession, sendingOf } from './session.ts';
+import { hearCaptured, type LiveSession, sendingOf } from './session.ts';
 import type { Ending } from './stopping.ts';
 import { prove, type StopwatchRules, setRunning } from './stopwatch.ts';
 import type { Telling } from './telling.ts';
@@ -23,15 +23,18 @@ export function createHearing(options: {
 }): Hearing {
   const { words, telling, ending, rules, monotonicMs } = options;
 
-  function captured(session: LiveSession, capturedMs: number | undefined): void {
-    if (capturedMs === undefined) return;
-    session.capturedMs = Math.max(session.capturedMs ?? 0, capturedMs);
-  }
-
-  /** The answer to the tick that came with `stop` proves the last piece (rule 6), nothing later does. */
+  /**
+   * The answer to the tick that came with `stop` proves the last piece (rule 6), nothing later does.
+   * One to an earlier tick, on its way when the stop was written, proves what it always does.
+   */
   function beatWhileStopping(session: LiveSession, beat: Beat): void {
-    if (session.phase.kind !== 'stopping' || beat.seq < session.phase.stopSeq) return;
-    setRunning(session.stopwatch, false, session.phase.stoppedAt, rules);
+    if (session.phase.kind !== 'stopping') return;
+    const sentAt = sendingOf(session, beat.seq);
+    if (beat.seq >= session.phase.stopSeq) {
+      setRunning(session.stopwatch, false, session.phase.stoppedAt, rules);
+    } else if (!Number.isNaN(sentAt)) {
+      prove(session.stopwatch, sentAt, rules);
+    }
     words.say(session);
   }
 
@@ -46,7 +49,7 @@ export function createHearing(options: {
     beat(session, beat) {
       const at = monotonicMs();
       session.heardAt = at;
-      captured(session, beat.capturedMs);
+      hearCaptured(session, beat.capturedMs);
       const { kind } = session.phase;
       if (kind === 'stopping') return beatWhileStopping(session, beat);
       if (kind !== 'recording' && kind !== 'paused') return;
@@ -59,16 +62,18 @@ export function createHearing(options: {
     stop(session, stop) {
       const { kind } = session.phase;
       session.heardAt = monotonicMs();
-      captured(session, stop.capturedMs);
+      hearCaptured(session, stop.capturedMs);
       if (kind === 'stopping') return;
       setRunning(session.stopwatch, false, session.heardAt, rules);
       void ending.end(session, 'stopped');
     },
 
     saved(session, saved) {
-      captured(session, saved.capturedMs);
+      hearCaptured(session, saved.capturedMs);
       session.heardAt = monotonicMs();
       const { phase } = session;
+      // Unasked, it is the recorder's own stop.
+      if (phase.kind !== 'stopping') setRunning(session.stopwatch, false, session.heardAt, rules);
       const reason: EndReason = phase.kind === 'stopping' ? phase.reason : 'stopped';
       void ending.end(session, reason);
     },

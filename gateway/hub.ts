@@ -12,7 +12,10 @@ export interface Hub {
   /** What a recovery needs to hear: live ones and retained ones. */
   remembered(): LiveSession[];
   retained(): IterableIterator<LiveSession>;
-  /** The ledger has all of it. */
+  /**
+   * The ledger has all of it. One stays whose recorder is still here, or whose last word is still
+   * to come: its end is found out with its next word.
+   */
   forget(org: string, id: string): void;
 }
 
@@ -55,7 +58,7 @@ export function createHub(listener: HubListener): Hub {
     forget(org, id) {
       kept.delete(keyOf({ org, id }));
       const session = live.get(keyOf({ org, id }));
-      if (session) remove(session);
+      if (session && !session.wire && session.waitingSince === null) remove(session);
     },
   };
 }

@@ -4,6 +4,7 @@
  */
 import { createBatch } from '../core/meter/batch.ts';
 import { memberBudget, organizationBudget, parseBudgetName } from '../core/meter/budget-name.ts';
+import type { MeterClock } from '../core/meter/commands.ts';
 import { shardOf } from '../core/meter/keys.ts';
 import type { RedisMeter } from '../core/meter/meter.ts';
 import type { MeterEvent } from '../core/meter/rows.ts';
@@ -21,10 +22,11 @@ import type { Ledger } from './ledger.ts';
 import { createMeterTime, type MeterTime } from './meter-time.ts';
 import type { Minutes } from './minutes.ts';
 import { createOpening } from './opening.ts';
+import { createOutage } from './outage.ts';
 import { createRecovery, type Recovery } from './recovery.ts';
 import { startRetention } from './retention.ts';
 import { createSeeding } from './seeding.ts';
-import { isOver, type LiveSession, takeRow, type Wire } from './session.ts';
+import { isNewer, isOver, type LiveSession, takeRow, type Wire } from './session.ts';
 import { createEnding, type Ending } from './stopping.ts';
 import { lift, type StopwatchRules } from './stopwatch.ts';
 import { createTelling, type Telling, type TellingOptions } from './telling.ts';
@@ -40,7 +42,7 @@ export interface MeteringOptions {
   minutes: Minutes;
   clock: Clock;
   log: Log;
-  speed: number;
+  meterClock: MeterClock;
   intervalMs: number;
   timeoutMs: number;
   resumeWindowMs: number;
@@ -60,18 +62,21 @@ export interface Metering {
   /** `started`, then whatever is due: a session has its wire. */
   bind(admitted: Admitted, wire: Wire): void;
   heard(event: MeterEvent): void;
-  /** real ms since the meter last answered */
+  words: Words;
+  /** real ms since the meter does not answer */
   meterSilentMs(): number;
   /** Detaches every session and waits until the meter has every word. */
   stop(): Promise<void>;
 }
 
 export function createMetering(options: MeteringOptions): Metering {
-  const { meter, ledger, clock, log, seal, speed, intervalMs, timeoutMs } = options;
-  const time = createMeterTime(clock, speed);
+  const { meter, ledger, clock, log, seal, intervalMs, timeoutMs } = options;
+  const { speed } = options.meterClock;
+  const time = createMeterTime(clock, options.meterClock);
   const rules: StopwatchRules = { countedGapMs: intervalMs + timeoutMs, speed };
   const monotonicMs = () => clock.monotonicMs();
-  let answeredAt = monotonicMs();
+  const outage = createOutage({ log, monotonicMs });
+  const broke = (error: unknown) => log.error({ err: error }, 'something broke within the gateway');
 
   const ticker = createTicker({
     intervalMs,
@@ -83,6 +88,7 @@ export function createMetering(options: MeteringOptions): Metering {
     removed(session) {
       ticker.remove(session);
       budgets.draw(session, []);
+      ending.drop(session);
     },
   });
   const deadlines: Deadlines = createDeadlines({
@@ -95,20 +101,21 @@ export function createMetering(options: MeteringOptions): Metering {
       const { org } = parseBudgetName(row.name);
       try {
         const reply = await meter.deadline(org, row.name);
-        answered('now' in reply ? reply.now : null);
+        if ('now' in reply) answered(reply.now);
         if (reply.status === 'recover') recovery.needed(org);
         return reply;
       } catch (error) {
-        log.warn({ err: error, budget: row.name }, 'a stop waits for the meter');
+        outage.failed(error);
         return null;
       }
     },
     apply: (rows) => budgets.apply(rows),
+    failed: broke,
   });
   const budgets: Budgets = createBudgets({
     moved: (row) => deadlines.moved(row),
     changed(_, sessions) {
-      for (const session of sessions) following.review(session);
+      for (const session of sessions) review(session);
     },
     gone: (name) => deadlines.gone(name),
   });
@@ -119,22 +126,24 @@ export function createMetering(options: MeteringOptions): Metering {
     ...{ meter, monotonicMs, speed },
     wallMs: () => clock.wallMs(),
     told(reply) {
-      answered(reply.now);
+      // Where every shard waits for its recovery there is no meter time either.
+      if (reply.now > 0) answered(reply.now);
       budgets.apply(reply.budgets);
       for (const { shard, fields } of reply.minutes) options.minutes.ready(shard, fields);
     },
-    failed: (error) => log.warn({ err: error }, 'words wait for the meter'),
+    unanswered: outage.failed,
+    failed: broke,
   });
   const words: Words = createWords({
-    ...{ batch, time },
+    ...{ batch, time, monotonicMs },
     outcomes: {
-      stopped: (session) => void following.findStop(session),
+      stopped: (session) => aside(following.findStop(session)),
       superseded: (session) => following.superseded(session),
-      ended: (session) => void following.findEnd(session),
-      unknown: (session) => void recovery.assert(session),
+      ended: (session) => aside(following.findEnd(session)),
+      unknown: (session) => aside(recovery.assert(session)),
       recover: (session) => recovery.needed(session.org),
-      missingPeriod: (session, period) => void seedPeriod(session, period),
-      movedPeriod: (session) => void following.movePeriod(session),
+      missingPeriod: (session, period) => aside(seedPeriod(session, period)),
+      movedPeriod: (session) => aside(following.movePeriod(session)),
       doubted: (session) =>
         log.error({ org: session.org }, 'the clocks of Redis and of this gateway disagree'),
     },
@@ -144,7 +153,9 @@ export function createMetering(options: MeteringOptions): Metering {
     ...{ meter, ledger, seeding, log },
     wallMs: () => clock.wallMs(),
     remembered: () => hub.remembered(),
-    forgetRows: (shard) => budgets.forget((name) => shardOf(parseBudgetName(name).org) === shard),
+    renumbered(shard) {
+      budgets.renumber((name) => shardOf(parseBudgetName(name).org) === shard);
+    },
     wake: options.wakeRecovery,
     asserted(session, reply) {
       answered(reply.now);
@@ -158,6 +169,9 @@ export function createMetering(options: MeteringOptions): Metering {
       following.join(session, reply.session, reply.budgets);
       if (!isOver(session)) words.say(session);
     },
+    unasserted(session) {
+      session.waitingSince ??= monotonicMs();
+    },
   });
   const ending: Ending = createEnding({
     ...{ meter, time, clock, telling, log },
@@ -166,15 +180,20 @@ export function createMetering(options: MeteringOptions): Metering {
       answered(reply.now);
       budgets.apply(reply.budgets);
     },
+    unanswered: outage.failed,
     assert: (session) => recovery.assert(session),
     recover: (session) => recovery.needed(session.org),
     ready: (session, fields) => options.minutes.ready(shardOf(session.org), fields),
   });
-  const following: Following = createFollowing({ meter, budgets, hub, telling, ending });
+  const following: Following = createFollowing({
+    ...{ meter, budgets, hub, telling, ending },
+    assert: (session) => recovery.assert(session),
+  });
   const hearing = createHearing({ words, telling, ending, rules, monotonicMs });
   const open = createOpening({
     ...{ meter, ledger, seeding, clock },
     needed: (org) => recovery.needed(org),
+    answered,
   });
   const admission = createAdmission({
     ...{ open, ledger, seal, hub, time, clock, rules, log },
@@ -183,11 +202,29 @@ export function createMetering(options: MeteringOptions): Metering {
     actions: (binding) => telling.actions(binding),
   });
 
-  const retention = startRetention({ hub, ledger, log });
+  const retention = startRetention({
+    ...{ hub, ledger, log, monotonicMs, resumeWindowMs: options.resumeWindowMs },
+    lookUp: (session) => following.lookUp(session),
+    assert: (session) => recovery.assert(session),
+  });
 
-  function answered(now: number | null): void {
-    answeredAt = monotonicMs();
-    if (now !== null) time.saw(now);
+  function answered(now: number): void {
+    outage.answered();
+    time.saw(now);
+  }
+
+  /** What goes on beside; a fault in it must not end the process, and with it everybody's sessions. */
+  function aside(work: Promise<void>): void {
+    work.catch(broke);
+  }
+
+  /** One session's trouble must not keep the others of its budget from hearing. */
+  function review(session: LiveSession): void {
+    try {
+      following.review(session);
+    } catch (error) {
+      broke(error);
+    }
   }
 
   async function seedPeriod(session: LiveSession, period: number): Promise<void> {
@@ -201,7 +238,7 @@ export function createMetering(options: MeteringOptions): Metering {
   }
 
   return {
-    ...{ hub, budgets, telling, ending, hearing, admission, recovery, time },
+    ...{ hub, budgets, telling, ending, hearing, admission, recovery, time, words },
 
     bind({ session, opened }, wire) {
       const earlier = hub.get(session.org, session.id);
@@ -211,7 +248,6 @@ export function createMetering(options: MeteringOptions): Metering {
         earlier.phase = { kind: 'elsewhere' };
       }
       hub.add(session);
-      answered(opened.now);
       following.join(session, opened.session, opened.budgets);
       options.minutes.ready(shardOf(session.org), opened.minutes);
       session.wire = wire;
@@ -220,7 +256,7 @@ export function createMetering(options: MeteringOptions): Metering {
       // Time begins at the sending of `started` (rule 2).
       if (opened.status === 'opened') session.stopwatch.provenAt = monotonicMs();
       wire.send(telling.started(session, opened.status === 'resumed'));
-      if (opened.session.stoppedBy !== '') void following.findStop(session);
+      if (opened.session.stoppedBy !== '') aside(following.findStop(session));
       else following.review(session);
     },
 
@@ -235,23 +271,17 @@ export function createMetering(options: MeteringOptions): Metering {
         }
         case 'superseded': {
           const session = hub.get(event.org, event.session);
-          const { generation, counter } = event.epoch;
-          const own = session?.epoch;
-          const isOlder =
-            own &&
-            (own.generation < generation ||
-              (own.generation === generation && own.counter < counter));
-          if (session && isOlder) following.superseded(session);
+          if (session && isNewer(event.epoch, session.epoch)) following.superseded(session);
           return;
         }
         case 'retired':
           return hub.forget(event.org, event.session);
         case 'recovered':
-          return void recovery.recovered(event.shard);
+          return aside(recovery.recovered(event.shard));
       }
     },
 
-    meterSilentMs: () => monotonicMs() - answeredAt,
+    meterSilentMs: outage.lastsMs,
 
     async stop() {
       await ticker.stop();

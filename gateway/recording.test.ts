@@ -150,21 +150,21 @@ it('lets a second device take over, and closes the first with 4503', async () =>
 
 it('extends a running session when minutes are given, and withdraws what no longer holds', async () => {
   const account = await createAccount(product, {
-    minutes: 4 * SECONDS,
-    thresholds: { percent: [50, 100], remainingMinutes: [0.05] },
+    minutes: 6 * SECONDS,
+    thresholds: { percent: [50, 100], remainingMinutes: [5 * SECONDS] },
   });
   const recorder = await connect();
   await recorder.start({ ticket: await account.ticket() });
   const low = await recorder.next('warning', ({ threshold }) => 'remainingMs' in threshold);
   await product.api('POST', `/v1/orgs/${account.org}/adjustments`, {
-    minutes: 2 * SECONDS,
+    minutes: 4 * SECONDS,
     kind: 'extra',
     reason: 'goodwill',
   });
   expect((await recorder.next('recovered')).id).toBe(low.id);
   expect((await recorder.next('source')).to).toBe('extra');
   const ended = await recorder.next('ended');
-  expect(ended.summary.bySource).toEqual({ planMs: 4_000, extraMs: 2_000, overageMs: 0 });
+  expect(ended.summary.bySource).toEqual({ planMs: 6_000, extraMs: 4_000, overageMs: 0 });
 });
 
 it('stops at the longest session of the plan, with that as the binding limit', async () => {

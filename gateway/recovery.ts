@@ -12,7 +12,9 @@ import type { Ledger } from './ledger.ts';
 import type { Seeding } from './seeding.ts';
 import { type LiveSession, witnessOf } from './session.ts';
 
-const ASK_AGAIN_MS = 200;
+const LOOK_MS = 200;
+/** The request stands in Postgres; now and then it is repeated, should it not have got there. */
+const ASK_EVERY_LOOKS = 10;
 /** An assertion that finds no end in so many rounds waits for the session's next word. */
 const MAX_ROUNDS = 20;
 const CONCURRENT_ASSERTIONS = 20;
@@ -20,17 +22,19 @@ const CONCURRENT_ASSERTIONS = 20;
 export type Asserted = Extract<AssertReply, { status: 'ok' | 'superseded' | 'ended' }>;
 
 export interface RecoveryOptions {
-  meter: Pick<Meter, 'assert' | 'liveSessions'>;
+  meter: Pick<Meter, 'assert' | 'readBudgets'>;
   ledger: Pick<Ledger, 'base' | 'requestRecovery'>;
   seeding: Seeding;
   wallMs(): number;
   log: Log;
   remembered(): LiveSession[];
   /** rows of the shard are numbered anew from here on */
-  forgetRows(shard: number): void;
+  renumbered(shard: number): void;
   /** asks the workers at once, beside the row in Postgres that they look for */
   wake(shard: number): void;
   asserted(session: LiveSession, reply: Asserted): void;
+  /** It could not be done: the session still waits for the meter. */
+  unasserted(session: LiveSession): void;
 }
 
 export interface Recovery {
@@ -52,11 +56,20 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     const shard = shardOf(org);
     if (waiting.has(shard)) return;
     log.warn({ shard }, 'the meter has lost a shard: asking for its recovery');
-    options.forgetRows(shard);
-    waiting.set(
-      shard,
-      setInterval(() => void look(shard, org), ASK_AGAIN_MS),
-    );
+    options.renumbered(shard);
+    let looks = 0;
+    let isLooking = false;
+    async function look(): Promise<void> {
+      if (isLooking) return;
+      isLooking = true;
+      looks += 1;
+      if (await isBack(org)) await recovered(shard, timer);
+      else if (looks % ASK_EVERY_LOOKS === 0) await ask(shard);
+      isLooking = false;
+    }
+    // The event may be lost: the meter itself says when it is back.
+    const timer = setInterval(() => void look(), LOOK_MS);
+    waiting.set(shard, timer);
     void ask(shard);
   }
 
@@ -67,21 +80,21 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     });
   }
 
-  /** The event may be lost: the meter itself says when it is back. */
-  async function look(shard: number, org: string): Promise<void> {
-    const reply = await meter.liveSessions(org).catch(() => null);
-    if (reply?.status === 'ok') await recovered(shard);
-    else if (reply?.status === 'recover') await ask(shard);
+  async function isBack(org: string): Promise<boolean> {
+    const reply = await meter.readBudgets(org, []).catch(() => null);
+    return reply?.status === 'ok';
   }
 
-  async function recovered(shard: number): Promise<void> {
-    clearInterval(waiting.get(shard));
+  /** `asked`: the timer of the look that found out; by now the event may have told it already. */
+  async function recovered(shard: number, asked = waiting.get(shard)): Promise<void> {
+    if (waiting.get(shard) !== asked) return;
+    clearInterval(asked);
     waiting.delete(shard);
-    options.forgetRows(shard);
+    options.renumbered(shard);
     const sessions = options.remembered().filter(({ org }) => shardOf(org) === shard);
     if (sessions.length > 0) log.info({ shard, sessions: sessions.length }, 're-asserting');
     for (let i = 0; i < sessions.length; i += CONCURRENT_ASSERTIONS) {
-      await Promise.all(sessions.slice(i, i + CONCURRENT_ASSERTIONS).map(assert));
+      await Promise.all(sessions.slice(i, i + CONCURRENT_ASSERTIONS).map((it) => assert(it)));
     }
   }
 
@@ -109,9 +122,11 @@ export function createRecovery(options: RecoveryOptions): Recovery {
       });
       if (reply.status === 'recover') return needed(session.org);
       if (reply.status === 'unknown') base = await baseOf(session);
-      else if (reply.status === 'unseeded') await seeding.seed(session.org, reply.budgets);
-      else return options.asserted(session, reply);
+      else if (reply.status !== 'unseeded') return options.asserted(session, reply);
+      // Of two generations, while a recovery is half done: its next word asserts it again.
+      else if (!(await seeding.seed(session.org, reply.budgets))) break;
     }
+    options.unasserted(session);
   }
 
   function assert(session: LiveSession): Promise<void> {
@@ -119,7 +134,8 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     if (!going) {
       going = run(session)
         .catch((error) => {
-          log.warn({ err: error, session: session.id }, 'a session could not be asserted yet');
+          log.debug({ err: error, session: session.id }, 'a session could not be asserted yet');
+          options.unasserted(session);
         })
         .finally(() => asserting.delete(session));
       asserting.set(session, going);
@@ -129,7 +145,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
 
   return {
     needed,
-    recovered,
+    recovered: (shard) => recovered(shard),
     assert,
     waiting: () => [...waiting.keys()],
     async stop() {

@@ -50,7 +50,7 @@ export async function startGateway(
   const database = connect(config.databaseUrl, { name: config.name });
   stops.add('Postgres', database);
   await refuseSuperuser(database);
-  const { speed } = await readClock(database.db);
+  const meterClock = await readClock(database.db);
 
   const redis = connectMeter(config.redisUrl, { log, name: `${config.name}-meter` });
   stops.add('Redis', redis);
@@ -76,7 +76,7 @@ export async function startGateway(
   });
   const [firstSecret, ...olderSecrets] = config.checkpointSecrets;
   const metering = createMetering({
-    ...{ meter, tickets, minutes, clock, log, speed },
+    ...{ meter, tickets, minutes, clock, log, meterClock },
     ledger: createLedger(database.db, config.name, log),
     seal: createSeal([bytes(firstSecret), ...olderSecrets.map(bytes)]),
     intervalMs: config.intervalMs,
@@ -102,7 +102,10 @@ export async function startGateway(
     meterNow: () => metering.time.now(),
     development: config.development,
     ...(config.development && {
-      demo: { org: config.demoOrganization, user: 'demo', speed, intervalMs: config.intervalMs },
+      demo: {
+        ...{ org: config.demoOrganization, user: 'demo' },
+        ...{ speed: meterClock.speed, intervalMs: config.intervalMs },
+      },
     }),
     publicWsUrl: () => config.publicWsUrl ?? `ws://localhost:${address.port}${CONNECT_PATH}`,
     allowedOrigins: config.allowedOrigins,
@@ -126,6 +129,7 @@ export async function startGateway(
         ending: metering.ending,
         bind: (admitted, wire) => metering.bind(admitted, wire),
         monotonicMs: () => clock.monotonicMs(),
+        failed: (error) => log.error({ err: error }, 'a session could not be bound'),
         closed(gone) {
           keeper.left(socket.remoteAddress);
           connections.delete(gone);
@@ -140,8 +144,8 @@ export async function startGateway(
     silenceMs: config.intervalMs + config.timeoutMs,
     sessions: () => metering.hub.live(),
     connections: () => connections,
-    meterSilentMs: () => metering.meterSilentMs(),
-    meterFailed: (session) => metering.ending.stop(session, 'meterUnavailable', 'plan'),
+    meterFailed: (session) => metering.ending.meterFailed(session),
+    sayAgain: (session) => metering.words.say(session),
   });
   stops.add('watch', watch);
 

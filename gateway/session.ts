@@ -5,7 +5,8 @@
 import type { BudgetName } from '../core/meter/budget-name.ts';
 import type { BeatReply } from '../core/meter/commands.ts';
 import type { Epoch, Level, PeriodMark, SessionRow, Witness } from '../core/meter/rows.ts';
-import type { Binding, EndReason, Source, WarningState } from '../core/protocol/messages.ts';
+import type { Binding, EndReason } from '../core/protocol/messages.ts';
+import type { ToldSource } from './notices.ts';
 import type { Stopwatch } from './stopwatch.ts';
 
 /** Ticks whose sending instant is remembered; an answer to an older one proves nothing. */
@@ -61,12 +62,14 @@ export interface LiveSession {
   marks: PeriodMark[];
   /** budgets it draws on, and their stops when it joined them */
   joined: Map<BudgetName, number>;
-  told: { warnings: Map<string, WarningState>; source: Source };
+  told: { warnings: Map<string, { budget: BudgetName; version: number }>; source: ToldSource };
   seq: number;
   /** monotonic instants at which the last ticks were sent, by seq modulo its length */
   sentAt: Float64Array;
   /** monotonic: when the recorder was last heard */
   heardAt: number;
+  /** monotonic: since when the meter has not taken its words; null: it has */
+  waitingSince: number | null;
 }
 
 export interface NewLiveSession {
@@ -96,10 +99,11 @@ export function createLiveSession(made: NewLiveSession): LiveSession {
     period: row.period,
     marks: row.marks,
     joined: new Map(),
-    told: { warnings: new Map(), source: 'plan' },
+    told: { warnings: new Map(), source: { source: 'plan', budget: '', version: 0 } },
     seq: 0,
     sentAt: new Float64Array(REMEMBERED_TICKS).fill(Number.NaN),
     heardAt: made.at,
+    waitingSince: null,
   };
 }
 
@@ -108,9 +112,16 @@ function acknowledgedIn(row: SessionRow): LiveSession['acknowledged'] {
   return { totalMs, chargedMs, overshootMs, at: chargedUpTo };
 }
 
-/** What the meter's row says of it, after it was opened or asserted anew. */
+/**
+ * What the meter's row says of it, after it was opened, asserted anew or ended. Totals never fall:
+ * where the row knows less, this gateway's memory is the better witness (rule 22).
+ */
 export function takeRow(session: LiveSession, row: SessionRow): void {
-  session.epoch = row.epoch;
+  const { generation, counter } = session.epoch;
+  // Words under way are told from those of another owner by this very object.
+  const isSame = generation === row.epoch.generation && counter === row.epoch.counter;
+  if (!isSame) session.epoch = row.epoch;
+  if (row.totalMs < session.acknowledged.totalMs) return;
   session.acknowledged = acknowledgedIn(row);
   session.period = row.period;
   session.marks = row.marks;
@@ -119,7 +130,14 @@ export function takeRow(session: LiveSession, row: SessionRow): void {
 /** What the meter answered to a word; `at` is the meter instant of the word's total. */
 export function takeReply(session: LiveSession, reply: BeatReply, at: number): void {
   const { totalMs, chargedMs, overshootMs } = reply;
+  if (totalMs < session.acknowledged.totalMs) return;
   session.acknowledged = { totalMs, chargedMs, overshootMs, at };
+}
+
+/** The recorder says what it captured so far; what it said before is not taken back. */
+export function hearCaptured(session: LiveSession, capturedMs: number | null | undefined): void {
+  if (capturedMs === null || capturedMs === undefined) return;
+  session.capturedMs = Math.max(session.capturedMs ?? 0, capturedMs);
 }
 
 /** Numbers a tick that is sent now. */
@@ -145,6 +163,12 @@ export function witnessOf(session: LiveSession): Witness {
   const { totalMs, overshootMs, at } = session.acknowledged;
   const { epoch, marks } = session;
   return { epoch, totalMs, overshootMs, at, state: recorderState(session), marks };
+}
+
+/** Whether `epoch` is of a later owner (rule 15). */
+export function isNewer(epoch: Epoch, than: Epoch): boolean {
+  if (epoch.generation !== than.generation) return epoch.generation > than.generation;
+  return epoch.counter > than.counter;
 }
 
 export function isOver(session: LiveSession): boolean {

@@ -7,14 +7,16 @@ import type { CloseReply } from '../core/meter/commands.ts';
 import type { RedisMeter } from '../core/meter/meter.ts';
 import type { BudgetRow, SessionRow } from '../core/meter/rows.ts';
 import { CloseCode, type CloseName } from '../core/protocol/close-codes.ts';
-import type { Binding, Ended, EndReason, Stopping } from '../core/protocol/messages.ts';
+import type { Action, Binding, Ended, EndReason, Stopping } from '../core/protocol/messages.ts';
 import type { Log } from '../core/runtime/log.ts';
 import type { MeterTime } from './meter-time.ts';
 import { isOver, type LiveSession, takeRow } from './session.ts';
 import type { Telling } from './telling.ts';
 import { claimedMs } from './words.ts';
 
+/** Between attempts to say a last word, doubled each time. */
 const CLOSE_AGAIN_MS = 250;
+const MAX_CLOSE_AGAIN_MS = 4_000;
 
 const CLOSE_BY_REASON: Record<EndReason, CloseName> = {
   stopped: 'normal',
@@ -38,6 +40,8 @@ export interface StoppingOptions {
   over(session: LiveSession): void;
   /** the reply's rows and fields go where all go */
   told(reply: Extract<CloseReply, { status: 'ended' }>): void;
+  /** the meter could not be asked */
+  unanswered(error: unknown): void;
   /** the meter does not know it: assert it, then it can be closed */
   assert(session: LiveSession): Promise<void>;
   recover(session: LiveSession): void;
@@ -56,6 +60,10 @@ export interface Ending {
   foundEnded(session: LiveSession, row: SessionRow): void;
   /** A recovery brought it back as if it went on: says its last word once more. */
   endAgain(session: LiveSession): void;
+  /** It has been without the meter for longer than its plan bears (rule 24). */
+  meterFailed(session: LiveSession): void;
+  /** Nothing is to come of it here any more. */
+  drop(session: LiveSession): void;
   stopAll(): void;
 }
 
@@ -77,7 +85,8 @@ export function createEnding(options: StoppingOptions): Ending {
     session.phase = { kind: 'stopping', reason, binding, stopSeq: tick.seq, stoppedAt };
     const { reading } = tick;
     const saveWindowMs = session.limits.saveWindowMs;
-    const actions = telling.actions(binding);
+    const isOutage = reason === 'meterUnavailable';
+    const actions: Action[] = isOutage ? [{ type: 'wait' }] : telling.actions(binding);
     session.wire?.send(tick, ...telling.news(session), {
       type: 'stop',
       reason,
@@ -123,25 +132,46 @@ export function createEnding(options: StoppingOptions): Ending {
 
   async function end(session: LiveSession, reason: EndReason): Promise<void> {
     if (isOver(session)) return;
-    clearTimeout(windows.get(session));
-    windows.delete(session);
+    drop(session);
     session.phase = { kind: 'ending', reason };
-    while (!isStopped) {
+    const since = clock.monotonicMs();
+    for (let againMs = CLOSE_AGAIN_MS; !isStopped; againMs *= 2) {
       try {
         const row = await close(session, reason);
         if (row) return finish(session, row);
-        if (session.phase.kind !== 'ending') return;
       } catch (error) {
-        log.warn({ err: error, session: session.id }, 'the end of a session waits for the meter');
+        options.unanswered(error);
         // Its recorder need not wait: the last word is kept here until the meter takes it.
-        if (reason === 'meterUnavailable') session.wire?.close(CloseCode[reason], reason);
+        if (reason === 'meterUnavailable') meterFailed(session);
       }
-      await new Promise((resolve) => setTimeout(resolve, CLOSE_AGAIN_MS));
+      if (session.phase.kind !== 'ending') return;
+      session.waitingSince ??= since;
+      await new Promise((resolve) => setTimeout(resolve, Math.min(againMs, MAX_CLOSE_AGAIN_MS)));
     }
+  }
+
+  function meterFailed(session: LiveSession): void {
+    if (session.phase.kind === 'ending') {
+      session.wire?.close(CloseCode.meterUnavailable, 'meterUnavailable');
+    } else {
+      stop(session, 'meterUnavailable', 'plan');
+    }
+  }
+
+  function drop(session: LiveSession): void {
+    clearTimeout(windows.get(session));
+    windows.delete(session);
+  }
+
+  function endAgain(session: LiveSession): void {
+    void close(session, session.reason).catch((error) => {
+      log.debug({ err: error, session: session.id }, 'an end could not be repeated yet');
+    });
   }
 
   function finish(session: LiveSession, row: SessionRow): void {
     session.phase = { kind: 'ended' };
+    session.waitingSince = null;
     takeRow(session, row);
     const reason = (row.reason || 'stopped') as EndReason;
     session.reason = reason;
@@ -176,18 +206,17 @@ export function createEnding(options: StoppingOptions): Ending {
       stop(session, scope === 'session' ? 'sessionLimit' : 'limitReached', scope);
     },
     foundEnded(session, row) {
-      if (session.phase.kind !== 'ended' && session.phase.kind !== 'elsewhere')
-        finish(session, row);
+      if (session.phase.kind === 'ended' || session.phase.kind === 'elsewhere') return;
+      finish(session, row);
+      // `ended` fences starts, not totals (rule 16): whoever ended it knew less of it.
+      if (claimedMs(session, time.speed) > row.totalMs) endAgain(session);
     },
-    endAgain(session) {
-      void close(session, session.reason).catch((error) => {
-        log.warn({ err: error, session: session.id }, 'an end could not be repeated yet');
-      });
-    },
+    endAgain,
+    meterFailed,
+    drop,
     stopAll() {
       isStopped = true;
-      for (const timer of windows.values()) clearTimeout(timer);
-      windows.clear();
+      for (const session of [...windows.keys()]) drop(session);
     },
   };
 }

@@ -13,7 +13,7 @@ import type {
 import type { Budgets } from './budgets.ts';
 import type { CheckpointSeal } from './checkpoint.ts';
 import type { MeterTime } from './meter-time.ts';
-import { due, warningsOf } from './notices.ts';
+import { due, type Holding, holdingOn, isNewSource, type ToldSource } from './notices.ts';
 import { bindingOf, readingOf } from './reading.ts';
 import { type LiveSession, nextTick, witnessOf } from './session.ts';
 
@@ -67,7 +67,7 @@ export function createTelling(options: TellingOptions): Telling {
         limitMs: null,
         remainingMs: null,
         percent: 0,
-        source: session.told.source,
+        source: session.told.source.source,
         extraRemainingMs: 0,
         burnRate: 0,
         endsAt: null,
@@ -75,6 +75,16 @@ export function createTelling(options: TellingOptions): Telling {
         at: time.now(),
       }
     );
+  }
+
+  /** Where an organization's time is drawn from; null where its budget is not known now. */
+  function sourceIn(rows: BudgetRow[]): ToldSource | null {
+    const row = rows.find(({ name }) => parseBudgetName(name).scope === 'organization');
+    return row ? { source: sourceOf(row), budget: row.name, version: row.version } : null;
+  }
+
+  function note(session: LiveSession, { state, row, version }: Holding): void {
+    session.told.warnings.set(state.id, { budget: row.name, version });
   }
 
   function checkpoint(session: LiveSession): string {
@@ -121,10 +131,10 @@ export function createTelling(options: TellingOptions): Telling {
 
     started(session, resumed) {
       const rows = rowsOf(session);
-      const organization = rows.find((row) => row.name.startsWith('o|'));
-      if (organization) session.told.source = sourceOf(organization);
-      const warnings = rows.flatMap(warningsOf);
-      session.told.warnings = new Map(warnings.map((state) => [state.id, state]));
+      session.told.source = sourceIn(rows) ?? session.told.source;
+      const holding = rows.flatMap(holdingOn);
+      session.told.warnings.clear();
+      for (const it of holding) note(session, it);
       return {
         type: 'started',
         session: session.id,
@@ -136,30 +146,30 @@ export function createTelling(options: TellingOptions): Telling {
         saveWindowMs: session.limits.saveWindowMs,
         checkpoint: checkpoint(session),
         reading: readingOrBare(session),
-        warnings,
+        warnings: holding.map(({ state }) => state),
       };
     },
 
     news(session) {
       const rows = rowsOf(session);
       const messages: ServerMessage[] = [];
-      const { warnings, recovered } = due(session.told.warnings, rows);
+      const { warnings, recovered } = due(session.told.warnings, rows, session.joined);
       for (const id of recovered) {
         session.told.warnings.delete(id);
         messages.push({ type: 'recovered', id, reading: readingOrBare(session) });
       }
-      for (const { state, row } of warnings) {
-        session.told.warnings.set(state.id, state);
-        const { scope } = parseBudgetName(row.name);
-        const told = { ...state, reading: readingOrBare(session, row), actions: actions(scope) };
-        messages.push({ type: 'warning', ...told });
+      for (const it of warnings) {
+        note(session, it);
+        const { scope } = parseBudgetName(it.row.name);
+        const reading = readingOrBare(session, it.row);
+        messages.push({ type: 'warning', ...it.state, reading, actions: actions(scope) });
       }
-      const organization = rows.find((row) => row.name.startsWith('o|'));
-      const source = organization ? sourceOf(organization) : session.told.source;
-      if (source !== session.told.source) {
-        const from = session.told.source;
-        session.told.source = source;
-        messages.push({ type: 'source', from, to: source, reading: readingOrBare(session) });
+      const from = session.told.source;
+      const to = sourceIn(rows);
+      if (to && isNewSource(from, to)) {
+        session.told.source = to;
+        const reading = readingOrBare(session);
+        messages.push({ type: 'source', from: from.source, to: to.source, reading });
       }
       return messages;
     },

@@ -82,7 +82,6 @@ export function beginWorld(
     ],
     now: options.at ?? BEGIN + 1_000_000,
   });
-  const { speed = 1 } = options;
   const stores = createTestMeter(options);
   const gateways: TestGateway[] = [];
   const pass = async (ms: number) => void (await vi.advanceTimersByTimeAsync(ms));
@@ -90,7 +89,7 @@ export function beginWorld(
     stores,
     pass,
     gateway(given = {}) {
-      const made = createGateway(stores, speed, pass, given);
+      const made = createGateway(stores, pass, given);
       gateways.push(made);
       return made;
     },
@@ -103,7 +102,6 @@ export function beginWorld(
 
 function createGateway(
   stores: TestMeter,
-  speed: number,
   pass: (ms: number) => Promise<void>,
   { intervalMs = 5_000, timeoutMs = 15_000 }: GatewayOptions,
 ): TestGateway {
@@ -112,8 +110,8 @@ function createGateway(
   const destination = { write: (line: string) => void logged.push(JSON.parse(line)) };
   const log = createLog({ name: 'gateway', level: 'warn', destination });
   const metering = createMetering({
-    ...{ meter: stores.meter, ledger: stores.ledger, seal, clock, log, speed },
-    ...{ intervalMs, timeoutMs, resumeWindowMs: 120_000 },
+    ...{ meter: stores.meter, ledger: stores.ledger, seal, clock, log },
+    ...{ intervalMs, timeoutMs, resumeWindowMs: 120_000, meterClock: stores.clock },
     tickets: {
       mint: () => Promise.reject(new Error('not here')),
       verify: async (ticket) => JSON.parse(ticket),
@@ -130,8 +128,8 @@ function createGateway(
     silenceMs: intervalMs + timeoutMs,
     sessions: () => metering.hub.live(),
     connections: () => connections,
-    meterSilentMs: () => metering.meterSilentMs(),
-    meterFailed: (session) => metering.ending.stop(session, 'meterUnavailable', 'plan'),
+    meterFailed: (session) => metering.ending.meterFailed(session),
+    sayAgain: (session) => metering.words.say(session),
   });
   let isDead = false;
 
@@ -160,7 +158,7 @@ function createGateway(
 }
 
 function connect(
-  { metering, connections }: TestGateway,
+  { metering, connections, logged }: TestGateway,
   isDead: () => boolean,
   pass: (ms: number) => Promise<void>,
   options: RecorderOptions,
@@ -237,6 +235,7 @@ function connect(
       bind: (admitted, wire) => metering.bind(admitted, wire),
       monotonicMs: clock.monotonicMs,
       closed: (gone) => void connections.delete(gone),
+      failed: (error) => void logged.push({ level: 50, msg: String(error) }),
     },
   );
   connections.add(connection);

@@ -5,7 +5,7 @@
  */
 
 import { parseBudgetName } from '../core/meter/budget-name.ts';
-import type { Meter } from '../core/meter/commands.ts';
+import type { Meter, MeterClock } from '../core/meter/commands.ts';
 import { shardOf } from '../core/meter/keys.ts';
 import { MeterUnreachable, type RedisMeter } from '../core/meter/meter.ts';
 import { createModel, type Model } from '../core/meter/model.ts';
@@ -35,6 +35,7 @@ export interface AccountSpec {
 }
 
 export interface TestMeter {
+  clock: MeterClock;
   meter: RedisMeter;
   model: Model;
   ledger: Ledger;
@@ -135,7 +136,7 @@ export function createTestMeter(options: { speed?: number; meterBaseAt?: number 
     it.isLedgerAway ? Promise.reject(new Error('Postgres is away')) : Promise.resolve(value);
 
   const it: TestMeter = {
-    ...{ meter, model, isAway: false, isLedgerAway: false, isDeaf: false, delayMs: 0 },
+    ...{ clock, meter, model, isAway: false, isLedgerAway: false, isDeaf: false, delayMs: 0 },
     ...{ recoversAfterMs: 50, calls: {}, listeners: new Set() },
     ledger: {
       limits: (org) => {

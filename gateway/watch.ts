@@ -15,9 +15,9 @@ export interface WatchOptions {
   silenceMs: number;
   sessions(): Iterable<LiveSession>;
   connections(): Iterable<Connection>;
-  /** real ms since the meter last answered */
-  meterSilentMs(): number;
   meterFailed(session: LiveSession): void;
+  /** The meter has not taken its word, and there is no recorder to bring another one. */
+  sayAgain(session: LiveSession): void;
 }
 
 export function startWatch(options: WatchOptions): { stop(): Promise<void> } {
@@ -25,15 +25,16 @@ export function startWatch(options: WatchOptions): { stop(): Promise<void> } {
 
   function look(): void {
     const now = monotonicMs();
-    const silent = options.meterSilentMs();
     for (const session of options.sessions()) {
       if (session.wire && now - session.heardAt > silenceMs) {
         session.wire.close(CloseCode.beatTimeout, 'beatTimeout');
       }
+      if (session.waitingSince === null) continue;
       const { onMeterFailure, meterFailureMs } = session.limits;
       // A call may be slow; a meter that is away is asked again and again.
       const patience = onMeterFailure === 'continue' ? meterFailureMs : silenceMs;
-      if (silent > patience) options.meterFailed(session);
+      if (now - session.waitingSince > patience) options.meterFailed(session);
+      else if (!session.wire) options.sayAgain(session);
     }
     for (const connection of options.connections()) {
       const isSlow = connection.socket.unsentBytes() > MAX_UNSENT_BYTES;

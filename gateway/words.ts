@@ -36,19 +36,31 @@ export function claimedMs(session: LiveSession, speed: number): number {
   return Math.min(proven, Math.max(captured, session.acknowledged.totalMs));
 }
 
-export function createWords(options: { batch: Batch; time: MeterTime; outcomes: Outcomes }): Words {
+const TOOK_NOTHING: ReadonlySet<BeatReply['status']> = new Set([
+  ...(['superseded', 'unknown', 'recover'] as const),
+]);
+
+export function createWords(options: {
+  batch: Batch;
+  time: MeterTime;
+  monotonicMs(): number;
+  outcomes: Outcomes;
+}): Words {
   const { batch, time, outcomes } = options;
 
-  function heard(session: LiveSession, reply: BeatReply, at: number, epoch: object): void {
-    // It was opened anew while this word was under way: the answer is of an earlier life.
-    if (session.epoch !== epoch) return;
+  function taken(session: LiveSession, reply: BeatReply, at: number): void {
+    if (TOOK_NOTHING.has(reply.status)) return;
+    session.waitingSince = null;
+    takeReply(session, reply, time.at(at));
+    lift(session.stopwatch, reply.totalMs);
+  }
+
+  function follow(session: LiveSession, reply: BeatReply): void {
     const { status } = reply;
     if (status === 'superseded' || status === 'unknown' || status === 'recover') {
       outcomes[status](session);
       return;
     }
-    takeReply(session, reply, time.at(at));
-    lift(session.stopwatch, reply.totalMs);
     if (reply.boundaryDoubted) outcomes.doubted(session);
     if (reply.missingPeriod !== null) outcomes.missingPeriod(session, reply.missingPeriod);
     if (reply.period !== session.period) outcomes.movedPeriod(session);
@@ -61,15 +73,17 @@ export function createWords(options: { batch: Batch; time: MeterTime; outcomes: 
       const at = session.stopwatch.provenAt;
       const totalMs = claimedMs(session, time.speed);
       const state = recorderState(session);
+      const saidAt = options.monotonicMs();
+      // Where it was opened anew meanwhile, the answer is of an earlier life.
+      const isOfThisLife = () => session.epoch === epoch;
       batch.say({
-        session: id,
-        org,
-        epoch,
-        totalMs,
-        at,
-        state,
+        ...{ session: id, org, epoch, totalMs, at, state },
+        taken(reply) {
+          if (isOfThisLife()) taken(session, reply, at);
+        },
         heard(reply) {
-          if (reply) heard(session, reply, at, epoch);
+          if (!reply || TOOK_NOTHING.has(reply.status)) session.waitingSince ??= saidAt;
+          if (reply && isOfThisLife()) follow(session, reply);
           then?.();
         },
       });
