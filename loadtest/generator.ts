@@ -41,7 +41,7 @@ async function work(task: GeneratorTask): Promise<void> {
 }
 
 function say(word: GeneratorWord, then?: () => void): void {
-  process.send?.(word, undefined, undefined, then);
+  if (process.connected) process.send?.(word, undefined, undefined, then);
 }
 
 process.once('message', (task: GeneratorTask) => {

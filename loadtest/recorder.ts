@@ -47,6 +47,7 @@ export class Recorder {
   #waiting: Step[] = [];
   #timer: NodeJS.Timeout | undefined;
   #wake: () => void = () => {};
+  #isClosed = false;
 
   constructor(script: RecorderScript, means: RecorderMeans) {
     this.#script = script;
@@ -74,11 +75,12 @@ export class Recorder {
   /** Joins when it is time, and does what the script says. Resolves when it is over. */
   async run(): Promise<void> {
     await this.#until(this.#script.joinAtMs);
+    if (this.#isClosed) return;
     this.#joinedAtMs = machineNowMs();
     void this.#client.start();
     for (const step of this.#script.steps) {
       await this.#until(step.atMs);
-      if (isOver(this.state) || this.state.phase === 'detached') return;
+      if (isOver(this.state) || this.#isClosed) return;
       this.#take(step);
     }
     await this.#client.over();
@@ -86,6 +88,7 @@ export class Recorder {
 
   /** Lets go of everything; for a run that is given up. */
   close(): void {
+    this.#isClosed = true;
     this.#client.close();
     clearTimeout(this.#timer);
     this.#wake();

@@ -27,7 +27,7 @@ export async function runLoad(options: RunOptions): Promise<LoadReport> {
   const { flags, product, say, signal } = options;
   const startedAt = new Date().toISOString();
   // Names must be new to the stores, which may remember an earlier run with this seed.
-  const run = `${startedAt.slice(0, 19).replace(/\D/g, '')}-${flags.seed}`;
+  const run = `${startedAt.slice(0, 23).replace(/\D/g, '')}-${flags.seed}`;
   const scenario = makeScenario({
     ...flags,
     run,

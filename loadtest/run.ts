@@ -33,7 +33,7 @@ function writeReport(folder: string, report: LoadReport): string {
 function brief({ latenesses: _, measured, audit, ...rest }: LoadReport): object {
   const { samples: _samples, ...measures } = measured;
   const { sessions: _sessions, organizations: _organizations, ...audited } = audit;
-  return { ...rest, audit: audited, measured: measures };
+  return { holds: audit.holds, ...rest, audit: audited, measured: measures };
 }
 
 async function run(flags: LoadFlags): Promise<number> {

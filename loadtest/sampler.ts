@@ -60,6 +60,8 @@ export function startSampler(options: SamplerOptions): Sampler {
   const samples: Sample[] = [];
   const first = { atMs: machineNowMs(), usage: readUsage(pids), machineMs: readMachineCpuMs() };
   let last = { ...first, beats: 0 };
+  /** the last of each, those that have ended since too */
+  let known = first.usage;
 
   function look(): void {
     const atMs = machineNowMs();
@@ -75,6 +77,7 @@ export function startSampler(options: SamplerOptions): Sampler {
       othersCpuPercent: othersOf(processes, ((machineMs - last.machineMs) * 100) / passedMs),
     };
     samples.push(sample);
+    known = new Map([...known, ...usage]);
     last = { atMs, usage, machineMs, beats: counted.beats };
     options.sampled(sample, counted);
   }
@@ -87,13 +90,13 @@ export function startSampler(options: SamplerOptions): Sampler {
       if (!isStopped) look();
       isStopped = true;
       const lengthMs = last.atMs - first.atMs;
-      const processes = [...last.usage].map(([name, { cpuMs }]) => {
+      const processes = [...known].map(([name, { cpuMs }]) => {
         const tookMs = cpuMs - (first.usage.get(name)?.cpuMs ?? 0);
         const own = samples.flatMap((it) => it.processes[name] ?? []);
         return {
           ...{ name, cpuMs: tookMs, cpuPercent: (tookMs * 100) / lengthMs },
-          highestCpuPercent: Math.max(...own.map((it) => it.cpuPercent)),
-          highestMemoryBytes: Math.max(...own.map((it) => it.memoryBytes)),
+          highestCpuPercent: Math.max(0, ...own.map((it) => it.cpuPercent)),
+          highestMemoryBytes: Math.max(0, ...own.map((it) => it.memoryBytes)),
         };
       });
       const others = mean(samples.map((it) => it.othersCpuPercent));

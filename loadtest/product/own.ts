@@ -2,12 +2,13 @@
  * The whole product for one run: its own Redis and Postgres with fresh data, gateways and a worker as
  * processes, started the way `npm start` starts them.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { migrate } from '../../drizzle/migrate.ts';
 import { localFolder } from '../../local/places.ts';
 import { anyFreePort } from '../../local/port.ts';
 import { startPostgres } from '../../local/postgres.ts';
+import { processIdentity } from '../../local/process-identity.mjs';
 import { MAINS, startProcess } from '../../local/processes.ts';
 import { startRedis } from '../../local/redis.ts';
 import { diskShortage } from '../../local/trouble.ts';
@@ -22,11 +23,24 @@ export interface OwnProductOptions {
   say(line: string): void;
 }
 
+/** A folder of this run's own; what a killed run left, and its watchdog has ended since, goes. */
+function makeDataFolder(isKept: boolean): string {
+  for (const name of readdirSync(localFolder())) {
+    const pid = /^loadtest-(\d+)$/.exec(name)?.[1];
+    if (pid !== undefined && processIdentity(Number(pid)) === null) {
+      rmSync(join(localFolder(), name), { recursive: true, force: true });
+    }
+  }
+  const folder = join(localFolder(), `loadtest-${process.pid}${isKept ? '-kept' : ''}`);
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
 /** All or nothing. @throws Error that says which part did not start, with its last words */
 export async function startOwnProduct(options: OwnProductOptions): Promise<Product> {
   const { env, say } = options;
-  const dataDir = join(localFolder(), `loadtest-${process.pid}`);
-  mkdirSync(dataDir, { recursive: true });
+  mkdirSync(localFolder(), { recursive: true });
+  const dataDir = makeDataFolder(options.isKept);
   const shortage = diskShortage(dataDir);
   if (shortage !== null) throw new Error(shortage);
   const incidents: string[] = [];

@@ -1,4 +1,5 @@
 /** The report as a page: one file, with nothing to fetch. */
+import type { ProcessSample } from '../sampler.ts';
 import { histogram } from './histogram.ts';
 import { lineChart } from './line-chart.ts';
 import { isGood, type LoadReport } from './load-report.ts';
@@ -42,6 +43,11 @@ function charts({ measured, latenesses: all, audit }: LoadReport): string {
     samples
       .filter(({ atMs }) => atMs >= 0)
       .map((sample) => ({ x: sample.atMs / 1_000, y: read(sample) }));
+  const ofProcess = (name: string, read: (it: ProcessSample) => number) =>
+    samples.flatMap(({ atMs, processes: found }) => {
+      const it = found[name];
+      return it && atMs >= 0 ? [{ x: atMs / 1_000, y: read(it) }] : [];
+    });
   const time = { xLabel: 'seconds' };
   const values = (what: string) => all.filter((it) => it.what === what && !it.isDisturbed);
   const offMs = audit.sessions.map((it) => (it.stopwatchMs - it.acknowledgedMs) / it.connections);
@@ -63,7 +69,7 @@ function charts({ measured, latenesses: all, audit }: LoadReport): string {
       series: [
         ...processes.map(({ name, cpuPercent }) => ({
           ...{ name, figure: `${cpuPercent.toFixed(1)} %` },
-          points: over((it) => it.processes[name]?.cpuPercent ?? 0),
+          points: ofProcess(name, (it) => it.cpuPercent),
         })),
         {
           ...{ name: 'all else here', figure: `${measured.othersCpuPercent.toFixed(1)} %` },
@@ -76,7 +82,7 @@ function charts({ measured, latenesses: all, audit }: LoadReport): string {
       ...{ title: 'Memory of each process', yLabel: 'MB', ...time },
       series: processes.map(({ name, highestMemoryBytes }) => ({
         ...{ name, figure: megabytes(highestMemoryBytes) },
-        points: over((it) => (it.processes[name]?.memoryBytes ?? 0) / 1e6),
+        points: ofProcess(name, (it) => it.memoryBytes / 1e6),
       })),
     }),
     histogram({

@@ -43,11 +43,13 @@ export interface LoadReportParts {
 export function makeReport(parts: LoadReportParts): LoadReport {
   const { flags, logs, latenesses, ...rest } = parts;
   // The key is a secret, and the addresses may be of somebody's production.
-  const { apiKey: _, urls, ...shown } = flags;
+  const { apiKey: _, urls, gateways, intervalMs, ...shown } = flags;
+  // Of a product that ran already it is not known how it was started.
+  const started = urls.length > 0 ? { given: urls.length } : { gateways, intervalMs };
   return {
     ...rest,
     latenesses,
-    settings: { ...shown, given: urls.length > 0 },
+    settings: { ...shown, ...started },
     machine: {
       node: process.version,
       system: `${platform()} ${release()} ${arch()}`,
