@@ -44,6 +44,19 @@ onModelAndRedis('recovery', (begin) => {
     expect(await world.seed()).toEqual({ status: 'recover' });
   });
 
+  it('meter time runs from its base at its speed, and is read once a command', async () => {
+    const world = await begin();
+    await world.seed();
+    const realBaseAt = Date.now();
+    const clock = { meterBaseAt: START, realBaseAt, speed: 60, frozen: false };
+    await world.subject.setClock(SHARD, clock);
+    const reply = await world.subject.meter.readBudgets(ORG, [organizationBudget(ORG, START)]);
+    const elapsedMs = reply.status === 'ok' ? reply.now - START : Number.NaN;
+    expect(elapsedMs).toBeGreaterThanOrEqual(0);
+    expect(elapsedMs).toBeLessThanOrEqual((Date.now() - realBaseAt + 1) * 60);
+    expect(Number.isInteger(elapsedMs)).toBe(true);
+  });
+
   it('rule 22: flush writes what is open, whatever life the shard is of', async () => {
     const world = await begin();
     await world.seed();

@@ -1,6 +1,7 @@
 /** Steps of a schedule that gateways, recorders and sweeps take. */
 import { organizationBudget } from './budget-name.ts';
 import type { BeatItem, OpenCommand, OpenReply } from './commands.ts';
+import { shardOf } from './keys.ts';
 import type { BudgetRow, LedgerBase, SessionRow, Witness } from './rows.ts';
 import type { Dice, StepKind } from './schedule.ts';
 import type { Driver, Recorder } from './test-driver.ts';
@@ -55,7 +56,8 @@ async function open(driver: Driver, dice: Dice): Promise<void> {
   const isNew = !driver.everyone.has(recorder);
   const limited = dice.chance(0.3);
   const command: OpenCommand = {
-    ...{ session: recorder.session, org, user: recorder.user, period: periodAt(driver.now) },
+    ...{ session: recorder.session, org, period: periodAt(driver.now) },
+    user: dice.chance(0.98) ? recorder.user : dice.pick(USERS),
     kind: isNew && dice.chance(0.9) ? 'new' : 'resume',
     base: null,
     witness: !isNew && dice.chance(0.4) ? witnessOf(driver, dice, recorder) : null,
@@ -223,6 +225,14 @@ async function sweep(driver: Driver, dice: Dice, recorder: Recorder): Promise<vo
 
 async function assertOne(driver: Driver, dice: Dice, recorder: Recorder): Promise<void> {
   const { org, session, user } = recorder;
+  const known = baseOf(driver.ledger, org, session);
+  if (dice.chance(0.1) && known !== null) {
+    const shard = shardOf(org);
+    const generation = driver.generations.get(shard) ?? 1;
+    const sessions = [{ session, org, user, base: known }];
+    await driver.subject.meter.adopt({ shard, generation, sessions });
+    return;
+  }
   const limited = dice.chance(0.3);
   const witness = witnessOf(driver, dice, recorder);
   const limit = { sessionLimitMs: limited ? 90_000 : null, sessionLevels: limited ? [50] : [] };

@@ -149,6 +149,7 @@ export async function lookAround(driver: Driver): Promise<void> {
   await Promise.all([
     ...SHARDS_USED.map((shard) => meter.pending(shard, { limit: 10_000 })),
     ...SHARDS_USED.map((shard) => meter.shardSessions(shard)),
+    ...ORGS.map((org) => meter.liveSessions(org)),
     ...ORGS.map((org) => meter.readBudgets(org, allBudgets(driver, org))),
   ]);
 }

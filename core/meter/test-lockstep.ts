@@ -123,7 +123,7 @@ function createSeqs(who: string) {
       const isOver = row.endsAt !== null && now >= row.endsAt;
       const free = isOver ? { seq: 0, remainingMs: 0, extraRemainingMs: 0 } : { seq: 0 };
       // A session's own budget is made anew if the session comes back after it has retired.
-      const isAnew = row.name.startsWith('s|') && row.seq === 1;
+      const isAnew = row.name.startsWith('s|') && row.seq <= 1;
       if (before !== undefined && !isAnew && row.seq <= before.seq) {
         const same = isDeepStrictEqual({ ...row, ...free }, { ...before, ...free });
         if (row.seq < before.seq || !same) {

@@ -20,6 +20,8 @@ export interface Turn {
   realAt: number;
   /** fields put into the unsettled set by this turn */
   fields: Set<string>;
+  /** what they said before, if they were there */
+  overwritten: Map<string, string>;
   events: MeterEvent[];
   /** every budget as it stood: its row, and what must be told of it */
   before: Map<BudgetName, { row: string; told: string }>;
@@ -47,6 +49,7 @@ export function readingTurn(shard: ModelShard, head: ModelHead, realNow: number)
     now,
     realAt,
     fields: new Set(),
+    overwritten: new Map(),
     events: [],
     before: new Map(),
   };
@@ -70,6 +73,8 @@ export function clocksAgree(turn: Turn, gatewayWallMs: number): boolean {
 
 /** Puts a field into the unsettled set, with the generation that is written (rule 10). */
 export function putUnsettled(turn: Turn, field: string, value: number): void {
+  const known = turn.shard.unsettled.get(field);
+  if (known !== undefined && !turn.fields.has(field)) turn.overwritten.set(field, known);
   turn.shard.unsettled.set(field, `${turn.head.generation}:${value}`);
   turn.fields.add(field);
 }
@@ -83,6 +88,7 @@ export function putSession(turn: Turn, session: ModelSession): void {
 /** A session that turned out to have nothing new leaves no trace, nor the budget made for it. */
 export function undo(turn: Turn, session: ModelSession): void {
   for (const field of turn.fields) turn.shard.unsettled.delete(field);
+  for (const [field, value] of turn.overwritten) turn.shard.unsettled.set(field, value);
   turn.fields.clear();
   forget(turn.shard, session);
 }
