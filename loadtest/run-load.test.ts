@@ -33,7 +33,7 @@ beforeAll(async () => {
   };
   const flags = parseFlags(FLAGS) as LoadFlags;
   const { signal } = new AbortController();
-  report = await runLoad({ flags, product, say: () => {}, signal });
+  report = await runLoad({ flags, product, say: () => {}, screen: null, signal });
 }, PATIENCE_MS);
 
 // Where it did not start there is nothing to stop.

@@ -20,6 +20,8 @@ export interface RunOptions {
   flags: LoadFlags;
   product: Product;
   say(line: string): void;
+  /** where progress is shown; null: nowhere */
+  screen: NodeJS.WriteStream | null;
   signal: AbortSignal;
 }
 
@@ -58,7 +60,11 @@ export async function runLoad(options: RunOptions): Promise<LoadReport> {
   }
 }
 
-async function load({ flags, product, signal }: RunOptions, scenario: Scenario, reader: Reader) {
+async function load(
+  { flags, product, screen, signal }: RunOptions,
+  scenario: Scenario,
+  reader: Reader,
+) {
   const meterSessions: MeterSession[] = [];
   const readings: Promise<void>[] = [];
   const generators = startGenerators({
@@ -73,12 +79,12 @@ async function load({ flags, product, signal }: RunOptions, scenario: Scenario, 
       readings.push(reading);
     },
   });
-  const progress = startProgress(scenario.endsAtMs, process.stderr);
+  const progress = screen && startProgress(scenario.endsAtMs, screen);
   const sampler = startSampler({
     runStartMs: generators.runStartMs,
     pids: pidsOf(product, generators),
     count: generators.count,
-    sampled: (sample, count) => progress.at(sample.atMs, count, sample.beatsPerSecond),
+    sampled: (sample, count) => progress?.at(sample.atMs, count, sample.beatsPerSecond),
   });
   try {
     const done = await within(generators, scenario.endsAtMs + END_PATIENCE_MS, signal);
@@ -87,7 +93,7 @@ async function load({ flags, product, signal }: RunOptions, scenario: Scenario, 
     return { ...done, measured, meterSessions };
   } finally {
     sampler.stop();
-    progress.stop();
+    progress?.stop();
     await generators.stop();
   }
 }

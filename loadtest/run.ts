@@ -49,7 +49,10 @@ async function run(flags: LoadFlags): Promise<number> {
   const product = await openProduct(flags);
   try {
     abort.signal.throwIfAborted();
-    const report = await runLoad({ flags, product, say, signal: abort.signal });
+    const report = await runLoad({
+      ...{ flags, product, say, screen: process.stderr },
+      signal: abort.signal,
+    });
     const path = writeReport(resolve(flags.reportFolder), report);
     console.log(flags.isJson ? JSON.stringify(brief(report), null, 1) : summary(report));
     say(`the report: ${path}`);
