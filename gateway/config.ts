@@ -8,6 +8,7 @@ import {
 } from '../core/protocol/limits.ts';
 import { type Environment, flag, integer, list, port, readEnv, url } from '../core/runtime/env.ts';
 import { LOG_LEVELS } from '../core/runtime/log.ts';
+import { TRANSPORTS } from './transport/transport.ts';
 
 const HOUR_MS = 3_600_000;
 const MIN_SECRET_CHARACTERS = 32;
@@ -19,6 +20,7 @@ const shape = {
   DATABASE_URL: url('postgres', 'postgresql'),
   HOST: z.string().default('0.0.0.0'),
   PORT: port().default(8787),
+  TRANSPORT: z.enum(TRANSPORTS).default('ws'),
   OPERATIONS_PORT: port().default(8788),
   GATEWAY_NAME: z.string().default('gateway'),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
@@ -47,6 +49,7 @@ export function readConfig(env: Environment) {
     databaseUrl: read.DATABASE_URL,
     host: read.HOST,
     port: read.PORT,
+    transport: read.TRANSPORT,
     operationsPort: read.OPERATIONS_PORT,
     name: read.GATEWAY_NAME,
     logLevel: read.LOG_LEVEL,

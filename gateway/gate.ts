@@ -1,6 +1,6 @@
 /** Who may connect at all: exact origins, a cap on sockets, none while draining. */
 import { isIP } from 'node:net';
-import type { Gate } from './transport/ws.ts';
+import type { Gate } from './transport/transport.ts';
 
 export interface GateOptions {
   allowedOrigins: readonly string[];

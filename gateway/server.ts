@@ -18,20 +18,19 @@ import type { GatewayConfig } from './config.ts';
 import { type Connection, createConnection } from './connection.ts';
 import { listen } from './fanout.ts';
 import { createGatekeeper } from './gate.ts';
-import { createHttp } from './http/app.ts';
+import { createHttp, MAX_BODY_BYTES } from './http/app.ts';
 import { createOperations } from './http/operations.ts';
 import { createLedger } from './ledger.ts';
 import { createMetering } from './metering.ts';
 import { createMetrics } from './metrics.ts';
 import { createMinutes } from './minutes.ts';
 import { createTickets, ticketKeysOf } from './tickets.ts';
-import { attachWs } from './transport/ws.ts';
+import { startTransport } from './transport/start.ts';
+import type { TransportOptions } from './transport/transport.ts';
 import { startWatch } from './watch.ts';
 
 export const CONNECT_PATH = '/v1/connect';
 const DRAIN_RETRY_MS = 200;
-const HEADERS_TIMEOUT_MS = 5_000;
-const REQUEST_TIMEOUT_MS = 15_000;
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -115,12 +114,10 @@ export async function startGateway(
     turnedAway: (request) => keeper.reason(request.headers.get('origin'), ''),
     version: '0.1.0',
   });
-  const server = createServer(
-    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
-    getRequestListener(http.fetch),
-  );
-  attachWs({
-    ...{ server, path: CONNECT_PATH, gate: keeper.gate },
+  const serving: TransportOptions = {
+    ...{ host: config.host, port: config.port, path: CONNECT_PATH, gate: keeper.gate },
+    fetch: (request) => http.fetch(request),
+    maxBodyBytes: MAX_BODY_BYTES,
     opened(socket, upgrade) {
       keeper.entered(socket.remoteAddress);
       const connection = createConnection(socket, upgrade, {
@@ -138,7 +135,7 @@ export async function startGateway(
       connections.add(connection);
       return connection;
     },
-  });
+  };
   const watch = startWatch({
     monotonicMs: () => clock.monotonicMs(),
     silenceMs: config.intervalMs + config.timeoutMs,
@@ -163,7 +160,8 @@ export async function startGateway(
   );
   const operationsPort = await bind(operations, config.operationsPort, config.host);
   stops.add('operations', { stop: () => closeServer(operations) });
-  const port = await bind(server, config.port, config.host);
+  const transport = await startTransport(config.transport, serving);
+  const { port } = transport;
   address = { port };
   isServing = true;
   stops.add('sockets', {
@@ -175,7 +173,7 @@ export async function startGateway(
         connection.send({ type: 'draining', retryAfterMs: DRAIN_RETRY_MS });
         connection.close(CloseCode.draining, 'draining');
       }
-      await closeServer(server);
+      await transport.stop();
     },
   });
   return { port, operationsPort };

@@ -1,88 +1,92 @@
-/** The `ws` transport: upgrades, frames and their limits. It knows no meters. */
-import type { IncomingMessage, Server } from 'node:http';
+/** The `ws` transport: Node's own HTTP server, and upgrades, frames and their limits by `ws`. */
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { getRequestListener } from '@hono/node-server';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { MAX_FIRST_MESSAGE_BYTES } from '../../core/protocol/limits.ts';
-import { SUBPROTOCOL, TICKET_SUBPROTOCOL_PREFIX } from '../../core/protocol/messages.ts';
-import type { Socket, SocketHandler, Upgrade } from './socket.ts';
+import { SUBPROTOCOL } from '../../core/protocol/messages.ts';
+import { type EntryRefusal, judgeEntry } from './entry.ts';
+import type { Socket, SocketHandler } from './socket.ts';
+import { CLOSE_TIMEOUT_MS, STOP_MS, type Transport, type TransportOptions } from './transport.ts';
 
 /** Defaults of ws are in the ten thousands; a message of ours is one frame. */
 const MAX_FRAGMENTS = 16;
 const MAX_BUFFERED_CHUNKS = 64;
-/** A peer that does not answer a close frame is cut off. */
-const CLOSE_TIMEOUT_MS = 5_000;
+const HEADERS_TIMEOUT_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 15_000;
 
-/** Why a request to connect is refused before the upgrade; null: it may. */
-export type Gate = (origin: string | null, address: string) => GateRefusal | null;
-export interface GateRefusal {
-  status: 403 | 503;
-  reason: string;
+/** @throws where the port can't be had */
+export async function startWs(options: TransportOptions): Promise<Transport> {
+  const server = createServer(
+    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+    getRequestListener(options.fetch),
+  );
+  const webSockets = takeUpgrades(server, options);
+  const port = await listen(server, options);
+  return {
+    port,
+    async stop() {
+      const cut = setTimeout(() => {
+        for (const webSocket of webSockets.clients) webSocket.terminate();
+        server.closeAllConnections();
+      }, STOP_MS);
+      server.closeIdleConnections();
+      await new Promise((resolve) => server.close(resolve));
+      clearTimeout(cut);
+    },
+  };
 }
 
-export interface WsTransportOptions {
-  server: Server;
-  path: string;
-  gate: Gate;
-  opened(socket: Socket, upgrade: Upgrade): SocketHandler;
+function listen(server: Server, { host, port }: TransportOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address ? address.port : port);
+    });
+  });
 }
 
-/** Takes the upgrades of an HTTP server; its other requests are not touched. */
-export function attachWs({ server, path, gate, opened }: WsTransportOptions): void {
+function takeUpgrades(server: Server, options: TransportOptions): WebSocketServer {
   const webSockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_FIRST_MESSAGE_BYTES,
     maxFragments: MAX_FRAGMENTS,
     maxBufferedChunks: MAX_BUFFERED_CHUNKS,
     perMessageDeflate: false,
-    clientTracking: false,
     // of ws 8.23, which its types do not know yet
     ...{ closeTimeout: CLOSE_TIMEOUT_MS },
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   });
-
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     stream.on('error', () => stream.destroy());
-    const origin = request.headers.origin ?? null;
     const address = request.socket.remoteAddress ?? '';
-    if (pathOf(request) !== path) return refuse(stream, 404, `Connect at ${path}.`);
-    const refusal = gate(origin, address);
-    if (refusal) return refuse(stream, refusal.status, refusal.reason);
-    const offered = offeredProtocols(request);
-    if (!offered.includes(SUBPROTOCOL)) {
-      return refuse(stream, 400, `Offer the subprotocol ${SUBPROTOCOL}.`);
-    }
-    const ticket = offered
-      .find((name) => name.startsWith(TICKET_SUBPROTOCOL_PREFIX))
-      ?.slice(TICKET_SUBPROTOCOL_PREFIX.length);
+    const verdict = judgeEntry(
+      {
+        path: (request.url ?? '').split('?')[0]!,
+        origin: request.headers.origin ?? null,
+        address,
+        protocols: request.headers['sec-websocket-protocol'] ?? '',
+        version: request.headers['sec-websocket-version'] ?? '',
+      },
+      options,
+    );
+    if ('status' in verdict) return refuse(stream, verdict);
     webSockets.handleUpgrade(request, stream, head, (webSocket) => {
-      serve(webSocket, stream, address, (socket) => opened(socket, { ticket, origin }));
+      serve(webSocket, stream, address, (socket) => options.opened(socket, verdict));
     });
   });
+  return webSockets;
 }
 
-function pathOf(request: IncomingMessage): string {
-  return (request.url ?? '').split('?')[0]!;
-}
-
-function offeredProtocols(request: IncomingMessage): string[] {
-  const header = request.headers['sec-websocket-protocol'] ?? '';
-  return header.split(',').map((name) => name.trim());
-}
-
-const STATUS_TEXT: Record<number, string> = {
-  400: 'Bad Request',
-  403: 'Forbidden',
-  404: 'Not Found',
-  503: 'Service Unavailable',
-};
-
-function refuse(stream: Duplex, status: number, reason: string): void {
-  const body = `${reason}\n`;
-  stream.end(
-    `HTTP/1.1 ${status} ${STATUS_TEXT[status]}\r\nConnection: close\r\n` +
-      `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
-      `${status === 503 ? 'Retry-After: 1\r\n' : ''}\r\n${body}`,
-  );
+function refuse(stream: Duplex, { status, statusText, headers, body }: EntryRefusal): void {
+  const lines = [
+    `HTTP/1.1 ${status} ${statusText}`,
+    'Connection: close',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...headers.map(([name, value]) => `${name}: ${value}`),
+  ];
+  stream.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
 }
 
 function serve(

@@ -1,0 +1,87 @@
+/** HTTP beside the sockets of uWebSockets.js, answered by a handler of the Fetch standard. */
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { TransportOptions } from './transport.ts';
+import { mayHaveBody, readBody, readHead } from './uws-request.ts';
+import { writeResponse } from './uws-response.ts';
+
+export interface UwsHttp {
+  answer(response: HttpResponse, request: HttpRequest): void;
+  /** From here on each answer closes its connection. */
+  closing(): void;
+  /** requests that are not answered in full */
+  readonly open: number;
+}
+
+export function createUwsHttp({
+  fetch,
+  maxBodyBytes,
+}: Pick<TransportOptions, 'fetch' | 'maxBodyBytes'>): UwsHttp {
+  let open = 0;
+  let isClosing = false;
+
+  /** All that is read of the two arguments is read before the first await. */
+  async function exchange(to: HttpResponse, from: HttpRequest, gone: AbortSignal): Promise<void> {
+    const head = readHead(from);
+    if (head === null)
+      return refuse(to, '400 Bad Request', 'That is no request this server can read.');
+    const body = mayHaveBody(head) ? await readBody(to, maxBodyBytes) : null;
+    if (gone.aborted) return;
+    const { method, url, headers } = head;
+    let request: Request;
+    try {
+      const init = { method, headers, signal: gone };
+      request = new Request(url, body === null ? init : { ...init, body: body.bytes });
+    } catch {
+      // TRACE and CONNECT, which the standard forbids
+      return refuse(to, '501 Not Implemented', `Nothing here takes ${method}.`);
+    }
+    const response = await answerTo(request);
+    if (gone.aborted) return void response.body?.cancel();
+    const closes = isClosing || body?.isRead === false;
+    await writeResponse(response, { to, gone, method, closes });
+  }
+
+  /** It answers its own errors; what it throws all the same is nobody else's to read. */
+  async function answerTo(request: Request): Promise<Response> {
+    try {
+      return await fetch(request);
+    } catch {
+      return new Response('Something went wrong here.\n', { status: 500 });
+    }
+  }
+
+  return {
+    answer(to, from) {
+      const gone = new AbortController();
+      let isOpen = true;
+      open += 1;
+      const ended = () => {
+        if (isOpen) open -= 1;
+        isOpen = false;
+      };
+      to.onAborted(() => {
+        gone.abort();
+        ended();
+      });
+      exchange(to, from, gone.signal)
+        // What was begun can't be told otherwise any more: its reader must see that it is not whole.
+        .catch(() => {
+          if (!gone.signal.aborted) to.close();
+        })
+        .finally(ended);
+    },
+    closing() {
+      isClosing = true;
+    },
+    get open() {
+      return open;
+    },
+  };
+}
+
+function refuse(to: HttpResponse, status: string, sentence: string): void {
+  to.cork(() => {
+    to.writeStatus(status).writeHeader('content-type', 'text/plain; charset=utf-8');
+    to.end(`${sentence}\n`, true);
+  });
+}
