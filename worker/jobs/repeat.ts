@@ -37,12 +37,15 @@ export function repeat({ name, everyMs, log, run }: RepeatOptions): Repeated {
   function start(): void {
     clearTimeout(timer);
     isWoken = false;
-    running = once().then(() => {
-      running = null;
-      if (isStopped) return;
-      // A failing task is not woken out of its pause: it would spin.
-      timer = setTimeout(start, isWoken && !isFailing ? 0 : everyMs);
-    });
+    // Begun in a turn of its own: `running` is set before anything in it can wake.
+    running = Promise.resolve()
+      .then(once)
+      .then(() => {
+        running = null;
+        if (isStopped) return;
+        // A failing task is not woken out of its pause: it would spin.
+        timer = setTimeout(start, isWoken && !isFailing ? 0 : everyMs);
+      });
   }
 
   start();
