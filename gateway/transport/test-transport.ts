@@ -45,12 +45,13 @@ export interface TestTransport extends Transport {
 export async function startTestTransport(
   name: TransportName,
   gate: Gate = () => null,
+  port = 0,
 ): Promise<TestTransport> {
   const met: Met[] = [];
   const app = new Hono();
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES }));
   const transport = await startTransport(name, {
-    ...{ host: '127.0.0.1', port: 0, path: PATH, gate, maxBodyBytes: MAX_BODY_BYTES },
+    ...{ host: '127.0.0.1', port, path: PATH, gate, maxBodyBytes: MAX_BODY_BYTES },
     fetch: (request) => app.fetch(request),
     opened(socket, upgrade) {
       let tellClosed: (code: number) => void = () => {};

@@ -3,6 +3,8 @@ import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 
 /** Of a body that is too long so much is read and dropped, so that its sender hears the refusal. */
 const MAX_DROPPED_BYTES = 1024 * 1024;
+/** Two lengths that differ are two requests to whoever takes the other one. */
+const LENGTH_PATTERN = /^\d+$/;
 /** `host` or `host:port`; anything else could end the authority and begin a path of its own. */
 const HOST_PATTERN = /^(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d+)?$/;
 
@@ -28,6 +30,8 @@ export function readHead(request: HttpRequest): RequestHead | null {
   } catch {
     return null;
   }
+  const length = headers.get('content-length');
+  if (length !== null && !LENGTH_PATTERN.test(length)) return null;
   return {
     method: request.getCaseSensitiveMethod(),
     url: `http://${host}${path}${query ? `?${query}` : ''}`,

@@ -29,8 +29,8 @@ export async function writeResponse(response: Response, answering: Answering): P
     to.cork(() => {
       begin();
       if (method === 'HEAD' && length !== null) to.endWithoutBody(Number(length), closes);
-      else if (method === 'HEAD' || hasNoBody(response.status))
-        to.endWithoutBody(undefined, closes);
+      // An argument that is undefined would be written as a length.
+      else if (method === 'HEAD' || hasNoBody(response.status)) to.endWithoutBody();
       else to.end('', closes);
     });
     return;

@@ -102,7 +102,11 @@ function listen(app: TemplatedApp, { host, port }: TransportOptions): Promise<us
 }
 
 function asksForWebSocket(request: HttpRequest): boolean {
-  return request.getMethod() === 'get' && /\bwebsocket\b/i.test(request.getHeader('upgrade'));
+  // The other getter of the method writes it in small letters for whoever asks later.
+  return (
+    request.getCaseSensitiveMethod() === 'GET' &&
+    /\bwebsocket\b/i.test(request.getHeader('upgrade'))
+  );
 }
 
 function entryRequest(response: HttpResponse, request: HttpRequest): EntryRequest {

@@ -14,11 +14,17 @@ const MAX_FRAGMENTS = 16;
 const MAX_BUFFERED_CHUNKS = 64;
 const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 15_000;
+/** How often Node looks for requests beyond the two; by default every 30 s. */
+const TIMEOUT_CHECK_MS = 1_000;
 
 /** @throws where the port can't be had */
 export async function startWs(options: TransportOptions): Promise<Transport> {
   const server = createServer(
-    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    },
     getRequestListener(options.fetch),
   );
   const webSockets = takeUpgrades(server, options);
