@@ -6,11 +6,11 @@
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type { Step } from './schedule.ts';
 import { schedule } from './schedule.ts';
-import type { Driver } from './test-driver.ts';
 import { createDriver, lookAround } from './test-driver.ts';
 import { Disagreement, lockstep } from './test-lockstep.ts';
 import type { Outcome } from './test-replay.ts';
 import { report, runSteps } from './test-replay.ts';
+import type { Driver } from './test-stage.ts';
 import type { Subject } from './test-subject.ts';
 import { modelSubject, redisSubject } from './test-subject.ts';
 

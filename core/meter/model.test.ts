@@ -7,13 +7,14 @@ import { expect, it } from 'vitest';
 import type { Meter } from './commands.ts';
 import type { Step } from './schedule.ts';
 import { schedule } from './schedule.ts';
-import type { Driver } from './test-driver.ts';
-import { allBudgets, createDriver, ORGS, SHARDS_USED } from './test-driver.ts';
+import { createDriver } from './test-driver.ts';
 import { commit } from './test-ledger.ts';
 import { watch } from './test-oracle.ts';
 import { demand } from './test-oracle-budget.ts';
 import type { Outcome } from './test-replay.ts';
 import { report, runSteps } from './test-replay.ts';
+import type { Driver } from './test-stage.ts';
+import { allBudgets, ORGS, SHARDS_USED } from './test-stage.ts';
 import type { Subject } from './test-subject.ts';
 import { modelSubject } from './test-subject.ts';
 

@@ -4,7 +4,15 @@ import type { BudgetSeed, SeedReply, SettledBudget, Unsettled } from './commands
 import { shardOf } from './keys.ts';
 import { LimitMode } from './rows.ts';
 import type { Dice } from './schedule.ts';
-import type { Driver } from './test-driver.ts';
+import {
+  accountOf,
+  baseOf,
+  budgetSeed,
+  commit,
+  fillMissingMinutes,
+  settledOf,
+} from './test-ledger.ts';
+import type { Driver } from './test-stage.ts';
 import {
   advance,
   anyBudget,
@@ -15,15 +23,7 @@ import {
   periodAt,
   readBudget,
   SHARDS_USED,
-} from './test-driver.ts';
-import {
-  accountOf,
-  baseOf,
-  budgetSeed,
-  commit,
-  fillMissingMinutes,
-  settledOf,
-} from './test-ledger.ts';
+} from './test-stage.ts';
 import { FIRST_LIFE } from './test-subject.ts';
 
 const QUOTAS_MS = [0, 1_000, 10_000, 30_000, 60_000, 100_000, 150_000];

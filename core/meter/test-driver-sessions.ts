@@ -4,10 +4,10 @@ import type { BeatItem, OpenCommand, OpenReply } from './commands.ts';
 import { shardOf } from './keys.ts';
 import type { BudgetRow, LedgerBase, SessionRow, Witness } from './rows.ts';
 import type { Dice, StepKind } from './schedule.ts';
-import type { Driver, Recorder } from './test-driver.ts';
-import { advance, anyBudget, learn, ORGS, periodAt, readBudget, USERS } from './test-driver.ts';
 import { seedBudgets } from './test-driver-limits.ts';
 import { baseOf } from './test-ledger.ts';
+import type { Driver, Recorder } from './test-stage.ts';
+import { learn, namesAt, ORGS, periodAt, readBudget, USERS } from './test-stage.ts';
 
 const SLOTS = 4;
 const MINUTE_MS = 60_000;
@@ -15,15 +15,15 @@ const TRIES = 4;
 
 export async function runSessionStep(driver: Driver, kind: StepKind, dice: Dice): Promise<void> {
   if (kind === 'open') return open(driver, dice);
-  if (kind === 'toDeadline') return toDeadline(driver, dice);
-  const org = dice.pick(ORGS);
-  if (kind === 'deadline') {
-    await driver.subject.meter.deadline(org, anyBudget(driver, dice, org));
-    return;
-  }
-  const recorders = [...driver.recorders.values()].filter((one) => one.row !== null);
+  const ended = dice.chance(0.1);
+  const recorders = [...driver.recorders.values()].filter(
+    (one) => driver.everyone.has(one) && (ended || !one.ended),
+  );
   if (recorders.length === 0) return;
   const recorder = dice.pick(recorders);
+  // Who was told to stop mostly ends, and makes room for others.
+  const isStopped = (recorder.row?.stoppedBy ?? '') !== '';
+  if (isStopped && !recorder.ended && dice.chance(0.4)) return close(driver, dice, recorder);
   if (kind === 'beats') {
     const others = dice.chance(0.3) ? [dice.pick(recorders), dice.pick(recorders)] : [];
     return beats(driver, dice, [recorder, ...others]);
@@ -111,7 +111,7 @@ function witnessOf(driver: Driver, dice: Dice, recorder: Recorder): Witness {
   const knownMs = row?.totalMs ?? 0;
   const newerMs = Math.max(knownMs, recorder.recordedMs);
   const totalMs = dice.pick([knownMs, newerMs, newerMs, newerMs, Math.max(0, knownMs - 1_000)]);
-  const isOld = dice.chance(0.1);
+  const isOld = dice.chance(0.2);
   return {
     epoch: { ...epoch, counter: epoch.counter - (isOld ? 1 : 0) },
     totalMs,
@@ -135,7 +135,11 @@ async function beats(driver: Driver, dice: Dice, recorders: Recorder[]): Promise
   for (const recorder of recorders) items.push(await itemOf(driver, dice, recorder));
   const reply = await driver.subject.meter.beats(items, wallMs(driver, dice));
   for (const [i, recorder] of recorders.entries()) await hear(driver, recorder, items[i]);
-  for (const row of reply.budgets) driver.rows.set(row.name, row);
+  for (const [i, { missingPeriod }] of reply.items.entries()) {
+    const org = recorders[i]?.org;
+    if (missingPeriod === null || org === undefined || dice.chance(0.4)) continue;
+    await seedBudgets(driver, dice, org, namesAt(org, missingPeriod));
+  }
 }
 
 async function itemOf(driver: Driver, dice: Dice, recorder: Recorder): Promise<BeatItem> {
@@ -180,7 +184,7 @@ function toEdgeMs(dice: Dice, budget: BudgetRow | null): number {
 }
 
 /** Its gateway keeps what the meter shows of it; a stopped recorder rests, mostly. */
-async function hear(driver: Driver, recorder: Recorder, item: BeatItem | undefined) {
+export async function hear(driver: Driver, recorder: Recorder, item: BeatItem | undefined) {
   const reply = await driver.subject.meter.readSession(recorder.org, recorder.session);
   if (reply.status !== 'ok') {
     if (reply.status === 'unknown' && recorder.ended) recorder.row = null;
@@ -256,23 +260,4 @@ async function assertOne(driver: Driver, dice: Dice, recorder: Recorder): Promis
       return;
     }
   }
-}
-
-/** To the instant at which a budget runs out, or one off; mostly its sessions answer a probe. */
-async function toDeadline(driver: Driver, dice: Dice): Promise<void> {
-  const org = dice.pick(ORGS);
-  const name = anyBudget(driver, dice, org);
-  const row = await readBudget(driver, org, name);
-  if (row === undefined || row.remainingMs === null || row.burnRate === 0) return;
-  const runsOutMs = (row.remainingMs + row.frontierSumMs) / row.burnRate;
-  const at = row.startsAt + Math.ceil(runsOutMs) + dice.pick([0, 0, 0, 1, -1]);
-  if (at < driver.now || at > driver.now + 300_000) return;
-  const probe = dice.chance(0.7);
-  if (probe && at - driver.now > 1_000) {
-    await advance(driver, at - driver.now - 1_000);
-    const asked = [...driver.recorders.values()].filter((one) => one.org === org && one.row);
-    if (asked.length > 0) await beats(driver, dice, asked);
-  }
-  await advance(driver, Math.max(0, at - driver.now));
-  await driver.subject.meter.deadline(org, name);
 }

@@ -7,8 +7,6 @@ import { parseBudgetName } from './budget-name.ts';
 import type { BeatItem, BeatsReply, Meter } from './commands.ts';
 import { shardOf } from './keys.ts';
 import type { BudgetRow, SessionRow } from './rows.ts';
-import type { Driver } from './test-driver.ts';
-import { allBudgets, ORGS, SHARDS_USED } from './test-driver.ts';
 import {
   checkBudget,
   checkDraws,
@@ -17,6 +15,8 @@ import {
   checkStop,
   demand,
 } from './test-oracle-budget.ts';
+import type { Driver } from './test-stage.ts';
+import { allBudgets, ORGS, SHARDS_USED } from './test-stage.ts';
 import type { Subject } from './test-subject.ts';
 import { FIRST_LIFE } from './test-subject.ts';
 

@@ -1,7 +1,7 @@
 /** Runs a schedule, and cuts one that fails down to the few steps that matter. */
 import type { Step } from './schedule.ts';
 import { schedule, shrink } from './schedule.ts';
-import type { Driver } from './test-driver.ts';
+import type { Driver } from './test-stage.ts';
 
 export interface Outcome {
   /** commands that were asked, without those that only look */
