@@ -1,5 +1,6 @@
 /** Lets recorders in: who are they, may they, and the session that they start, resume or take over. */
 import { randomUUID } from 'node:crypto';
+import type { Witness } from '../core/meter/rows.ts';
 import { isId } from '../core/protocol/limits.ts';
 import type { Action, Binding, Resume, Start } from '../core/protocol/messages.ts';
 import type { Log } from '../core/runtime/log.ts';
@@ -92,10 +93,18 @@ export function createAdmission(options: AdmissionOptions): Admission {
   }
 
   /** What the stopwatch here proves now, if the session was last metered here. */
-  function memory(earlier: LiveSession | undefined): number | null {
-    if (!earlier) return null;
+  function memory(earlier: LiveSession): number {
     if (earlier.phase.kind !== 'stopping') prove(earlier.stopwatch, clock.monotonicMs(), rules);
     return claimedMs(earlier, rules.speed);
+  }
+
+  /** Of a trusted recorder that comes from elsewhere: what it captured, if that is less than the gap. */
+  function captured(witness: Witness | null, capturedMs: number | null): number | null {
+    if (!witness || capturedMs === null) return null;
+    const gapMs = Math.max(0, time.now() - witness.at);
+    const counts = witness.state === 'recording' && gapMs <= rules.countedGapMs * rules.speed;
+    const provenMs = witness.totalMs + (counts ? gapMs : 0);
+    return Math.min(Math.floor(capturedMs * rules.speed), provenMs);
   }
 
   async function admit(
@@ -119,7 +128,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
       org,
       user,
       period: period.startsAt,
-      memoryMs: memory(earlier),
+      memoryMs: earlier
+        ? memory(earlier)
+        : captured(who.trustCaptured ? asked.witness : null, capturedMs),
       countedGapMs: rules.countedGapMs * rules.speed,
       concurrentSessions: limits.isShadow ? null : limits.concurrentSessions,
       sessionLimitMs: limits.isShadow ? null : maxSessionMs,

@@ -8,13 +8,14 @@ import type { MeterClock } from '../core/meter/commands.ts';
 import { shardOf } from '../core/meter/keys.ts';
 import type { RedisMeter } from '../core/meter/meter.ts';
 import type { MeterEvent } from '../core/meter/rows.ts';
-import { CloseCode } from '../core/protocol/close-codes.ts';
 import type { Clock } from '../core/runtime/clock.ts';
 import type { Log } from '../core/runtime/log.ts';
-import { type Admission, type Admitted, createAdmission } from './admission.ts';
+import { type Admission, createAdmission } from './admission.ts';
+import { type Bind, createBinding } from './binding.ts';
 import { type Budgets, createBudgets } from './budgets.ts';
 import type { CheckpointSeal } from './checkpoint.ts';
 import { createDeadlines, type Deadlines } from './deadlines.ts';
+import { createEvents } from './events.ts';
 import { createFollowing, type Following } from './following.ts';
 import { createHearing, type Hearing } from './hearing.ts';
 import { createHub, type Hub } from './hub.ts';
@@ -26,7 +27,7 @@ import { createOutage } from './outage.ts';
 import { createRecovery, type Recovery } from './recovery.ts';
 import { startRetention } from './retention.ts';
 import { createSeeding } from './seeding.ts';
-import { isNewer, isOver, type LiveSession, takeRow, type Wire } from './session.ts';
+import { isOver, type LiveSession, takeRow } from './session.ts';
 import { createEnding, type Ending } from './stopping.ts';
 import { lift, type StopwatchRules } from './stopwatch.ts';
 import { createTelling, type Telling, type TellingOptions } from './telling.ts';
@@ -60,11 +61,13 @@ export interface Metering {
   recovery: Recovery;
   time: MeterTime;
   /** `started`, then whatever is due: a session has its wire. */
-  bind(admitted: Admitted, wire: Wire): void;
+  bind: Bind;
   heard(event: MeterEvent): void;
   words: Words;
   /** real ms since the meter does not answer */
   meterSilentMs(): number;
+  /** The connection to the meter was lost, and there is another one. */
+  reconnected(): void;
   /** Detaches every session and waits until the meter has every word. */
   stop(): Promise<void>;
 }
@@ -75,7 +78,12 @@ export function createMetering(options: MeteringOptions): Metering {
   const time = createMeterTime(clock, options.meterClock);
   const rules: StopwatchRules = { countedGapMs: intervalMs + timeoutMs, speed };
   const monotonicMs = () => clock.monotonicMs();
-  const outage = createOutage({ log, monotonicMs });
+  const outage = createOutage({
+    ...{ log, monotonicMs },
+    over() {
+      for (const session of hub.live()) if (session.waitingSince !== null) words.say(session);
+    },
+  });
   const broke = (error: unknown) => log.error({ err: error }, 'something broke within the gateway');
 
   const ticker = createTicker({
@@ -193,7 +201,9 @@ export function createMetering(options: MeteringOptions): Metering {
   const open = createOpening({
     ...{ meter, ledger, seeding, clock },
     needed: (org) => recovery.needed(org),
+    outageTold,
     answered,
+    unanswered: outage.failed,
   });
   const admission = createAdmission({
     ...{ open, ledger, seal, hub, time, clock, rules, log },
@@ -211,6 +221,14 @@ export function createMetering(options: MeteringOptions): Metering {
   function answered(now: number): void {
     outage.answered();
     time.saw(now);
+  }
+
+  async function outageTold(org: string): Promise<void> {
+    if (outage.lastsMs() > 0) {
+      const reply = await meter.readBudgets(org, []);
+      if (reply.status === 'ok') answered(reply.now);
+    }
+    await outage.told();
   }
 
   /** What goes on beside; a fault in it must not end the process, and with it everybody's sessions. */
@@ -240,48 +258,10 @@ export function createMetering(options: MeteringOptions): Metering {
   return {
     ...{ hub, budgets, telling, ending, hearing, admission, recovery, time, words },
 
-    bind({ session, opened }, wire) {
-      const earlier = hub.get(session.org, session.id);
-      const earlierWire = earlier?.wire;
-      if (earlier) {
-        earlier.wire = null;
-        earlier.phase = { kind: 'elsewhere' };
-      }
-      hub.add(session);
-      following.join(session, opened.session, opened.budgets);
-      options.minutes.ready(shardOf(session.org), opened.minutes);
-      session.wire = wire;
-      session.heardAt = monotonicMs();
-      earlierWire?.close(CloseCode.superseded, 'superseded');
-      // Time begins at the sending of `started` (rule 2).
-      if (opened.status === 'opened') session.stopwatch.provenAt = monotonicMs();
-      wire.send(telling.started(session, opened.status === 'resumed'));
-      if (opened.session.stoppedBy !== '') aside(following.findStop(session));
-      else following.review(session);
-    },
-
-    heard(event) {
-      switch (event.kind) {
-        case 'budget':
-          return budgets.apply([event.row]);
-        case 'stop': {
-          const session = hub.get(event.org, event.session);
-          if (session) ending.stop(session, 'stoppedByOperator', 'session');
-          return;
-        }
-        case 'superseded': {
-          const session = hub.get(event.org, event.session);
-          if (session && isNewer(event.epoch, session.epoch)) following.superseded(session);
-          return;
-        }
-        case 'retired':
-          return hub.forget(event.org, event.session);
-        case 'recovered':
-          return aside(recovery.recovered(event.shard));
-      }
-    },
-
+    bind: createBinding({ hub, following, telling, monotonicMs, aside, minutes: options.minutes }),
+    heard: createEvents({ hub, budgets, ending, following, recovery, aside }),
     meterSilentMs: outage.lastsMs,
+    reconnected: outage.reconnected,
 
     async stop() {
       await ticker.stop();

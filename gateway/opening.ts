@@ -21,8 +21,11 @@ export interface OpeningOptions {
   seeding: Seeding;
   clock: { monotonicMs(): number; wallMs(): number };
   needed(org: string): void;
+  /** what other gateways proved in an outage is in the meter */
+  outageTold(org: string): Promise<void>;
   /** the meter answered, and said its time */
   answered(now: number): void;
+  unanswered(error: unknown): void;
 }
 
 export type OpenRequest = Omit<OpenCommand, 'base' | 'kind' | 'gatewayWallMs'> & {
@@ -62,9 +65,13 @@ export function createOpening(options: OpeningOptions): Open {
     let kind: OpenCommand['kind'] = isFresh ? 'new' : 'resume';
     let base: LedgerBase | null = null;
     const wait = () => new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    await options.outageTold(org);
     while (isAwaited()) {
       const gatewayWallMs = clock.wallMs();
-      const reply = await meter.open({ ...request, kind, base, gatewayWallMs });
+      const reply = await meter.open({ ...request, kind, base, gatewayWallMs }).catch((error) => {
+        options.unanswered(error);
+        throw error;
+      });
       if ('now' in reply) options.answered(reply.now);
       if (reply.status === 'unknown') {
         const known = await ledger.base(org, session);

@@ -1,15 +1,33 @@
 /** Whether the meter answers, as seen from here. Told once when it stops, and once when it is back. */
 import type { Log } from '../core/runtime/log.ts';
 
+/**
+ * After an outage every gateway tells what was proven meanwhile. Whoever resumes at another one waits
+ * so long for that: else its session would go on from before the outage.
+ */
+const TELLING_MS = 1_500;
+
 export interface Outage {
   answered(): void;
   failed(error: unknown): void;
+  /** There was none to be asked for a while: it is a new connection that answers. */
+  reconnected(): void;
   /** real ms since the first call that got no answer; 0 while the meter answers */
   lastsMs(): number;
+  /** Resolves when gateways have had the time to tell what they kept through the last outage. */
+  told(): Promise<void>;
 }
 
-export function createOutage({ log, monotonicMs }: { log: Log; monotonicMs(): number }): Outage {
+export interface OutageOptions {
+  log: Log;
+  monotonicMs(): number;
+  /** The meter answers again. */
+  over(): void;
+}
+
+export function createOutage({ log, monotonicMs, over }: OutageOptions): Outage {
   let since: number | null = null;
+  let toldAt = Number.NEGATIVE_INFINITY;
   const lastsMs = () => (since === null ? 0 : monotonicMs() - since);
 
   return {
@@ -18,11 +36,20 @@ export function createOutage({ log, monotonicMs }: { log: Log; monotonicMs(): nu
       if (since === null) return;
       log.warn({ lastedMs: Math.round(lastsMs()) }, 'the meter answers again');
       since = null;
+      toldAt = monotonicMs() + TELLING_MS;
+      over();
     },
     failed(error) {
       if (since !== null) return;
       since = monotonicMs();
       log.error({ err: error }, 'the meter does not answer: sessions count on here meanwhile');
+    },
+    reconnected() {
+      toldAt = monotonicMs() + TELLING_MS;
+    },
+    async told() {
+      const restMs = toldAt - monotonicMs();
+      if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs));
     },
   };
 }

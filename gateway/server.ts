@@ -89,6 +89,7 @@ export async function startGateway(
     },
   });
   stops.add('metering', metering);
+  redis.onRunId(() => metering.reconnected());
   await listen(subscriber.redis, meterKeys(), (event) => metering.heard(event));
 
   const keeper = createGatekeeper(config);

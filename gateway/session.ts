@@ -158,11 +158,16 @@ export function recorderState(session: LiveSession): Witness['state'] {
   return session.stopwatch.isRunning ? 'recording' : 'paused';
 }
 
-/** What this gateway's memory can testify (rule 22). */
+/**
+ * What this gateway's memory can testify (rule 22). Of a detached session, what its recorder did last:
+ * nobody else remembers whether it was paused. Stopping stays stopping: it is not projected again.
+ */
 export function witnessOf(session: LiveSession): Witness {
   const { totalMs, overshootMs, at } = session.acknowledged;
-  const { epoch, marks } = session;
-  return { epoch, totalMs, overshootMs, at, state: recorderState(session), marks };
+  const { epoch, marks, phase } = session;
+  const isRunning = session.stopwatch.isRunning && phase.kind !== 'stopping';
+  const state = isOver(session) ? 'detached' : isRunning ? 'recording' : 'paused';
+  return { epoch, totalMs, overshootMs, at, state, marks };
 }
 
 /** Whether `epoch` is of a later owner (rule 15). */

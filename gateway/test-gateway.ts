@@ -9,8 +9,13 @@ import { createLog } from '../core/runtime/log.ts';
 import { createSeal } from './checkpoint.ts';
 import { type Connection, createConnection } from './connection.ts';
 import { createMetering, type Metering } from './metering.ts';
-import { BEGIN, createTestMeter, type TestMeter } from './test-meter.ts';
+import { BEGIN, createTestMeter, PERIOD_MS, type TestMeter } from './test-meter.ts';
 import { startWatch } from './watch.ts';
+
+/** What the simulated gateways take for a ticket. */
+export function ticketOf(org: string, user = 'ann', trustCaptured = false): string {
+  return JSON.stringify({ org, user, scopes: ['record'], trustCaptured });
+}
 
 const clock: Clock = { monotonicMs: () => performance.now(), wallMs: () => Date.now() };
 const seal = createSeal([new Uint8Array(32).fill(7)]);
@@ -71,16 +76,23 @@ export interface Recorder {
   endReason(): EndReason | undefined;
 }
 
+export interface WorldOptions {
+  speed?: number;
+  /** the meter's clock at the beginning; the calendar's where left out */
+  meterBaseAt?: number;
+  /** the world begins so long before the end of the first period; else somewhere within it */
+  beforeBoundaryMs?: number;
+}
+
 /** Time stands still until `pass`. Call `end` when done. */
-export function beginWorld(
-  options: { speed?: number; meterBaseAt?: number; at?: number } = {},
-): World {
+export function beginWorld(options: WorldOptions = {}): World {
+  const { beforeBoundaryMs } = options;
   vi.useFakeTimers({
     toFake: [
       ...(['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate'] as const),
       ...(['clearImmediate', 'Date', 'performance'] as const),
     ],
-    now: options.at ?? BEGIN + 1_000_000,
+    now: beforeBoundaryMs === undefined ? BEGIN + 1_000_000 : BEGIN + PERIOD_MS - beforeBoundaryMs,
   });
   const stores = createTestMeter(options);
   const gateways: TestGateway[] = [];
@@ -210,8 +222,7 @@ function connect(
       });
     },
     async start(org, { user = 'ann', ...more } = {}) {
-      const ticket = JSON.stringify({ org, user, scopes: ['record'], trustCaptured: false });
-      recorder.send({ type: 'start', ticket, ...more });
+      recorder.send({ type: 'start', ticket: ticketOf(org, user), ...more });
       await pass(20);
       return recorder.last('started');
     },

@@ -181,6 +181,11 @@ export function createTestMeter(options: { speed?: number; meterBaseAt?: number 
     },
     empty() {
       for (const shard of generations.keys()) model.lose(shard);
+      // A worker looks at every shard, whether anybody asks or not.
+      if (it.recoversAfterMs === null) return;
+      setTimeout(() => {
+        for (const shard of generations.keys()) void it.recover(shard);
+      }, it.recoversAfterMs);
     },
     async recover(shard) {
       const probe = await model.pending(shard, { limit: 1 });

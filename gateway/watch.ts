@@ -16,7 +16,7 @@ export interface WatchOptions {
   sessions(): Iterable<LiveSession>;
   connections(): Iterable<Connection>;
   meterFailed(session: LiveSession): void;
-  /** The meter has not taken its word, and there is no recorder to bring another one. */
+  /** The meter has not taken its word: of those with a recorder, who bring others, one is enough. */
   sayAgain(session: LiveSession): void;
 }
 
@@ -25,6 +25,7 @@ export function startWatch(options: WatchOptions): { stop(): Promise<void> } {
 
   function look(): void {
     const now = monotonicMs();
+    let waiting: LiveSession | null = null;
     for (const session of options.sessions()) {
       if (session.wire && now - session.heardAt > silenceMs) {
         session.wire.close(CloseCode.beatTimeout, 'beatTimeout');
@@ -35,7 +36,9 @@ export function startWatch(options: WatchOptions): { stop(): Promise<void> } {
       const patience = onMeterFailure === 'continue' ? meterFailureMs : silenceMs;
       if (now - session.waitingSince > patience) options.meterFailed(session);
       else if (!session.wire) options.sayAgain(session);
+      else waiting ??= session;
     }
+    if (waiting) options.sayAgain(waiting);
     for (const connection of options.connections()) {
       const isSlow = connection.socket.unsentBytes() > MAX_UNSENT_BYTES;
       if (!isSlow) connection.slowSince = null;

@@ -1,0 +1,45 @@
+/** A session gets its wire: whoever had it is closed, `started` is said, then whatever is due. */
+import { shardOf } from '../core/meter/keys.ts';
+import { CloseCode } from '../core/protocol/close-codes.ts';
+import type { Admitted } from './admission.ts';
+import type { Following } from './following.ts';
+import type { Hub } from './hub.ts';
+import type { Minutes } from './minutes.ts';
+import type { Wire } from './session.ts';
+import type { Telling } from './telling.ts';
+
+export interface BindingOptions {
+  hub: Hub;
+  following: Following;
+  telling: Telling;
+  minutes: Pick<Minutes, 'ready'>;
+  monotonicMs(): number;
+  /** for what goes on beside */
+  aside(work: Promise<void>): void;
+}
+
+export type Bind = (admitted: Admitted, wire: Wire) => void;
+
+export function createBinding(options: BindingOptions): Bind {
+  const { hub, following, telling, minutes, monotonicMs } = options;
+
+  return function bind({ session, opened }, wire) {
+    const earlier = hub.get(session.org, session.id);
+    const earlierWire = earlier?.wire;
+    if (earlier) {
+      earlier.wire = null;
+      earlier.phase = { kind: 'elsewhere' };
+    }
+    hub.add(session);
+    following.join(session, opened.session, opened.budgets);
+    minutes.ready(shardOf(session.org), opened.minutes);
+    session.wire = wire;
+    session.heardAt = monotonicMs();
+    earlierWire?.close(CloseCode.superseded, 'superseded');
+    // Time begins at the sending of `started` (rule 2).
+    if (opened.status === 'opened') session.stopwatch.provenAt = monotonicMs();
+    wire.send(telling.started(session, opened.status === 'resumed'));
+    if (opened.session.stoppedBy !== '') options.aside(following.findStop(session));
+    else following.review(session);
+  };
+}
