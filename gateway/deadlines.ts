@@ -17,6 +17,10 @@ const STOP_AGAIN_MS = 20;
 const UNANSWERED_AGAIN_MS = 1_000;
 /** The answers to a tick are in by then, or nearly; what they move is worth waiting for. */
 const TICK_SPACING_MS = 20;
+/** And the more there are, the longer it takes: ticking two hundred twice would only delay them. */
+const TICK_SPACING_A_SESSION_MS = 0.3;
+/** However many: a level that has truly moved is not left for longer. */
+const MAX_TICK_SPACING_MS = 200;
 /** Totals and instants are floored to the millisecond: this much later they have surely arrived. */
 const ROUNDING_MS = 2;
 /** setTimeout fires at once beyond 2^31 − 1 ms. */
@@ -51,6 +55,11 @@ export interface Deadlines {
   stop(): Promise<void>;
 }
 
+function spacingMs({ burnRate }: BudgetRow): number {
+  const spacing = TICK_SPACING_MS + burnRate * TICK_SPACING_A_SESSION_MS;
+  return Math.min(MAX_TICK_SPACING_MS, spacing);
+}
+
 export function createDeadlines(options: DeadlinesOptions): Deadlines {
   const { time, monotonicMs } = options;
   const budgets = new Map<BudgetName, Armed>();
@@ -66,7 +75,7 @@ export function createDeadlines(options: DeadlinesOptions): Deadlines {
       tick = monotonicAt(tickAt) + ROUNDING_MS;
       // It was ticked for already, and somebody has not answered.
       if (tick <= armed.tickedAt) tick = armed.tickedAt + PAST_TICK_AGAIN_MS;
-      else tick = Math.max(tick, armed.tickedAt + TICK_SPACING_MS);
+      else tick = Math.max(tick, armed.tickedAt + spacingMs(armed.row));
     }
     const { endsAt } = armed.row;
     const hasEnded = endsAt !== null && time.now() >= endsAt;
