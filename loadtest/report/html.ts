@@ -2,7 +2,7 @@
 import type { ProcessSample } from '../sampler.ts';
 import { histogram } from './histogram.ts';
 import { lineChart } from './line-chart.ts';
-import { isGood, type LoadReport } from './load-report.ts';
+import { isGood, type LoadReport, verdict } from './load-report.ts';
 import { STYLE } from './style.ts';
 import { htmlText } from './svg.ts';
 import { audits, costs, findings, latenesses, organizations, settings, worst } from './tables.ts';
@@ -116,7 +116,7 @@ export function page(report: LoadReport): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Load test ${htmlText(run)}</title><style>${STYLE}</style></head><body><main>
-<header><h1>Taximeter load test</h1><span class="verdict ${good ? 'good' : 'bad'}">${good ? 'It holds' : 'It does not hold'}</span></header>
+<header><h1>Taximeter load test</h1><span class="verdict ${good ? 'good' : 'bad'}">${htmlText(verdict(report))}</span></header>
 <p>${htmlText(startedAt)}, ${duration(measured.lengthMs)} on ${htmlText(where)}</p>
 ${incidents.map((it) => `<p class="bad">${htmlText(it)}</p>`).join('')}
 <section class="tiles">${tiles(report)}</section>

@@ -67,3 +67,10 @@ export function makeReport(parts: LoadReportParts): LoadReport {
 export function isGood(report: LoadReport): boolean {
   return report.audit.holds && report.incidents.length === 0;
 }
+
+/** The outcome in a sentence. */
+export function verdict(report: LoadReport): string {
+  if (isGood(report)) return 'It holds: recorder, meter and ledger agree to the millisecond.';
+  if (!report.audit.holds) return 'It does not hold.';
+  return 'The audit holds, but a process ended that should not have.';
+}

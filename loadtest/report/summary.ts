@@ -2,7 +2,7 @@
 import pc from 'picocolors';
 import { SETTLE_PATIENCE_MS } from '../read-books.ts';
 import type { Spread } from '../statistics.ts';
-import { isGood, type LoadReport } from './load-report.ts';
+import { isGood, type LoadReport, verdict } from './load-report.ts';
 import { duration, levelName, megabytes, ms, whole } from './words.ts';
 
 const FINDINGS_SHOWN = 12;
@@ -95,8 +95,6 @@ export function summary(report: LoadReport): string {
     lines.push(`${pc.red(kind)}  ${session ?? org}: ${detail}`);
   }
   if (findings.length > FINDINGS_SHOWN) lines.push(pc.dim('(the rest is in the report)'));
-  const verdict = isGood(report)
-    ? pc.green('It holds: recorder, meter and ledger agree to the millisecond.')
-    : pc.red('It does not hold.');
-  return [...lines, '', pc.bold(verdict)].join('\n');
+  const said = isGood(report) ? pc.green(verdict(report)) : pc.red(verdict(report));
+  return [...lines, '', pc.bold(said)].join('\n');
 }
