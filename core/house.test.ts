@@ -54,6 +54,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   worker: ['core', 'drizzle'],
   drizzle: ['core'],
   loadtest: ['core', 'client', 'drizzle'],
+  // Starts the product and its peers side by side, and measures them.
+  'loadtest/bench': ['core', 'client', 'drizzle', 'local', 'loadtest'],
   // Starts the product as `npm start` does.
   'loadtest/product': ['drizzle', 'local'],
   local: ['core', 'drizzle'],

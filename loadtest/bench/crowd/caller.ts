@@ -7,6 +7,8 @@ import { maskedFrame, Opcode, readFrames } from './frame.ts';
 export interface CallerListener {
   ready(caller: Caller): void;
   ticked(caller: Caller, seq: number, bytes: number): void;
+  /** the first of the above, as it was */
+  sample(text: string): void;
   lost(caller: Caller, why: string): void;
 }
 
@@ -30,6 +32,8 @@ export class Caller implements Hearer {
   readonly #options: CallerOptions;
   readonly #socket: Socket;
   readonly #startedAtMs = performance.now();
+  /** of the frame that is being heard */
+  #frameBytes = 0;
   /** bytes of a frame that is not whole yet */
   #rest: Buffer | null = null;
   #isOpen = false;
@@ -81,8 +85,8 @@ export class Caller implements Hearer {
         this.#rest = Buffer.from(bytes.subarray(0, end));
         return;
       }
-      if (!bytes.latin1Slice(0, headEnd).startsWith('HTTP/1.1 101')) {
-        return this.failed(bytes.latin1Slice(0, end));
+      if (!bytes.toString('latin1', 0, headEnd).startsWith('HTTP/1.1 101')) {
+        return this.failed(bytes.toString('latin1', 0, end));
       }
       this.#isOpen = true;
       at = headEnd + HEAD_END.length;
@@ -102,15 +106,17 @@ export class Caller implements Hearer {
 
   readonly #heardFrame = (opcode: number, bytes: Buffer, from: number, to: number): void => {
     if (opcode === Opcode.text) {
+      const { dialect, listener } = this.#options;
+      const isFirst = this.heard === 0;
       this.#frameBytes = to - from;
-      this.#options.dialect.hear(this, bytes, from, to);
+      dialect.hear(this, bytes, from, to);
+      if (isFirst && this.heard === 1) listener.sample(bytes.toString('utf8', from, to));
     } else if (opcode === Opcode.ping) {
-      this.#socket.write(maskedFrame(Opcode.pong, bytes.latin1Slice(from, to)));
+      this.#socket.write(maskedFrame(Opcode.pong, bytes.toString('latin1', from, to)));
     } else if (opcode === Opcode.close) {
       this.failed(`closed: ${bytes.readUInt16BE(from)} ${bytes.toString('utf8', from + 2, to)}`);
     }
   };
-  #frameBytes = 0;
 
   ready(): void {
     this.#options.listener.ready(this);

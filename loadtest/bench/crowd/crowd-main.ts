@@ -30,6 +30,8 @@ async function carryOut(task: CrowdTask): Promise<unknown> {
       return groupOf(task.target).count();
     case 'probe':
       return await groupOf(task.target).probe(task);
+    case 'state':
+      return groupOf(task.target).setPaused(task.isPaused);
     case 'close':
       groupOf(task.target).close();
       return void groups.delete(task.target);

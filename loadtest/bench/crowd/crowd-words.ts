@@ -30,9 +30,17 @@ export interface ProbeTask {
   forMs: number;
 }
 
+/** Every session of this product pauses, or goes on: paused time is not metered. */
+export interface StateTask {
+  do: 'state';
+  target: string;
+  isPaused: boolean;
+}
+
 export type CrowdTask =
   | OpenTask
   | ProbeTask
+  | StateTask
   | { do: 'drive'; target: string; drive: Drive }
   | { do: 'count'; target: string }
   | { do: 'close'; target: string };
@@ -46,6 +54,8 @@ export interface CrowdCount {
   whyLost: string | null;
   /** of the server's messages, without frames */
   bytesHeard: number;
+  /** the first tick that came, as it was */
+  sample: string | null;
 }
 
 /** What a task comes to: nothing, a count, or the latencies of a probe in ms. */

@@ -11,6 +11,7 @@ export interface Crowd {
   drive(task: Task<'drive'>): Promise<void>;
   count(target: string): Promise<CrowdCount>;
   probe(task: Task<'probe'>): Promise<number[]>;
+  state(task: Task<'state'>): Promise<void>;
   close(target: string): Promise<void>;
   stop(): Promise<void>;
 }
@@ -48,6 +49,7 @@ export function startCrowd(): Crowd {
     drive: async (task) => void (await ask({ do: 'drive', ...task })),
     count: async (target) => (await ask({ do: 'count', target })) as CrowdCount,
     probe: async (task) => (await ask({ do: 'probe', ...task })) as number[],
+    state: async (task) => void (await ask({ do: 'state', ...task })),
     close: async (target) => void (await ask({ do: 'close', target })),
     async stop() {
       if (child.connected) child.disconnect();

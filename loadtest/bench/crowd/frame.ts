@@ -22,7 +22,7 @@ export function maskedFrame(opcode: number, text: string): Buffer {
   frame[1] = MASK_BIT | (isLong ? LENGTH_16 : text.length);
   if (isLong) frame.writeUInt16BE(text.length, 2);
   frame.fill(0, headBytes - MASK_BYTES, headBytes);
-  frame.latin1Write(text, headBytes);
+  frame.write(text, headBytes, 'latin1');
   return frame;
 }
 

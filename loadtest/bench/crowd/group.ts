@@ -2,14 +2,17 @@
 import { shardOf } from '../../../core/meter/keys.ts';
 import { Caller } from './caller.ts';
 import type { CrowdCount, Drive, OpenTask, ProbeTask } from './crowd-words.ts';
-import { dialects } from './dialect.ts';
+import { dialects, type SessionName } from './dialect.ts';
 import type { TicketSource } from './ticket-source.ts';
 
 /** As a gateway cuts its interval (gateway/ticker.ts), so that peers are loaded in the same rhythm. */
 const MAX_SLOTS = 100;
 const MIN_SLOT_MS = 5;
-const OPENING_AT_ONCE = 64;
+const OPENING_AT_ONCE = 16;
 const OPEN_PATIENCE_MS = 60_000;
+/** A store that is busy with everybody joining may answer too late for one of them. */
+const OPEN_TRIES = 5;
+const OPEN_AGAIN_MS = 500;
 
 export class Group {
   readonly #task: OpenTask;
@@ -19,7 +22,7 @@ export class Group {
   #latenciesMs: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #drive: Drive = { kind: 'rest' };
-  #count: CrowdCount = { beats: 0, live: 0, lost: 0, whyLost: null, bytesHeard: 0 };
+  #count: CrowdCount = { beats: 0, live: 0, lost: 0, whyLost: null, bytesHeard: 0, sample: null };
 
   constructor(task: OpenTask, tickets: TicketSource | null) {
     this.#task = task;
@@ -35,17 +38,30 @@ export class Group {
       for (let i = next++; i < sessions.length; i = next++) {
         const dueMs = startMs + (overMs * i) / sessions.length;
         await wait(dueMs - performance.now());
-        await this.#openOne(i);
+        await this.#openPatiently(sessions[i]!);
       }
     };
     await Promise.all(Array.from({ length: OPENING_AT_ONCE }, openSome));
   }
 
-  async #openOne(place: number): Promise<void> {
-    const { port, sessions, dialect } = this.#task;
-    const name = sessions[place]!;
+  async #openPatiently(name: SessionName): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const caller = await this.#openOne(name);
+        this.#count.live += 1;
+        this.#callers.push(caller);
+        return;
+      } catch (error) {
+        if (tries === OPEN_TRIES) throw error;
+        await wait(OPEN_AGAIN_MS);
+      }
+    }
+  }
+
+  async #openOne(name: SessionName): Promise<Caller> {
+    const { port, dialect } = this.#task;
     const ticket = (await this.#tickets?.ticket(name)) ?? '';
-    const caller = await new Promise<Caller>((resolve, reject) => {
+    return new Promise<Caller>((resolve, reject) => {
       const made: Caller = new Caller({
         ...{ port, name, ticket, dialect: dialects[dialect], listener: this.#listener },
       });
@@ -60,12 +76,13 @@ export class Group {
         reject: (error) => settle(() => reject(error)),
       });
     });
-    this.#count.live += 1;
-    this.#callers.push(caller);
   }
 
   readonly #listener = {
     ready: (caller: Caller) => this.#waiting.get(caller)?.resolve(),
+    sample: (text: string) => {
+      this.#count.sample ??= text;
+    },
     ticked: (caller: Caller, seq: number, bytes: number) => {
       this.#count.beats += 1;
       this.#count.bytesHeard += bytes;
@@ -78,7 +95,8 @@ export class Group {
       else if (this.#drive.kind === 'closed') caller.beat(caller.sent + 1);
     },
     lost: (caller: Caller, why: string) => {
-      this.#waiting.get(caller)?.reject(new Error(`${this.#task.target}: ${why}`));
+      const waiting = this.#waiting.get(caller);
+      if (waiting) return waiting.reject(new Error(`${this.#task.target}: ${why}`));
       this.#count.lost += 1;
       this.#count.live -= 1;
       this.#count.whyLost ??= why;
@@ -110,6 +128,15 @@ export class Group {
 
   count(): CrowdCount {
     return this.#count;
+  }
+
+  setPaused(isPaused: boolean): void {
+    const { flip } = dialects[this.#task.dialect];
+    if (flip === null) return;
+    for (const caller of this.#callers) {
+      caller.isPaused = isPaused;
+      caller.say(flip(caller.lastSeq, isPaused));
+    }
   }
 
   /** How long an answer takes that comes once the beat is counted, at even distances, in ms. */
