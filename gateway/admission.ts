@@ -28,6 +28,8 @@ export interface AdmissionOptions {
   /** real ms: so long a checkpoint lets its holder in */
   resumeWindowMs: number;
   actions(binding: Binding): Action[];
+  /** Whether nobody has owned it since; else what is remembered of it here is no measure of its gap. */
+  isOwner(session: LiveSession): Promise<boolean>;
   log: Log;
 }
 
@@ -120,7 +122,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       return refusal('organizationUnknown', `There is no organization "${org}".`);
     }
     const own = hub.get(org, id);
-    const earlier = own?.user === user ? own : undefined;
+    const earlier = own?.user === user && (await options.isOwner(own)) ? own : undefined;
     if (earlier) hearCaptured(earlier, capturedMs);
     const { maxSessionMs, levels } = limits;
     const opened = await open({

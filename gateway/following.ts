@@ -39,6 +39,8 @@ export interface Following {
   findEnd(session: LiveSession): Promise<void>;
   /** It has moved to another period: other budgets, another mark. */
   movePeriod(session: LiveSession): Promise<void>;
+  /** False where another connection has owned it since; true also where the meter cannot tell. */
+  isOwner(session: LiveSession): Promise<boolean>;
   /** Nobody has told of it for long, and it has no recorder: asks the meter what has become of it. */
   lookUp(session: LiveSession): Promise<void>;
 }
@@ -132,6 +134,11 @@ export function createFollowing(options: FollowingOptions): Following {
       if (reply?.status !== 'ok' || hub.get(session.org, session.id) !== session) return;
       draw(session, row, reply.budgets, new Map(session.joined));
       review(session);
+    },
+
+    async isOwner(session) {
+      const row = await readRow(session);
+      return !row || !isNewer(row.epoch, session.epoch);
     },
 
     async lookUp(session) {

@@ -210,6 +210,7 @@ export function createMetering(options: MeteringOptions): Metering {
     tickets: options.tickets,
     resumeWindowMs: options.resumeWindowMs,
     actions: (binding) => telling.actions(binding),
+    isOwner: (session) => following.isOwner(session),
   });
 
   const retention = startRetention({

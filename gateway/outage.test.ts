@@ -240,7 +240,9 @@ it('is told of once when it begins and once when it is over', () => {
   const outage = createOutage({
     log: { error: say, warn: say } as never,
     monotonicMs: () => now,
-    over: () => void (isOver += 1),
+    over() {
+      isOver += 1;
+    },
   });
   outage.answered();
   expect(lines).toEqual([]);

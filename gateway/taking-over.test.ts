@@ -181,6 +181,23 @@ it.each([
   expect(first.messages).toEqual([]);
 });
 
+it('the memory of a gateway that had it before is no measure of a later gap', async () => {
+  const first = gateway.connect();
+  await first.start('acme');
+  await world.pass(6_000);
+  first.cut();
+  world.stores.isDeaf = true;
+  const second = other.connect();
+  await second.resume(first);
+  await world.pass(10_000);
+  second.cut();
+  await world.pass(5_000);
+  const third = gateway.connect();
+  await third.resume(second);
+  await world.pass(1_000);
+  expect(await recordedMs(third)).toBeGreaterThan(22_000);
+});
+
 it('a drain sends sessions elsewhere without a gap', async () => {
   const first = gateway.connect();
   await first.start('acme');

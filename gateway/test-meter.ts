@@ -41,6 +41,8 @@ export interface TestMeter {
   ledger: Ledger;
   /** Redis does not answer */
   isAway: boolean;
+  /** Redis does what it is told, and its answers are lost */
+  losesAnswers: boolean;
   /** Postgres does not answer */
   isLedgerAway: boolean;
   /** nobody hears what the meter tells on its channel */
@@ -54,7 +56,8 @@ export interface TestMeter {
   listeners: Set<(event: MeterEvent) => void>;
   account(org: string, spec?: AccountSpec): void;
   /** new limits, as the API brings them into Postgres and the meter */
-  change(org: string, spec: AccountSpec): Promise<void>;
+  raise(org: string, quotaMs: number): Promise<void>;
+  grant(org: string, extraMs: number): Promise<void>;
   settle(org: string): Promise<void>;
   /** Redis is emptied, as by FLUSHALL */
   empty(): void;
@@ -102,6 +105,7 @@ export function createTestMeter(options: { speed?: number; meterBaseAt?: number 
         const reply = await (target[name] as (...args: unknown[]) => unknown)(...args);
         tell();
         if (it.delayMs > 0) await sleep(it.delayMs);
+        if (it.losesAnswers) throw new MeterUnreachable('lost');
         return reply;
       };
     },
@@ -132,11 +136,29 @@ export function createTestMeter(options: { speed?: number; meterBaseAt?: number 
     return { org, generation, account: structuredClone(account), budgets };
   }
 
+  async function change(org: string, spec: AccountSpec): Promise<void> {
+    specs.set(org, { ...specs.get(org), ...spec });
+    books.version += 1;
+    accountOf(books, org).version = books.version;
+    const names = [...books.limits.keys()].filter((name) => parseBudgetName(name).org === org);
+    if (names.length > 0) await model.seed(seedOf(org, names));
+    tell();
+  }
+
   const present = <Value>(value: Value): Promise<Value> =>
     it.isLedgerAway ? Promise.reject(new Error('Postgres is away')) : Promise.resolve(value);
 
   const it: TestMeter = {
-    ...{ clock, meter, model, isAway: false, isLedgerAway: false, isDeaf: false, delayMs: 0 },
+    ...{
+      clock,
+      meter,
+      model,
+      isAway: false,
+      losesAnswers: false,
+      isLedgerAway: false,
+      isDeaf: false,
+      delayMs: 0,
+    },
     ...{ recoversAfterMs: 50, calls: {}, listeners: new Set() },
     ledger: {
       limits: (org) => {
@@ -160,13 +182,8 @@ export function createTestMeter(options: { speed?: number; meterBaseAt?: number 
     account(org, spec = {}) {
       specs.set(org, spec);
     },
-    async change(org, spec) {
-      specs.set(org, { ...specs.get(org), ...spec });
-      books.version += 1;
-      accountOf(books, org).version = books.version;
-      const names = [...books.limits.keys()].filter((name) => parseBudgetName(name).org === org);
-      await meter.seed(seedOf(org, names));
-    },
+    raise: (org, ms) => change(org, { quotaMs: (specs.get(org)?.quotaMs ?? 0) + ms }),
+    grant: (org, ms) => change(org, { grantedMs: (specs.get(org)?.grantedMs ?? 0) + ms }),
     async settle(org) {
       const shard = shardOf(org);
       const reply = await model.pending(shard, { limit: 10_000 });
@@ -176,7 +193,8 @@ export function createTestMeter(options: { speed?: number; meterBaseAt?: number 
       const budgets = [...books.sums.values()];
       const removed = items.map(({ field, value }) => ({ field, value }));
       const generation = generations.get(shard)!;
-      await model.settled({ shard, generation, removed, budgets, accounts: [] });
+      const accounts = [...books.accounts.values()].map(({ drawn }) => drawn);
+      await model.settled({ shard, generation, removed, budgets, accounts });
       tell();
     },
     empty() {
