@@ -111,8 +111,6 @@ export interface Bare {
   tcp: TcpSocket;
   /** all of it, as bytes in a string */
   received(): string;
-  /** how many pieces it came in */
-  pieces(): number;
   ended: Promise<void>;
 }
 
@@ -128,7 +126,6 @@ export function openBare(port: number, first: string | Buffer): Promise<Bare> {
   const bare: Bare = {
     ...{ tcp, ended },
     received: () => pieces.join(''),
-    pieces: () => pieces.length,
   };
   return new Promise((resolve) => {
     tcp.on('connect', () => {
