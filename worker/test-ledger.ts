@@ -62,6 +62,8 @@ export interface TestOrganization {
     totalMs: number,
     state?: 'recording' | 'paused' | 'detached',
   ): Promise<void>;
+  /** lets so much time pass, in beats of at most a minute */
+  record(session: string, ms: number): Promise<void>;
   close(session: string, totalMs: number): Promise<SessionRow>;
   pending(): Promise<Unsettled[]>;
   budget(period?: number): Promise<BudgetRow>;
@@ -195,6 +197,15 @@ function organization(ledger: TestLedger, org: string, plan: string): TestOrgani
         await seed([organizationBudget(org, start), memberBudget(org, user, start)]);
       }
       memory.set(session, { row: await this.session(session), state });
+    },
+    async record(session, ms) {
+      const from = (await this.session(session)).totalMs;
+      for (let done = 0; done < ms; ) {
+        const step = Math.min(MINUTE_MS, ms - done);
+        await ledger.advance(step);
+        done += step;
+        await this.beat(session, from + done);
+      }
     },
     async assert() {
       for (const [session, { row, state, isClosed }] of memory) {

@@ -8,7 +8,7 @@ import { loadSeeds } from '../../drizzle/queries/load-seeds.ts';
 import { carryOut } from '../ledger/grant.ts';
 import { groupBy } from '../ledger/grouping.ts';
 import type { LedgerContext } from '../ledger/settle.ts';
-import { repeat } from './repeat.ts';
+import { repeat } from '../repeat.ts';
 
 const WORDS_A_TURN = 500;
 const BUDGETS_A_SEED = 200;

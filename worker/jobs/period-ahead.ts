@@ -4,7 +4,7 @@ import { meterNow, readClock } from '../../drizzle/queries/clock.ts';
 import { ensurePeriod } from '../../drizzle/queries/ensure-period.ts';
 import { loadSeeds } from '../../drizzle/queries/load-seeds.ts';
 import type { LedgerContext } from '../ledger/settle.ts';
-import { type Repeated, repeat } from './repeat.ts';
+import { type Repeated, repeat } from '../repeat.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** Meter time before a boundary from which the next period's row is there. */

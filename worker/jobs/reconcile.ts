@@ -4,7 +4,7 @@ import { SHARDS } from '../../core/meter/keys.ts';
 import type { BudgetRow, SessionRow } from '../../core/meter/rows.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import type { LedgerContext } from '../ledger/settle.ts';
-import { type Repeated, repeat } from './repeat.ts';
+import { type Repeated, repeat } from '../repeat.ts';
 
 /** Live counter less what the ledger, the unsettled set and open minutes say. Zero, always. */
 export interface Drift {

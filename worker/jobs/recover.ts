@@ -6,7 +6,7 @@ import type { Stoppable } from '../../core/runtime/stop.ts';
 import { readShards } from '../../drizzle/queries/read-shards.ts';
 import { shardsInNeed } from '../recovery/need.ts';
 import { type Recovered, type RecoveryContext, recover } from '../recovery/recover.ts';
-import { repeat } from './repeat.ts';
+import { repeat } from '../repeat.ts';
 
 export interface RecoverOptions {
   url: string;

@@ -1,9 +1,9 @@
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import { sessions } from '../../drizzle/schema/sessions.ts';
+import { createShardSettler } from '../ledger/shard-settler.ts';
 import { createTestLedger, type TestLedger, type TestOrganization } from '../test-ledger.ts';
 import { createSessionSweep, type SessionSweep } from './session-sweep.ts';
-import { createShardSettler } from './shard-settler.ts';
 
 const WINDOWS = { resumeWindowMs: 120_000, maxPauseMs: 600_000 };
 

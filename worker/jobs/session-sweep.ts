@@ -2,8 +2,8 @@ import { SHARDS } from '../../core/meter/keys.ts';
 import type { SessionRow } from '../../core/meter/rows.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import type { LedgerContext } from '../ledger/settle.ts';
-import { type Repeated, repeat } from './repeat.ts';
-import type { ShardSettler } from './shard-settler.ts';
+import type { ShardSettler } from '../ledger/shard-settler.ts';
+import { type Repeated, repeat } from '../repeat.ts';
 
 export interface SweepWindows {
   /** without a word for this long, a session is over */

@@ -2,7 +2,7 @@ import { QueueName, type SettlePayload, settlePayload } from '../../core/jobs/qu
 import type { Log } from '../../core/runtime/log.ts';
 import { openWorker } from '../../core/runtime/queue.ts';
 import type { Stoppable } from '../../core/runtime/stop.ts';
-import type { ShardSettler } from './shard-settler.ts';
+import type { ShardSettler } from '../ledger/shard-settler.ts';
 
 /** Jobs at a time; those of one shard share a transaction. */
 const CONCURRENCY = 64;

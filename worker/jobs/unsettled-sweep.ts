@@ -1,7 +1,7 @@
 import { SHARDS } from '../../core/meter/keys.ts';
 import type { Log } from '../../core/runtime/log.ts';
-import { type Repeated, repeat } from './repeat.ts';
-import type { ShardSettler } from './shard-settler.ts';
+import type { ShardSettler } from '../ledger/shard-settler.ts';
+import { type Repeated, repeat } from '../repeat.ts';
 
 /** Settles what no job has named, or whose job was lost: a wiped queue loses nothing. */
 export function startUnsettledSweep(options: {

@@ -5,8 +5,9 @@ import { readShards } from '../../drizzle/queries/read-shards.ts';
 import { requestRecovery } from '../../drizzle/queries/request-recovery.ts';
 import { recoveries } from '../../drizzle/schema/operations.ts';
 import { billingPeriods } from '../../drizzle/schema/periods.ts';
-import { sessions, usageTracking } from '../../drizzle/schema/sessions.ts';
+import { sessions } from '../../drizzle/schema/sessions.ts';
 import { settle } from '../ledger/settle.ts';
+import { minutesOf, sessionOf, settleAll } from '../ledger/test-rows.ts';
 import {
   BEGIN,
   createTestLedger,
@@ -25,27 +26,8 @@ beforeAll(async () => {
 });
 afterAll(() => ledger.stop());
 
-const everything = (it: TestOrganization) => settle(ledger.context, it.shard, { limit: 1000 });
-const minutesOf = ({ org }: TestOrganization) =>
-  ledger.connection.db
-    .select()
-    .from(usageTracking)
-    .where(eq(usageTracking.org, org))
-    .orderBy(asc(usageTracking.session), asc(usageTracking.minute), asc(usageTracking.period));
-const sessionOf = async ({ org }: TestOrganization) =>
-  (await ledger.connection.db.select().from(sessions).where(eq(sessions.org, org)))[0];
 const generationOf = async ({ shard }: TestOrganization) =>
   (await readShards(ledger.connection.db))[shard]!.generation;
-
-async function record(it: TestOrganization, session: string, ms: number): Promise<void> {
-  const from = (await it.session(session)).totalMs;
-  for (let done = 0; done < ms; ) {
-    const step = Math.min(MINUTE_MS, ms - done);
-    await ledger.advance(step);
-    done += step;
-    await it.beat(session, from + done);
-  }
-}
 
 it('makes an empty Redis serve: the first start is a recovery of every shard', async () => {
   const all = Array.from({ length: SHARDS }, (_, shard) => shard);
@@ -63,12 +45,12 @@ it('makes an empty Redis serve: the first start is a recovery of every shard', a
 it('heals an emptied Redis: what is settled comes back, what a gateway remembers is charged on top', async () => {
   const acme = await ledger.account({ plan: { quotaMs: 10 * MINUTE_MS } });
   await acme.open('s1');
-  await record(acme, 's1', 2.5 * MINUTE_MS);
-  await everything(acme);
-  await record(acme, 's1', 1.25 * MINUTE_MS);
+  await acme.record('s1', 2.5 * MINUTE_MS);
+  await settleAll(ledger, acme);
+  await acme.record('s1', 1.25 * MINUTE_MS);
   const generation = await generationOf(acme);
   await ledger.lose(acme.shard);
-  expect(await everything(acme)).toEqual({ status: 'recover' });
+  expect(await settleAll(ledger, acme)).toEqual({ status: 'recover' });
   expect(await recover(ledger.context, [acme.shard])).toEqual([
     { shard: acme.shard, generation: generation + 1, sessions: 1 },
   ]);
@@ -77,13 +59,16 @@ it('heals an emptied Redis: what is settled comes back, what a gateway remembers
   });
   await acme.assert();
   expect(await acme.session('s1')).toMatchObject({ totalMs: 3.75 * MINUTE_MS, state: 'recording' });
-  await record(acme, 's1', 0.5 * MINUTE_MS);
+  await acme.record('s1', 0.5 * MINUTE_MS);
   await acme.close('s1', 4.25 * MINUTE_MS);
-  await everything(acme);
-  expect((await minutesOf(acme)).map((it) => it.ms)).toEqual([
+  await settleAll(ledger, acme);
+  expect((await minutesOf(ledger, acme)).map((it) => it.ms)).toEqual([
     60_000, 60_000, 60_000, 60_000, 15_000,
   ]);
-  expect(await sessionOf(acme)).toMatchObject({ state: 'closed', recordedMs: 4.25 * MINUTE_MS });
+  expect(await sessionOf(ledger, acme)).toMatchObject({
+    state: 'closed',
+    recordedMs: 4.25 * MINUTE_MS,
+  });
   expect(await acme.budget()).toMatchObject({ usedMs: 4.25 * MINUTE_MS, planMs: 4.25 * MINUTE_MS });
 });
 
@@ -91,17 +76,17 @@ it('heals a Redis that came back with older data, and settles what only it still
   const acme = await ledger.account();
   await acme.open('s1');
   await acme.open('s2', 'bob');
-  await record(acme, 's1', 90_000);
+  await acme.record('s1', 90_000);
   await acme.beat('s2', 10_000);
   const rollBack = await ledger.keep(acme.shard);
-  await record(acme, 's1', 2 * MINUTE_MS);
-  await everything(acme);
-  expect(await minutesOf(acme)).toHaveLength(3);
+  await acme.record('s1', 2 * MINUTE_MS);
+  await settleAll(ledger, acme);
+  expect(await minutesOf(ledger, acme)).toHaveLength(3);
   await rollBack();
-  expect(await everything(acme)).toEqual({ status: 'recover' });
+  expect(await settleAll(ledger, acme)).toEqual({ status: 'recover' });
   await recover(ledger.context, [acme.shard]);
   // s2's open ten seconds were in the older data alone: the ledger has them now.
-  expect((await minutesOf(acme)).map((it) => [it.session, it.ms])).toEqual([
+  expect((await minutesOf(ledger, acme)).map((it) => [it.session, it.ms])).toEqual([
     ['s1', 60_000],
     ['s1', 60_000],
     ['s1', 60_000],
@@ -111,8 +96,8 @@ it('heals a Redis that came back with older data, and settles what only it still
   expect(await acme.session('s1')).toMatchObject({ totalMs: 3.5 * MINUTE_MS });
   await acme.close('s1', 3.5 * MINUTE_MS);
   await acme.close('s2', 10_000);
-  await everything(acme);
-  expect((await minutesOf(acme)).reduce((sum, it) => sum + it.ms, 0)).toBe(220_000);
+  await settleAll(ledger, acme);
+  expect((await minutesOf(ledger, acme)).reduce((sum, it) => sum + it.ms, 0)).toBe(220_000);
   const rows = await ledger.connection.db.select().from(sessions).where(eq(sessions.org, acme.org));
   expect(rows.map((it) => it.state)).toEqual(['closed', 'closed']);
 });
@@ -121,14 +106,14 @@ it('brings a session back into the period it had reached', async () => {
   const acme = await ledger.account();
   await ledger.setNow(JUNE - 90_000);
   await acme.open('s1');
-  await record(acme, 's1', 2.5 * MINUTE_MS);
-  await everything(acme);
+  await acme.record('s1', 2.5 * MINUTE_MS);
+  await settleAll(ledger, acme);
   await ledger.lose(acme.shard);
   await recover(ledger.context, [acme.shard]);
   await acme.assert();
-  await record(acme, 's1', 30_000);
+  await acme.record('s1', 30_000);
   await acme.close('s1', 3 * MINUTE_MS);
-  await everything(acme);
+  await settleAll(ledger, acme);
   const periods = await ledger.connection.db
     .select()
     .from(billingPeriods)
@@ -144,7 +129,7 @@ it('brings a session back into the period it had reached', async () => {
 it('fills a minute below a settled one, since it must have been full', async () => {
   const acme = await ledger.account({ plan: { quotaMs: 90_000, atLimit: 'overage' } });
   await acme.open('s1');
-  await record(acme, 's1', 3.5 * MINUTE_MS);
+  await acme.record('s1', 3.5 * MINUTE_MS);
   const pending = await acme.pending();
   // A worker has settled the third minute and a piece of the first; the rest is lost with Redis.
   const items = pending
@@ -158,13 +143,13 @@ it('fills a minute below a settled one, since it must have been full', async () 
     },
   };
   await settle({ ...ledger.context, meter }, acme.shard, { limit: 1 });
-  expect((await minutesOf(acme)).map((it) => [it.minute, it.ms])).toEqual([
+  expect((await minutesOf(ledger, acme)).map((it) => [it.minute, it.ms])).toEqual([
     [0, 20_000],
     [2, 60_000],
   ]);
   await ledger.lose(acme.shard);
   await recover(ledger.context, [acme.shard]);
-  expect((await minutesOf(acme)).map((it) => [it.minute, it.ms])).toEqual([
+  expect((await minutesOf(ledger, acme)).map((it) => [it.minute, it.ms])).toEqual([
     [0, 60_000],
     [1, 60_000],
     [2, 60_000],
@@ -194,8 +179,8 @@ it('is done once, however many try', async () => {
 it('begins anew where an earlier one was cut short, and never lowers a generation', async () => {
   const acme = await ledger.account();
   await acme.open('s1');
-  await record(acme, 's1', MINUTE_MS);
-  await everything(acme);
+  await acme.record('s1', MINUTE_MS);
+  await settleAll(ledger, acme);
   const generation = await generationOf(acme);
   await ledger.lose(acme.shard);
   for (const step of ['flush', 'reset', 'adopt', 'announce'] as const) {
@@ -212,6 +197,6 @@ it('begins anew where an earlier one was cut short, and never lowers a generatio
   const [again] = await recover(ledger.context, [acme.shard]);
   expect(again?.generation).toBe(generation + 6);
   await acme.assert();
-  await everything(acme);
-  expect((await minutesOf(acme)).map((it) => it.ms)).toEqual([60_000]);
+  await settleAll(ledger, acme);
+  expect((await minutesOf(ledger, acme)).map((it) => it.ms)).toEqual([60_000]);
 });

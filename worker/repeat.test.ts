@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { createLog } from '../../core/runtime/log.ts';
+import { createLog } from '../core/runtime/log.ts';
 import { repeat } from './repeat.ts';
 
 const log = createLog({ name: 'test', level: 'silent' });

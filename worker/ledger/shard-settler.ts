@@ -1,5 +1,5 @@
 import { MAX_FIELDS_A_JOB } from '../../core/jobs/queues.ts';
-import { type LedgerContext, type SettleOutcome, settle } from '../ledger/settle.ts';
+import { type LedgerContext, type SettleOutcome, settle } from './settle.ts';
 
 /**
  * Lets one settling of a shard run at a time in this process, and joins what is asked for meanwhile

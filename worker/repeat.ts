@@ -1,5 +1,5 @@
-import type { Log } from '../../core/runtime/log.ts';
-import type { Stoppable } from '../../core/runtime/stop.ts';
+import type { Log } from '../core/runtime/log.ts';
+import type { Stoppable } from '../core/runtime/stop.ts';
 
 export interface Repeated extends Stoppable {
   /** Runs at once, or once more after the run that is under way. */
