@@ -3,7 +3,6 @@
  * its own. What a person does (pause, record, stop) waits for the connection: a pause that the meter
  * could not be told of would count as recorded, by rule 2, and rightly so.
  */
-import { WebSocket } from 'ws';
 import {
   isLive,
   isOver,
@@ -19,6 +18,7 @@ import { machineClock, machineNowMs } from './machine-clock.ts';
 import type { RecorderLog } from './recorder-log.ts';
 import { RecordingTime } from './recording-time.ts';
 import type { RecorderScript, Step } from './scenario.ts';
+import { StampedSocket } from './stamped-socket.ts';
 
 export interface RecorderMeans {
   /** all gateways; the script says which comes first */
@@ -36,7 +36,7 @@ export class Recorder {
   readonly #client: MeterClient;
   readonly #time = new RecordingTime();
   readonly #log: RecorderLog;
-  #socket: WebSocket | null = null;
+  #socket: StampedSocket | null = null;
   #gateway = '';
   #awayFromMs: number | null = null;
   #joinedAtMs = 0;
@@ -67,7 +67,7 @@ export class Recorder {
       clock: machineClock,
       random: seededRandom(script.seed),
       onStop: () => new Promise((resolve) => setTimeout(resolve, script.savingMs)),
-      onMessage: (message, nowMs) => this.#heard(message, nowMs),
+      onMessage: (message) => this.#heard(message, this.#socket?.heardAtMs ?? machineNowMs()),
     });
     this.#client.subscribe((state, event) => this.#changed(state, event));
   }
@@ -116,16 +116,16 @@ export class Recorder {
 
   /** The client's socket, within reach of those who cut wires. */
   #socketConstructor(): SocketConstructor {
-    const opened = (socket: WebSocket, url: string) => {
+    const opened = (socket: StampedSocket, url: string) => {
       this.#socket = socket;
       this.#gateway = url;
     };
-    return class extends WebSocket {
+    return class extends StampedSocket {
       constructor(url: string, protocols?: string | string[]) {
-        super(url, protocols, { perMessageDeflate: false });
+        super(url, protocols);
         opened(this, url);
       }
-    } as unknown as SocketConstructor;
+    };
   }
 
   #take(step: Step): void {
