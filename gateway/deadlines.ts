@@ -43,7 +43,7 @@ export interface DeadlinesOptions {
   monotonicMs(): number;
   /** Ticks every session here that draws on the budget. */
   tickAll(name: BudgetName): void;
-  /** null: the meter could not be asked. Never rejects. */
+  /** null: the meter could not be asked */
   ask(row: BudgetRow): Promise<DeadlineReply | null>;
   apply(rows: BudgetRow[]): void;
   failed(error: unknown): void;
@@ -114,12 +114,16 @@ export function createDeadlines(options: DeadlinesOptions): Deadlines {
 
   async function askToStop(armed: Armed): Promise<void> {
     armed.isAsking = true;
-    const reply = await options.ask(armed.row);
-    armed.isAsking = false;
-    const isAnswered = reply !== null && 'budget' in reply;
-    armed.askAgainAt = monotonicMs() + (isAnswered ? STOP_AGAIN_MS : UNANSWERED_AGAIN_MS);
-    if (isAnswered) options.apply([reply.budget]);
-    if (budgets.get(armed.row.name) === armed) arm(armed);
+    armed.askAgainAt = monotonicMs() + UNANSWERED_AGAIN_MS;
+    try {
+      const reply = await options.ask(armed.row);
+      if (reply === null || !('budget' in reply)) return;
+      armed.askAgainAt = monotonicMs() + STOP_AGAIN_MS;
+      options.apply([reply.budget]);
+    } finally {
+      armed.isAsking = false;
+      if (budgets.get(armed.row.name) === armed) arm(armed);
+    }
   }
 
   return {
