@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { readConfig } from './config.ts';
+
+const SECRET = 'a'.repeat(32);
+const base = {
+  REDIS_URL: 'redis://127.0.0.1:6379',
+  DATABASE_URL: 'postgres://taximeter@127.0.0.1:5432/taximeter',
+  TICKET_SECRETS: SECRET,
+  CHECKPOINT_SECRETS: SECRET,
+};
+
+it('has a default for whatever is not secret and no address', () => {
+  expect(readConfig(base)).toMatchObject({
+    ...{ port: 8787, operationsPort: 8788, intervalMs: 5_000, timeoutMs: 15_000 },
+    ...{ resumeWindowMs: 120_000, development: false, allowedOrigins: [] },
+    ...{ maxSocketsPerAddress: 2_000, publicWsUrl: null },
+    links: { buyUrl: null, upgradeUrl: null },
+  });
+});
+
+it('says all that is wrong at once, by the names of the variables', () => {
+  const wrong = { ...base, REDIS_URL: 'http://x', PORT: 'eighty', TICK_INTERVAL_MS: '5' };
+  expect(() => readConfig(wrong)).toThrow(/REDIS_URL[\s\S]*PORT[\s\S]*TICK_INTERVAL_MS/);
+  expect(() => readConfig({})).toThrow(/REDIS_URL[\s\S]*DATABASE_URL/);
+});
+
+describe('secrets', () => {
+  it('are lists, the present one first', () => {
+    const config = readConfig({ ...base, TICKET_SECRETS: `${'b'.repeat(40)}, ${SECRET}` });
+    expect(config.ticketSecrets).toEqual(['b'.repeat(40), SECRET]);
+  });
+
+  it.each(['TICKET_SECRETS', 'CHECKPOINT_SECRETS'])('%s must be set in production', (name) => {
+    const { [name as 'TICKET_SECRETS']: _, ...without } = base;
+    expect(() => readConfig(without)).toThrow(new RegExp(`${name} is not set`));
+    expect(() => readConfig({ ...without, DEVELOPMENT: '1' })).not.toThrow();
+  });
+
+  it('that are short are refused, without being shown', () => {
+    const short = 'too-short-a-secret';
+    expect(() => readConfig({ ...base, TICKET_SECRETS: `${SECRET},${short}` })).toThrow(
+      /32 characters, and one has 18/,
+    );
+    expect(() => readConfig({ ...base, TICKET_SECRETS: short })).not.toThrow(short);
+  });
+
+  it('for development are refused in production', () => {
+    const [secret] = readConfig({ ...base, TICKET_SECRETS: '', DEVELOPMENT: '1' }).ticketSecrets;
+    expect(() => readConfig({ ...base, TICKET_SECRETS: secret })).toThrow(/everybody knows/);
+    const older = `${SECRET},${secret}`;
+    expect(() => readConfig({ ...base, CHECKPOINT_SECRETS: older })).toThrow(/everybody knows/);
+  });
+});
