@@ -143,6 +143,24 @@ onModelAndRedis('the split', (begin) => {
     expect(await world.organization()).toMatchObject({ extraMs: 2_000, extraRemainingMs: 3_000 });
   });
 
+  it('rule 12: a draw that only the ledger knew of crosses and stops, as a charge does', async () => {
+    const world = await begin();
+    await world.seed({ quotaMs: 1_000, grantedMs: 5_000, levels: [100, -2_000] });
+    await world.open('a');
+    await world.beat('a', 2_000);
+    await world.subject.takeEvents();
+    const { meter } = world.subject;
+    const drawn = (sequence: number, drawnMs: number) =>
+      settledCommand({ accounts: [{ org: ORG, sequence, drawnMs }] });
+    await meter.settled(drawn(2, 2_500));
+    const row = await world.organization();
+    expect(row).toMatchObject({ extraRemainingMs: 1_500, crossed: [1, 1], stops: 0 });
+    expect(await world.subject.takeEvents()).toContainEqual({ kind: 'budget', row });
+    await meter.settled(drawn(3, 4_000));
+    expect(await world.organization()).toMatchObject({ remainingMs: 0, stops: 1, burnRate: 0 });
+    expect(await world.beat('a', 2_500)).toMatchObject({ status: 'stopped', overshootMs: 500 });
+  });
+
   it('rule 12: a larger quota takes back what extra minutes had lent', async () => {
     const world = await begin();
     await world.seed({ quotaMs: 10_000, grantedMs: 5_000 });

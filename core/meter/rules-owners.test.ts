@@ -43,6 +43,13 @@ onModelAndRedis('an owner', (begin) => {
     expect(await world.session('a')).toMatchObject(row);
     expect(await world.close('a', 4_600)).toMatchObject({ status: 'ended', session: row });
     expect(await world.organization()).toMatchObject({ burnRate: 0, usedMs: 4_600 });
+    // What stops after its end is not what stopped it.
+    await world.open('b');
+    await world.beat('b', 5_400);
+    expect(await world.organization()).toMatchObject({ usedMs: 10_000, stops: 1 });
+    expect(await world.close('a', 4_700)).toMatchObject({
+      session: { stoppedBy: '', overshootMs: 100 },
+    });
   });
 
   it('rule 16: ended stays ended, and the unknown is looked up before it is thought new', async () => {

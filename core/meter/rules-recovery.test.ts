@@ -108,6 +108,30 @@ onModelAndRedis('recovery', (begin) => {
     expect(reply).toMatchObject({ status: 'superseded', session: { totalMs: 33_000 } });
   });
 
+  it('rule 22: who is adopted is stopped by a budget that is stopped, not by one that was', async () => {
+    const world = await begin();
+    await world.seed({ quotaMs: 0 });
+    const marks = [{ period: START, chargedMs: 0 }];
+    const settled = { ended: false, reason: '', overshootMs: 0, marks, chargedMs: 0 };
+    const base = { ...settled, startedAt: START };
+    const { meter } = world.subject;
+    const adopt = (session: string) => {
+      const sessions = [{ session, org: ORG, user: USER, base }];
+      return meter.adopt({ shard: SHARD, generation: 1, sessions });
+    };
+    await adopt('early');
+    await world.seed({ quotaMs: 9_000, version: 2 });
+    expect(await world.organization()).toMatchObject({ stops: 1, stoppedAt: 0 });
+    await adopt('late');
+    const stoppedBy = organizationBudget(ORG, START);
+    expect(await world.open('early', { kind: 'resume' })).toMatchObject({ session: { stoppedBy } });
+    expect(await world.open('late', { kind: 'resume' })).toMatchObject({
+      status: 'resumed',
+      session: { stoppedBy: '' },
+    });
+    expect(await world.organization()).toMatchObject({ burnRate: 1 });
+  });
+
   it('rule 22: a witness is split into the periods of its marks; overshoot is never charged', async () => {
     const world = await begin();
     await world.setNow(BOUNDARY + 60_000);

@@ -31,8 +31,9 @@ export async function toDeadline(driver: Driver, dice: Dice): Promise<void> {
   const runsOutMs = ((row.remainingMs ?? 0) + row.frontierSumMs) / row.burnRate;
   const at = row.startsAt + Math.ceil(runsOutMs) + dice.pick([0, 0, 0, 1, -1]);
   if (at < driver.now || at > driver.now + 300_000) return;
-  if (dice.chance(0.8) && at - driver.now > 1_000) {
-    await advance(driver, at - driver.now - 1_000);
+  const leadMs = dice.pick([1_000, 1_000, 1_999, 2_000, 2_001]) * driver.speed;
+  if (dice.chance(0.8) && at - driver.now > leadMs) {
+    await advance(driver, at - driver.now - leadMs);
     const asked = [...driver.recorders.values()].filter(
       // Some are silent: they stall.
       (one) => one.org === org && !one.ended && dice.chance(0.9),
