@@ -11,7 +11,7 @@ import type { Ledger } from './ledger.ts';
 import type { MeterTime } from './meter-time.ts';
 import type { Open, Opened, OpenRequest } from './opening.ts';
 import { type Refusal, refusal, refusalOf } from './refusal.ts';
-import { createLiveSession, hearCaptured, type LiveSession } from './session.ts';
+import { createLiveSession, hearCaptured, isNewer, type LiveSession } from './session.ts';
 import { prove, type StopwatchRules, startStopwatch, wholeMs } from './stopwatch.ts';
 import type { Tickets } from './tickets.ts';
 import { claimedMs } from './words.ts';
@@ -28,7 +28,7 @@ export interface AdmissionOptions {
   /** real ms: so long a checkpoint lets its holder in */
   resumeWindowMs: number;
   actions(binding: Binding): Action[];
-  /** Whether nobody has owned it since; else what is remembered of it here is no measure of its gap. */
+  /** Whether the meter knows of no later owner; else what is remembered here measures no gap. */
   isOwner(session: LiveSession): Promise<boolean>;
   log: Log;
 }
@@ -94,6 +94,12 @@ export function createAdmission(options: AdmissionOptions): Admission {
     return clock.wallMs() - checkpoint.sealedAt <= options.resumeWindowMs;
   }
 
+  /** Whether nobody has owned it since: neither its recorder nor the meter knows of a later owner. */
+  async function isLast(own: LiveSession, witness: Witness | null): Promise<boolean> {
+    if (witness && isNewer(witness.epoch, own.epoch)) return false;
+    return options.isOwner(own);
+  }
+
   /** What the stopwatch here proves now, if the session was last metered here. */
   function memory(earlier: LiveSession): number {
     if (earlier.phase.kind !== 'stopping') prove(earlier.stopwatch, clock.monotonicMs(), rules);
@@ -122,7 +128,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       return refusal('organizationUnknown', `There is no organization "${org}".`);
     }
     const own = hub.get(org, id);
-    const earlier = own?.user === user && (await options.isOwner(own)) ? own : undefined;
+    const earlier = own?.user === user && (await isLast(own, asked.witness)) ? own : undefined;
     if (earlier) hearCaptured(earlier, capturedMs);
     const { maxSessionMs, levels } = limits;
     const opened = await open({
