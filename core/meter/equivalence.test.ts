@@ -15,7 +15,7 @@ import type { Subject } from './test-subject.ts';
 import { modelSubject, redisSubject } from './test-subject.ts';
 
 const STEPS = 150;
-const SCHEDULES = 24;
+const SCHEDULES = 60;
 /** On a slow machine the suite stops looking for more after this, but never before COMMANDS. */
 const PATIENCE_MS = 30_000;
 const COMMANDS = 2_000;

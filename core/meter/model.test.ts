@@ -19,7 +19,7 @@ import type { Subject } from './test-subject.ts';
 import { modelSubject } from './test-subject.ts';
 
 const STEPS = 150;
-const SCHEDULES = 40;
+const SCHEDULES = 60;
 const TIMEOUT_MS = 120_000;
 
 /** Every schedule, or the one that SEED names; the first that fails is told in its fewest steps. */
