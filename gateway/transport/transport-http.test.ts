@@ -47,6 +47,7 @@ function ask(
 describe.each(transports)('HTTP on the transport %s', (name) => {
   let transport: TestTransport;
   const aborted: string[] = [];
+  let waiters = 0;
   beforeAll(async () => {
     transport = await startTestTransport(name);
     const { app } = transport;
@@ -86,6 +87,7 @@ describe.each(transports)('HTTP on the transport %s', (name) => {
       return new Response(body);
     });
     app.get('/waits', async (c) => {
+      waiters += 1;
       await new Promise<void>((resolve) => {
         c.req.raw.signal.addEventListener('abort', () => resolve());
       });
@@ -193,7 +195,11 @@ describe.each(transports)('HTTP on the transport %s', (name) => {
       transport.port,
       'POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nxx',
     );
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    // Gone before a handler heard of it, it would leave nothing to tell.
+    await soon(
+      () => waiters,
+      (count) => count === 1,
+    );
     for (const { tcp } of [waiting, reading, sending]) tcp.destroy();
     await soon(
       () => aborted.length,

@@ -19,6 +19,8 @@ export interface Bench {
   check(): void;
   /** until this experiment must have come to its end */
   msLeft(): number;
+  /** Called when the experiment is over, or has taken far too long: ends what it started. */
+  onEnd(stop: () => Promise<void>): void;
 }
 
 export interface Experiment {

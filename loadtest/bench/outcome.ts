@@ -2,7 +2,7 @@
 import { median } from './median.ts';
 import type { TargetId } from './targets.ts';
 
-export type Unit = '×' | 'ms' | 'KB';
+export type Unit = '×' | 'ms' | 'KB' | 'count';
 
 export interface Figure {
   target: TargetId;

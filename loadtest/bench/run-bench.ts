@@ -7,12 +7,15 @@ export interface RunOptions {
   isQuick: boolean;
   wanted: ReadonlySet<TargetId>;
   experiments: readonly Experiment[];
-  /** no experiment knows of these two; they are given it by the run */
-  bench: Omit<Bench, 'isQuick' | 'wanted' | 'msLeft'>;
+  bench: Omit<Bench, 'isQuick' | 'wanted' | 'msLeft' | 'onEnd'>;
 }
 
-/** What may be used beyond the sum of what each was given; the promise of --help. */
+/** The promise of --help. */
 const LIMIT_SECONDS = { quick: 300, full: 1_200 };
+/** With less than this part of its time left, an experiment does not begin. */
+const LEAST_SHARE = 0.4;
+/** An experiment cuts itself short when its time is up; one that does not is cut off. */
+const GRACE_MS = { quick: 15_000, full: 60_000 };
 
 export interface Ran {
   name: string;
@@ -32,24 +35,49 @@ export async function runBench(options: RunOptions): Promise<Ran[]> {
     const untilMs = startMs + LIMIT_SECONDS[pace] * 1_000 - laterMs;
     const msLeft = () => untilMs - performance.now();
     const beganMs = performance.now();
-    const outcome = await runOne(experiment, { ...bench, isQuick, wanted, msLeft });
+    const given = { ...bench, isQuick, wanted, msLeft };
+    const isTooLate = msLeft() < LEAST_SHARE * experiment.seconds[pace] * 1_000;
+    const outcome = isTooLate
+      ? nothing(experiment, wanted, 'no time was left for it')
+      : await runOne(experiment, given, GRACE_MS[pace]);
     ran.push({ name: experiment.name, seconds: (performance.now() - beganMs) / 1_000, outcome });
   }
   return ran;
 }
 
+function nothing(experiment: Experiment, wanted: ReadonlySet<TargetId>, why: string): Outcome {
+  const figures = experiment.targets
+    .filter((id) => wanted.has(id))
+    .map((target): Figure => notMeasured({ target, name: '', limit: null }, '×', why));
+  return { figures, plots: [], tables: [], words: '' };
+}
+
 /** An experiment that fails leaves its targets unmeasured, and the others their turn. */
-async function runOne(experiment: Experiment, bench: Bench): Promise<Outcome> {
-  const wanted = experiment.targets.filter((id) => bench.wanted.has(id));
+async function runOne(
+  experiment: Experiment,
+  given: Omit<Bench, 'onEnd'>,
+  graceMs: number,
+): Promise<Outcome> {
+  const stops: (() => Promise<void>)[] = [];
+  const bench: Bench = { ...given, onEnd: (stop) => void stops.push(stop) };
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<never>((_, reject) => {
+    const cutOff = () => reject(new Error('It took far longer than it may.'));
+    timer = setTimeout(cutOff, bench.msLeft() + graceMs);
+  });
+  const running = experiment.run(bench);
   try {
-    return await experiment.run(bench);
+    return await Promise.race([running, tooLong]);
   } catch (error) {
     bench.check();
-    const [sentence] = String(error instanceof Error ? error.message : error).split('\n');
-    bench.incident(`${experiment.name}: ${error instanceof Error ? error.stack : error}`);
-    const figures = wanted.map(
-      (target): Figure => notMeasured({ target, name: '', limit: null }, '×', sentence!),
-    );
-    return { figures, plots: [], tables: [], words: '' };
+    const words = error instanceof Error ? error.message : String(error);
+    bench.say(`${experiment.name}: ${words}`);
+    bench.incident(`${experiment.name}: ${error instanceof Error ? error.stack : words}`);
+    return nothing(experiment, bench.wanted, words.split('\n')[0]!);
+  } finally {
+    clearTimeout(timer);
+    for (let last = stops.pop(); last; last = stops.pop()) await last();
+    // What was cut off fails once its processes are gone.
+    running.catch(() => {});
   }
 }

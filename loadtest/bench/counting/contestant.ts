@@ -35,11 +35,11 @@ const PAUSING_MS = 400;
 export function connectCrowd(
   crowd: Crowd,
   { server, dialect }: Contestant,
-  sessions: SessionName[],
-  overMs = 0,
+  joining: { sessions: SessionName[]; overMs?: number; patienceMs?: number },
 ): Promise<void> {
   const { name: target, port } = server;
-  return crowd.open({ target, dialect, port, sessions, apiKey: API_KEY, overMs });
+  const asFastAsTheyCan = { overMs: 0, patienceMs: null };
+  return crowd.open({ target, dialect, port, apiKey: API_KEY, ...asFastAsTheyCan, ...joining });
 }
 
 /** It takes no CPU, and its sessions are not metered, until it is woken. */

@@ -7,14 +7,14 @@ import { openStand, type Stand } from '../stand/stand.ts';
 import { type Contestant, rest } from './contestant.ts';
 import {
   ECHO,
-  INTERVAL_MS,
+  FASTEST_INTERVAL_MS,
+  intervalOf,
   joinProduct,
   openPeers,
   openProduct,
   openUws,
   PRODUCT,
   PRODUCT_FULL,
-  SESSIONS,
 } from './field.ts';
 import {
   cpuPlot,
@@ -28,6 +28,7 @@ import { type Latencies, latencyFigures, latencyPlot, probe } from './latency.ts
 import { type Rounds, runRounds } from './rounds.ts';
 
 interface Pace {
+  sessions: number;
   /** Joining takes this long, so that minutes end evenly over time; a whole minute is best. */
   joinMs: number;
   rounds: number;
@@ -38,11 +39,11 @@ interface Pace {
   probeMs: number;
 }
 const QUICK: Pace = {
-  ...{ joinMs: 30_000, rounds: 3, closedRounds: 2, closedSessions: 1_000 },
-  ...{ warmMs: 1_000, measureMs: 3_000, probeMs: 1_500 },
+  ...{ sessions: 1_000, joinMs: 15_000, rounds: 2, closedRounds: 1, closedSessions: 500 },
+  ...{ warmMs: 800, measureMs: 3_000, probeMs: 1_500 },
 };
 const FULL: Pace = {
-  ...{ joinMs: 60_000, rounds: 7, closedRounds: 5, closedSessions: 3_000 },
+  ...{ sessions: 2_000, joinMs: 60_000, rounds: 7, closedRounds: 5, closedSessions: 3_000 },
   ...{ warmMs: 1_500, measureMs: 5_000, probeMs: 3_000 },
 };
 
@@ -53,34 +54,31 @@ const FIRST_TICK_MS = 600;
 export const counting: Experiment = {
   name: 'counting',
   targets: ['P1', 'P1u', 'P2', 'P3', 'P9'],
-  seconds: { quick: 140, full: 560 },
+  seconds: { quick: 108, full: 520 },
   async run(bench) {
-    const stand = await openStand(bench, 'counting');
-    try {
-      return await count(bench, stand, bench.isQuick ? QUICK : FULL);
-    } finally {
-      await stand.stop();
-    }
+    return count(bench, await openStand(bench, 'counting'), bench.isQuick ? QUICK : FULL);
   },
 };
 
 async function count(bench: Bench, stand: Stand, pace: Pace): Promise<Outcome> {
   const { wanted } = bench;
+  const { sessions } = pace;
+  const intervalMs = intervalOf(sessions);
   const idle: Latencies = new Map();
   const loaded: Latencies = new Map();
   const crowd = await stand.crowd('crowd');
   bench.say('counting: starting the product and its peers');
-  const product = await openProduct(stand, PRODUCT);
+  const product = await openProduct(stand, PRODUCT, intervalMs);
   bench.say('counting: an idle gateway');
   const tick = await meetIdle(bench, crowd, product, pace, idle);
   bench.say(`counting: sessions join over ${pace.joinMs / 1_000} s`);
-  const joining = joinProduct(bench, crowd, product, SESSIONS, pace.joinMs);
-  const [peers] = await Promise.all([openPeers(bench, stand, crowd, tick), joining]);
+  const joining = joinProduct(bench, crowd, product, pace.sessions, pace.joinMs);
+  const [peers] = await Promise.all([openPeers(bench, stand, crowd, { tick, sessions }), joining]);
   await rest(crowd, product);
   const contestants = [product, ...peers];
   let noUws: string | null = null;
   if (wants(wanted, 'P1u')) {
-    const uws = await openUws(bench, stand);
+    const uws = await openUws(bench, stand, intervalMs);
     if (typeof uws === 'string') noUws = uws;
     else contestants.push(await joined(bench, crowd, uws, pace));
   }
@@ -92,7 +90,7 @@ async function count(bench: Bench, stand: Stand, pace: Pace): Promise<Outcome> {
   const shared = { bench, crowd, pids: stand.pids, ...pace };
   const open = await runRounds({
     ...{ ...shared, contestants, incr, words: 'open load' },
-    drive: { kind: 'open', intervalMs: INTERVAL_MS },
+    drive: { kind: 'open', intervalMs },
     async meanwhile(target) {
       if (wants(wanted, 'P9') && [PRODUCT, ECHO].includes(target))
         await probe(crowd, target, pace.probeMs, loaded);
@@ -134,7 +132,7 @@ async function joined(
   product: Contestant,
   pace: Pace,
 ): Promise<Contestant> {
-  await joinProduct(bench, crowd, product, SESSIONS, pace.joinMs / 2);
+  await joinProduct(bench, crowd, product, pace.sessions, pace.joinMs / 2);
   await rest(crowd, product);
   return product;
 }
@@ -147,7 +145,7 @@ async function runClosed(
 ): Promise<Rounds> {
   const { bench, crowd, closedRounds: rounds, closedSessions } = shared;
   bench.say('closed load: sessions join');
-  const full = await openProduct(stand, PRODUCT_FULL);
+  const full = await openProduct(stand, PRODUCT_FULL, FASTEST_INTERVAL_MS);
   await joinProduct(bench, crowd, full, closedSessions, 0);
   await rest(crowd, full);
   return runRounds({
@@ -188,8 +186,8 @@ function outcomeOf({ wanted }: Bench, measured: Measured): Outcome {
   };
 }
 
-const WORDS = `${SESSIONS.toLocaleString('en-US')} connections to each server, 20 to an organization.
-Open load: a beat of each every ${INTERVAL_MS} ms (what 25,000 sessions make at the default of 5 s), an
-organization's together; a gateway asks for them with its ticks, peers are sent them in the same rhythm
-and answer with as many bytes as a tick has. Closed load: each again as soon as it is answered; a gateway
-asks every 100 ms at most. Servers that are not measured are stopped.`;
+const WORDS = `As many connections to each server, 20 to an organization. Open load: 5,000 beats a second
+(what 25,000 sessions make at the default of 5 s), an organization's together; a gateway asks for them with
+its ticks, peers are sent them in the same rhythm and answer with as many bytes as a tick has. Closed load:
+each again as soon as it is answered; a gateway asks every 100 ms at most. Servers that are not measured are
+stopped.`;

@@ -8,10 +8,9 @@ import { uwsReason } from '../stand/uws.ts';
 import type { TargetId } from '../targets.ts';
 import { type Contestant, connectCrowd, rest } from './contestant.ts';
 
-export const SESSIONS = 2_000;
-export const SESSIONS_AN_ORGANIZATION = 20;
-/** 5,000 beats a second: what 25,000 sessions make at the default of 5 s. */
-export const INTERVAL_MS = 400;
+const SESSIONS_AN_ORGANIZATION = 20;
+/** What 25,000 sessions make at the default of 5 s. */
+const BEATS_PER_SECOND = 5_000;
 /** The shortest interval a gateway takes: as near to a closed load as its protocol comes. */
 export const FASTEST_INTERVAL_MS = 100;
 
@@ -36,11 +35,18 @@ const PEERS: {
   { name: UPDATE, dialect: 'plain', stores: ['postgres'], for: ['P3'] },
 ];
 
+/** At which so many sessions make the load. */
+export const intervalOf = (sessions: number): number => (sessions * 1_000) / BEATS_PER_SECOND;
+
 /** The product, alone and with a few sessions: what its ticks are like, and how fast it is idle. */
-export async function openProduct(stand: Stand, name: string, env = {}): Promise<Contestant> {
+export async function openProduct(
+  stand: Stand,
+  name: string,
+  intervalMs: number,
+  env = {},
+): Promise<Contestant> {
   const worker = await stand.worker('rest');
   worker.wake();
-  const intervalMs = name === PRODUCT_FULL ? FASTEST_INTERVAL_MS : INTERVAL_MS;
   const server = await stand.gateway(name, {
     env: { TICK_INTERVAL_MS: String(intervalMs), ...env },
   });
@@ -49,6 +55,9 @@ export async function openProduct(stand: Stand, name: string, env = {}): Promise
 }
 
 const TELL_EVERY_MS = 5_000;
+/** Who has not joined by then does not: a beat costs as much where they are a few less. */
+const LEAST_PATIENCE_MS = 5_000;
+const JOINING_SHARE = 0.3;
 
 export async function joinProduct(
   bench: Bench,
@@ -60,7 +69,8 @@ export async function joinProduct(
   const { name, port } = product.server;
   const names = namesOf(name, sessions, SESSIONS_AN_ORGANIZATION);
   await makeOrganizations(port, name, names);
-  const joining = connectCrowd(crowd, product, names, overMs);
+  const patienceMs = Math.max(overMs + LEAST_PATIENCE_MS, bench.msLeft() * JOINING_SHARE);
+  const joining = connectCrowd(crowd, product, { sessions: names, overMs, patienceMs });
   const timer = setInterval(async () => {
     const { live } = await crowd.count(name);
     bench.say(`${name}: ${live} of ${sessions} sessions have joined`);
@@ -72,7 +82,7 @@ export async function openPeers(
   bench: Bench,
   stand: Stand,
   crowd: Crowd,
-  tick: string,
+  { tick, sessions }: { tick: string; sessions: number },
 ): Promise<Contestant[]> {
   const opened: Contestant[] = [];
   for (const { name, dialect, stores, for: targets } of PEERS) {
@@ -80,7 +90,9 @@ export async function openPeers(
     bench.check();
     const server = await stand.peer(name, tick);
     const peer: Contestant = { server, followers: [], dialect, counted: [name, ...stores] };
-    await connectCrowd(crowd, peer, namesOf(name, SESSIONS, SESSIONS_AN_ORGANIZATION));
+    await connectCrowd(crowd, peer, {
+      sessions: namesOf(name, sessions, SESSIONS_AN_ORGANIZATION),
+    });
     await rest(crowd, peer);
     opened.push(peer);
   }
@@ -88,11 +100,15 @@ export async function openPeers(
 }
 
 /** @returns why it is not there, in words, or the product on that transport */
-export async function openUws(bench: Bench, stand: Stand): Promise<Contestant | string> {
+export async function openUws(
+  bench: Bench,
+  stand: Stand,
+  intervalMs: number,
+): Promise<Contestant | string> {
   const reason = uwsReason();
   if (reason !== null) return reason;
   try {
-    return await openProduct(stand, PRODUCT_UWS, { TRANSPORT: 'uws' });
+    return await openProduct(stand, PRODUCT_UWS, intervalMs, { TRANSPORT: 'uws' });
   } catch (error) {
     const [sentence] = String(error instanceof Error ? error.message : error).split('\n');
     bench.say(`without uWebSockets.js: ${sentence}`);

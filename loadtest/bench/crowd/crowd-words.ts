@@ -19,6 +19,8 @@ export interface OpenTask {
   apiKey: string;
   /** over how long they join, evenly; 0: as fast as they are let in */
   overMs: number;
+  /** Who has not joined by then does not; null: all do. */
+  patienceMs: number | null;
 }
 
 /** Some connections ask something that is answered once it is counted, and wait for the answer. */

@@ -20,6 +20,8 @@ export class Group {
   readonly #callers: Caller[] = [];
   readonly #waiting = new Map<Caller, { resolve(): void; reject(error: Error): void }>();
   #latenciesMs: number[] = [];
+  /** Joining would take far longer if those who are in were metered meanwhile. */
+  #isAnswering = false;
   #timer: NodeJS.Timeout | undefined;
   #drive: Drive = { kind: 'rest' };
   #count: CrowdCount = { beats: 0, live: 0, lost: 0, whyLost: null, bytesHeard: 0, sample: null };
@@ -31,17 +33,19 @@ export class Group {
 
   /** Resolves when all are in. @throws Error with why the first was not */
   async open(): Promise<void> {
-    const { sessions, overMs } = this.#task;
+    const { sessions, overMs, patienceMs } = this.#task;
     const startMs = performance.now();
+    const isLate = () => patienceMs !== null && performance.now() - startMs > patienceMs;
     let next = 0;
     const openSome = async () => {
-      for (let i = next++; i < sessions.length; i = next++) {
+      for (let i = next++; i < sessions.length && !isLate(); i = next++) {
         const dueMs = startMs + (overMs * i) / sessions.length;
         await wait(dueMs - performance.now());
         await this.#openPatiently(sessions[i]!);
       }
     };
     await Promise.all(Array.from({ length: OPENING_AT_ONCE }, openSome));
+    this.#isAnswering = true;
   }
 
   async #openPatiently(name: SessionName): Promise<void> {
@@ -91,8 +95,9 @@ export class Group {
         caller.askedAtMs = Number.NaN;
       }
       // A gateway has asked; a peer has answered.
-      if (this.#task.dialect === 'taximeter') caller.beat(seq);
-      else if (this.#drive.kind === 'closed') caller.beat(caller.sent + 1);
+      if (this.#task.dialect === 'taximeter') {
+        if (this.#isAnswering) caller.beat(seq);
+      } else if (this.#drive.kind === 'closed') caller.beat(caller.sent + 1);
     },
     lost: (caller: Caller, why: string) => {
       const waiting = this.#waiting.get(caller);

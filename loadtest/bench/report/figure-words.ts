@@ -3,6 +3,7 @@ import type { Figure } from '../outcome.ts';
 
 function amount(value: number, { unit }: Figure): string {
   if (unit === '×') return value.toFixed(2);
+  if (unit === 'count') return value.toFixed(0);
   if (unit === 'KB') return `${value.toFixed(2)} KB`;
   return `${value.toFixed(Math.abs(value) < 10 ? 2 : 1)} ms`;
 }

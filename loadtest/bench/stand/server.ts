@@ -1,5 +1,6 @@
 /** What is measured: gateways and workers of this product, and peers, each a process that can halt. */
 import { fork } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { anyFreePort } from '../../../local/port.ts';
@@ -89,6 +90,7 @@ export interface Peer extends Server {
 export interface PeerOptions {
   name: PeerName;
   settings: PeerSettings;
+  dataDir: string;
   baseEnv: NodeJS.ProcessEnv;
   pinning: Pinning;
   nodeArguments?: readonly string[];
@@ -96,19 +98,26 @@ export interface PeerOptions {
 
 export async function startPeer(options: PeerOptions): Promise<Peer> {
   const { name, settings, pinning, nodeArguments = [] } = options;
+  const logs = join(options.dataDir, 'logs');
+  mkdirSync(logs, { recursive: true });
+  const log = openSync(join(logs, `${name}.log`), 'a');
   const built = import.meta.url.endsWith('.js');
   const path = `../../peers/${name}.${built ? 'js' : 'ts'}`;
   const file = fileURLToPath(new URL(path, import.meta.url));
   const child = fork(file, [JSON.stringify(settings)], {
     execArgv: [...nodeArguments, ...(built ? [] : ['--import', 'tsx'])],
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    stdio: ['ignore', log, log, 'ipc'],
     env: { ...options.baseEnv, NODE_ENV: 'production' },
   });
+  closeSync(log);
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const port = await new Promise<number>((resolve, reject) => {
     child.once('message', (word: { port: number }) => resolve(word.port));
     child.once('error', reject);
-    void exited.then(() => reject(new Error(`The peer ${name} ended before it served.`)));
+    void exited.then(() => {
+      const words = readFileSync(join(logs, `${name}.log`), 'utf8');
+      reject(new Error(`The peer ${name} ended before it served. It said:\n${words}`));
+    });
   });
   const pid = child.pid!;
   await pinning.pin(pid, 'server');

@@ -25,21 +25,29 @@ export interface Stand {
   worker(place: Place, extra?: Extra): Promise<Server>;
   peer(name: PeerName, tick: string, nodeArguments?: readonly string[]): Promise<Peer>;
   crowd(name: string): Promise<Crowd>;
-  stop(): Promise<void>;
+  /** Before all others end. */
+  end(server: Server): Promise<void>;
 }
 
+/** It ends with its experiment. */
 export async function openStand(bench: Bench, name: string, speed = 1): Promise<Stand> {
   const { pinning, baseEnv } = bench;
   const dataDir = join(bench.dataDir, name);
+  const stops: (() => Promise<void>)[] = [];
+  bench.onEnd(async () => {
+    for (let last = stops.pop(); last; last = stops.pop()) {
+      await last().catch((error: unknown) => bench.incident(String(error)));
+    }
+  });
   const stores = await startBenchStores({ dataDir, pinning, speed });
-  const stops: (() => Promise<void>)[] = [stores.stop];
+  stops.push(stores.stop);
   const pids = new Map<string, number>([...Object.entries(stores.pids), ['bench', process.pid]]);
   let worker: Server | null = null;
   const product = { stores, dataDir, baseEnv, pinning, incident: bench.incident };
 
   function keep<Kept extends { pid: number; stop(): Promise<void> }>(name: string, kept: Kept) {
     pids.set(name, kept.pid);
-    stops.push(kept.stop);
+    stops.push(() => kept.stop());
     return kept;
   }
 
@@ -54,7 +62,7 @@ export async function openStand(bench: Bench, name: string, speed = 1): Promise<
     async peer(name, tick, nodeArguments = []) {
       const { redisUrl, adminUrl: databaseUrl } = stores;
       const settings = { redisUrl, databaseUrl, tick };
-      const peer = await startPeer({ name, settings, baseEnv, pinning, nodeArguments });
+      const peer = await startPeer({ name, settings, dataDir, baseEnv, pinning, nodeArguments });
       return keep(name, peer);
     },
     async crowd(name) {
@@ -62,10 +70,9 @@ export async function openStand(bench: Bench, name: string, speed = 1): Promise<
       await pinning.pin(crowd.pid, 'rest');
       return crowd;
     },
-    async stop() {
-      for (let last = stops.pop(); last; last = stops.pop()) {
-        await last().catch((error: unknown) => bench.incident(String(error)));
-      }
+    async end(server) {
+      pids.delete(server.name);
+      await server.stop();
     },
   };
 }
