@@ -5,10 +5,12 @@ import { localFolder } from '../../local/places.ts';
 import { diskShortage } from '../../local/trouble.ts';
 import { experiments } from './experiments.ts';
 import { type BenchFlags, FlagError, HELP, parseFlags } from './flags.ts';
+import { printProfile } from './profile/print.ts';
+import { runProfile } from './profile/run-profile.ts';
 import { type BenchReport, brief, isGood, machineOf } from './report/bench-report.ts';
 import { page } from './report/html.ts';
 import { summary } from './report/summary.ts';
-import { runBench } from './run-bench.ts';
+import { type RunOptions, runBench } from './run-bench.ts';
 import { findPinning } from './stand/pin.ts';
 
 const startMs = performance.now();
@@ -26,6 +28,25 @@ function writeReport(folder: string, report: BenchReport): string {
   writeFileSync(`${path}.json`, `${JSON.stringify(report, null, 1)}\n`);
   writeFileSync(`${path}.html`, page(report));
   return `${path}.html`;
+}
+
+async function profile(flags: BenchFlags, bench: RunOptions['bench']): Promise<number> {
+  const stops: (() => Promise<void>)[] = [];
+  try {
+    const { isQuick, wanted } = flags;
+    const onEnd = (stop: () => Promise<void>) => void stops.push(stop);
+    const profiled = await runProfile({ ...bench, isQuick, wanted, onEnd, msLeft: () => Infinity });
+    const folder = resolve(flags.reportFolder);
+    mkdirSync(folder, { recursive: true });
+    const path = join(folder, 'gateway.cpuprofile');
+    writeFileSync(path, JSON.stringify(profiled.profile));
+    const { profile: _, ...shown } = profiled;
+    console.log(flags.isJson ? JSON.stringify(shown, null, 1) : printProfile(profiled));
+    say(`for a flame graph, open it in the performance tab of Chrome's developer tools: ${path}`);
+    return 0;
+  } finally {
+    for (const stop of stops) await stop();
+  }
 }
 
 async function run(flags: BenchFlags): Promise<number> {
@@ -47,14 +68,14 @@ async function run(flags: BenchFlags): Promise<number> {
     await pinning.pin(process.pid, 'rest');
     const incidents: string[] = [];
     const startedAt = new Date().toISOString();
-    const ran = await runBench({
-      ...{ isQuick: flags.isQuick, wanted: flags.wanted, experiments },
-      bench: {
-        ...{ pinning, dataDir, say, baseEnv: process.env },
-        incident: (sentence) => void incidents.push(sentence),
-        check: () => abort.signal.throwIfAborted(),
-      },
-    });
+    const bench = {
+      ...{ pinning, dataDir, say, baseEnv: process.env },
+      incident: (sentence: string) => void incidents.push(sentence),
+      check: () => abort.signal.throwIfAborted(),
+    };
+    if (flags.isProfile) return await profile(flags, bench);
+    const { isQuick, wanted } = flags;
+    const ran = await runBench({ isQuick, wanted, experiments, bench });
     const report: BenchReport = {
       ...{ startedAt, isQuick: flags.isQuick, ran, incidents },
       seconds: (performance.now() - startMs) / 1_000,

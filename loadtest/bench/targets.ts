@@ -3,13 +3,13 @@ export const TARGETS = {
   P1: 'gateway CPU a beat ÷ raw ws echo',
   P1u: 'the same on uWebSockets.js',
   P2: 'Redis CPU a beat ÷ one unpipelined INCR',
-  P3: 'CPU of all processes a beat ÷ that of each peer',
+  P3: 'CPU of all processes a beat',
   P4: 'stop at the client after the true limit, p99',
   P5: 'memory a live session ÷ an idle ws connection',
-  P6: 'settling minutes against a job per minute',
-  P7: 'exactness: recorder, meter and ledger',
-  P8: 'CPU a beat with many sessions ÷ with 2,000',
-  P9: 'latency that metering adds, p50',
+  P6: 'settling, to a job per minute',
+  P7: 'exactness',
+  P8: 'gateway CPU a beat ÷ with 2,000 sessions',
+  P9: 'latency added by metering, p50',
 } as const;
 
 export type TargetId = keyof typeof TARGETS;

@@ -30,8 +30,8 @@ function figureLines(figures: readonly Figure[]): string[] {
     ...lines.flatMap((line, i) => {
       const figure = figures[i]!;
       const verdict = verdictOf(figure);
-      const note = figure.note === '' ? '' : pc.dim(`  (${figure.note})`);
-      return `${line}   ${COLOUR[verdict](verdict)}${note}`;
+      const note = figure.note === '' ? [] : [pc.dim(`      ${figure.note}`)];
+      return [`${line}   ${COLOUR[verdict](verdict)}`, ...note];
     }),
   ];
 }
