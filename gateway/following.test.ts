@@ -62,7 +62,10 @@ beforeEach(() => {
     ...{ budgets, hub },
     telling: { news: () => [] } as never,
     ending: {
-      stopFor: (_: LiveSession, { name }: BudgetRow) => void log.push(`stop for ${name}`),
+      stopFor(it: LiveSession, { name }: BudgetRow) {
+        it.phase = { kind: 'ending', reason: 'limitReached' };
+        log.push(`stop for ${name}`);
+      },
       stop: (_: LiveSession, reason: string) => void log.push(`stop: ${reason}`),
       foundEnded: (_: LiveSession, { reason }: SessionRow) => void log.push(`ended: ${reason}`),
     } as never,
@@ -122,6 +125,7 @@ describe('a stop', () => {
   it('that the meter tells of is looked up: the budget, or an operator', async () => {
     row = sessionRow({ stoppedBy: member(START) });
     await following.findStop(session);
+    session.phase = { kind: 'recording' };
     row = sessionRow({ stoppedBy: 'session' });
     await following.findStop(session);
     expect(log).toEqual([`stop for ${member(START)}`, 'stop: stoppedByOperator']);
