@@ -7,14 +7,16 @@ const PLACES_SHOWN = 30;
 const FUNCTIONS_SHOWN = 40;
 const SYMBOLS_SHOWN = 25;
 
-export function printProfile({ selfTime, beats, cpuUs, redis, redisCommands }: Profiled): string {
+/** Shares are of the profiled span, in which the profiler took part; the µs are of an undisturbed one. */
+export function printProfile({ selfTime, cpuUs, redis, redisCommands }: Profiled): string {
+  const gatewayUs = cpuUs.gateway ?? 0;
   const shares = (all: Share[], shown: number) =>
     all
       .slice(0, shown)
       .map(({ name, us }) => [
         name,
         `${((us * 100) / selfTime.busyUs).toFixed(1)} %`,
-        `${(us / beats).toFixed(2)} µs`,
+        `${((us * gatewayUs) / selfTime.busyUs).toFixed(2)} µs`,
       ]);
   const processes = Object.entries(cpuUs).map(([name, us]) => [name, `${us.toFixed(1)} µs`]);
   const commands = redisCommands

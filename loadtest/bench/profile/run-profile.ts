@@ -20,7 +20,6 @@ const NAME = 'gateway';
 export interface Profiled {
   profile: CpuProfile;
   selfTime: SelfTime;
-  beats: number;
   /** of a span without the profiler, which costs something itself */
   cpuUs: Record<string, number>;
   redis: PerfShare[] | string;
@@ -50,21 +49,19 @@ export async function runProfile(bench: Bench): Promise<Profiled> {
   await sleep(WARM_MS);
 
   bench.say('profile: what a beat costs, undisturbed');
-  const cpu = await spanOf(stand.pids, async () => (await crowd.count(NAME)).beats);
+  const cpuUs = await spanOf(stand.pids, async () => (await crowd.count(NAME)).beats);
   bench.say('profile: the gateway');
   const inspector = await openInspector(inspectPort);
   await inspector.startProfile(SAMPLE_EVERY_US);
-  const before = (await crowd.count(NAME)).beats;
   await sleep(PROFILE_MS);
   const profile = await inspector.stopProfile();
-  const beats = (await crowd.count(NAME)).beats - before;
   await inspector.stop();
   bench.say('profile: Redis');
   const redisCommands = await commandsOf(stand.stores.redisUrl);
   const redis = await perfOf(stand.stores.pids.redis, PROFILE_MS, bench.dataDir).catch(
     (error: unknown) => `perf could not be used: ${String(error).split('\n')[0]}`,
   );
-  return { profile, selfTime: selfTimeOf(profile), beats, cpuUs: cpu, redis, redisCommands };
+  return { profile, selfTime: selfTimeOf(profile), cpuUs, redis, redisCommands };
 }
 
 const SPANS = 3;
