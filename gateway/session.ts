@@ -7,7 +7,7 @@ import type { BeatReply } from '../core/meter/commands.ts';
 import type { Epoch, Level, PeriodMark, SessionRow, Witness } from '../core/meter/rows.ts';
 import type { Binding, EndReason } from '../core/protocol/messages.ts';
 import type { ToldSource } from './notices.ts';
-import { type Stopwatch, wholeMs } from './stopwatch.ts';
+import type { Stopwatch } from './stopwatch.ts';
 
 /** Ticks whose sending instant is remembered; an answer to an older one proves nothing. */
 const REMEMBERED_TICKS = 32;
@@ -167,14 +167,7 @@ export function witnessOf(session: LiveSession): Witness {
   const { epoch, marks, phase } = session;
   const isRunning = session.stopwatch.isRunning && phase.kind !== 'stopping';
   const state = isOver(session) ? 'detached' : isRunning ? 'recording' : 'paused';
-  const untoldMs = untold(session);
-  return { epoch, totalMs: totalMs + untoldMs, overshootMs, at: at + untoldMs, state, marks };
-}
-
-/** What is proven of an ended session and was never told: no word of it will come any more. */
-function untold({ phase, trustCaptured, stopwatch, acknowledged }: LiveSession): number {
-  if (phase.kind !== 'ended' || trustCaptured) return 0;
-  return Math.max(0, wholeMs(stopwatch) - acknowledged.totalMs);
+  return { epoch, totalMs, overshootMs, at, state, marks };
 }
 
 /** Whether `epoch` is of a later owner (rule 15). */
