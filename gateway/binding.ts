@@ -1,11 +1,10 @@
 /** A session gets its wire: whoever had it is closed, `started` is said, then whatever is due. */
 import { shardOf } from '../core/meter/keys.ts';
-import { CloseCode } from '../core/protocol/close-codes.ts';
 import type { Admitted } from './admission.ts';
 import type { Following } from './following.ts';
 import type { Hub } from './hub.ts';
 import type { Minutes } from './minutes.ts';
-import type { Wire } from './session.ts';
+import { dismiss, GOES_ON_ELSEWHERE, type Wire } from './session.ts';
 import type { Telling } from './telling.ts';
 
 export interface BindingOptions {
@@ -35,7 +34,7 @@ export function createBinding(options: BindingOptions): Bind {
     minutes.ready(shardOf(session.org), opened.minutes);
     session.wire = wire;
     session.heardAt = monotonicMs();
-    earlierWire?.close(CloseCode.superseded, 'superseded');
+    if (earlierWire) dismiss(earlierWire, 'superseded', GOES_ON_ELSEWHERE);
     // Time begins at the sending of `started` (rule 2).
     if (opened.status === 'opened') session.stopwatch.provenAt = monotonicMs();
     wire.send(telling.started(session, opened.status === 'resumed'));

@@ -10,10 +10,16 @@ import {
 } from '../core/meter/budget-name.ts';
 import type { Meter } from '../core/meter/commands.ts';
 import type { BudgetRow, SessionRow } from '../core/meter/rows.ts';
-import { CloseCode } from '../core/protocol/close-codes.ts';
 import type { Budgets } from './budgets.ts';
 import type { Hub } from './hub.ts';
-import { isNewer, isOver, type LiveSession, takeRow } from './session.ts';
+import {
+  dismiss,
+  GOES_ON_ELSEWHERE,
+  isNewer,
+  isOver,
+  type LiveSession,
+  takeRow,
+} from './session.ts';
 import type { Ending } from './stopping.ts';
 import type { Telling } from './telling.ts';
 
@@ -97,7 +103,7 @@ export function createFollowing(options: FollowingOptions): Following {
     session.phase = { kind: 'elsewhere' };
     const { wire } = session;
     session.wire = null;
-    wire?.close(CloseCode.superseded, 'superseded');
+    if (wire) dismiss(wire, 'superseded', GOES_ON_ELSEWHERE);
     hub.retain(session);
   }
 

@@ -172,7 +172,10 @@ export function createMetering(options: MeteringOptions): Metering {
       takeRow(session, reply.session);
       lift(session.stopwatch, reply.session.totalMs);
       if (session.phase.kind === 'elsewhere') return;
-      if (session.phase.kind === 'ended') return ending.endAgain(session);
+      if (session.phase.kind === 'ended') {
+        if (reply.status === 'ok') ending.endAgain(session);
+        return;
+      }
       if (reply.status === 'ended') return ending.foundEnded(session, reply.session);
       following.join(session, reply.session, reply.budgets);
       if (!isOver(session)) words.say(session);

@@ -109,6 +109,26 @@ it('who resumes elsewhere just then goes on with all that was proven', async () 
   expect(back.last('started').reading.sessionMs).toBeGreaterThan(60_000);
 });
 
+it('what was proven is charged even where the sweep has ended the session meanwhile', async () => {
+  const recorder = world.gateway().connect();
+  const { session } = await recorder.start('acme');
+  await world.pass(6_000);
+  const { totalMs, lastAnswerAt } = await rowOf('acme', session);
+  world.stores.isAway = true;
+  await world.pass(15_000);
+  await world.stores.model.close({
+    ...{ org: 'acme', session, reason: 'disconnected', gatewayWallMs: Date.now() },
+    by: { sweep: { totalMs, lastAnswerAt } },
+  });
+  await world.stores.settle('acme');
+  world.stores.isAway = false;
+  await world.pass(2_000);
+  await world.stores.settle('acme');
+  expect(recorder.endReason()).toBe('disconnected');
+  const known = await world.stores.ledger.base('acme', session);
+  expect(known?.base.chargedMs).toBeGreaterThan(15_000);
+});
+
 describe('under the policy "terminate"', () => {
   it('sessions are stopped after interval and timeout, told why, and closed with 4510', async () => {
     const recorder = world.gateway().connect();
@@ -150,6 +170,7 @@ describe('under the policy "terminate"', () => {
     await world.pass(15_000);
     expect(recorder.closed).toBeNull();
     await world.pass(10_000);
+    expect(recorder.messages.at(-1)).toMatchObject({ type: 'error', code: 'meterUnavailable' });
     expect(recorder.closed?.code).toBe(4510);
     world.stores.isAway = false;
     await world.pass(6_000);

@@ -64,16 +64,16 @@ export function createRecovery(options: RecoveryOptions): Recovery {
       isLooking = true;
       looks += 1;
       if (await isBack(org)) await recovered(shard, timer);
-      else if (looks % ASK_EVERY_LOOKS === 0) await ask(shard);
+      else if (looks % ASK_EVERY_LOOKS === 0) await request(shard);
       isLooking = false;
     }
     // The event may be lost: the meter itself says when it is back.
     const timer = setInterval(() => void look(), LOOK_MS);
     waiting.set(shard, timer);
-    void ask(shard);
+    void request(shard);
   }
 
-  async function ask(shard: number): Promise<void> {
+  async function request(shard: number): Promise<void> {
     options.wake(shard);
     await ledger.requestRecovery(shard).catch((error) => {
       log.warn({ err: error, shard }, 'the request for a recovery could not be written yet');
@@ -107,7 +107,8 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     return { startedAt, ended: false, reason: '', overshootMs: 0, marks, chargedMs: 0 };
   }
 
-  async function run(session: LiveSession): Promise<void> {
+  /** null: it could not be done yet */
+  async function ask(session: LiveSession): Promise<Asserted | null> {
     let base: LedgerBase | null = null;
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const reply = await meter.assert({
@@ -120,24 +121,34 @@ export function createRecovery(options: RecoveryOptions): Recovery {
         sessionLevels: session.limits.sessionLevels,
         gatewayWallMs: options.wallMs(),
       });
-      if (reply.status === 'recover') return needed(session.org);
       if (reply.status === 'unknown') base = await baseOf(session);
-      else if (reply.status !== 'unseeded') return options.asserted(session, reply);
+      else if (reply.status === 'recover') {
+        needed(session.org);
+        break;
+      } else if (reply.status !== 'unseeded') return reply;
       // Of two generations, while a recovery is half done: its next word asserts it again.
       else if (!(await seeding.seed(session.org, reply.budgets))) break;
     }
-    options.unasserted(session);
+    return null;
+  }
+
+  async function run(session: LiveSession): Promise<void> {
+    let reply: Asserted | null = null;
+    try {
+      reply = await ask(session);
+    } catch (error) {
+      log.debug({ err: error, session: session.id }, 'a session could not be asserted yet');
+    }
+    // What follows may lead to another assertion.
+    asserting.delete(session);
+    if (reply) options.asserted(session, reply);
+    else options.unasserted(session);
   }
 
   function assert(session: LiveSession): Promise<void> {
     let going = asserting.get(session);
     if (!going) {
-      going = run(session)
-        .catch((error) => {
-          log.debug({ err: error, session: session.id }, 'a session could not be asserted yet');
-          options.unasserted(session);
-        })
-        .finally(() => asserting.delete(session));
+      going = run(session);
       asserting.set(session, going);
     }
     return going;

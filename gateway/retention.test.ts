@@ -116,6 +116,10 @@ it('one whose recorder is still there hears that it has ended', async () => {
   await world.pass(6_000);
   expect(recorder.endReason()).toBe('pausedTooLong');
   expect(recorder.closed).toEqual({ code: 4507, reason: 'sessionEnded' });
+  // What it proved since then is in the ledger, too.
+  await world.stores.settle('acme');
+  const known = await world.stores.ledger.base('acme', session);
+  expect(known?.base.chargedMs).toBe(14_799);
   await world.pass(100_000);
   expectNothingLeft();
 });

@@ -6,7 +6,7 @@
 import type { Log } from '../core/runtime/log.ts';
 import type { Hub } from './hub.ts';
 import type { Ledger } from './ledger.ts';
-import type { LiveSession } from './session.ts';
+import { type LiveSession, witnessOf } from './session.ts';
 
 const LOOK_MS = 30_000;
 /** Sessions asked about in one look. */
@@ -34,11 +34,10 @@ export function startRetention(options: RetentionOptions): { stop(): Promise<voi
   async function isInLedger(session: LiveSession): Promise<boolean> {
     const known = await ledger.base(session.org, session.id);
     if (!known) return false;
-    const { chargedMs, overshootMs } = session.acknowledged;
-    if (known.base.chargedMs < chargedMs) return false;
+    const { chargedMs, overshootMs, ended } = known.base;
+    if (chargedMs + overshootMs < witnessOf(session).totalMs) return false;
     // Of one that went on elsewhere, others bring the end.
-    if (session.phase.kind === 'elsewhere') return true;
-    return known.base.ended && known.base.overshootMs >= overshootMs;
+    return ended || session.phase.kind === 'elsewhere';
   }
 
   /** Each look asks about others, so that those that stay long do not keep the rest waiting. */

@@ -5,9 +5,10 @@
 import type { BudgetName } from '../core/meter/budget-name.ts';
 import type { BeatReply } from '../core/meter/commands.ts';
 import type { Epoch, Level, PeriodMark, SessionRow, Witness } from '../core/meter/rows.ts';
-import type { Binding, EndReason } from '../core/protocol/messages.ts';
+import { CloseCode, type CloseName } from '../core/protocol/close-codes.ts';
+import type { Binding, EndReason, ProtocolError } from '../core/protocol/messages.ts';
 import type { ToldSource } from './notices.ts';
-import type { Stopwatch } from './stopwatch.ts';
+import { type Stopwatch, wholeMs } from './stopwatch.ts';
 
 /** Ticks whose sending instant is remembered; an answer to an older one proves nothing. */
 const REMEMBERED_TICKS = 32;
@@ -39,6 +40,15 @@ export interface Wire {
   send(...messages: object[]): void;
   close(code: number, reason: string): void;
 }
+
+/** Closes a wire, and says before it what happened and what to do: a code alone explains nothing. */
+export function dismiss(wire: Wire, name: CloseName, detail: string): void {
+  wire.send({ type: 'error', code: name, detail, fatal: true } satisfies ProtocolError);
+  wire.close(CloseCode[name], name);
+}
+
+export const GOES_ON_ELSEWHERE =
+  'Another connection has taken this session over, and it goes on there. Nothing was lost.';
 
 export interface LiveSession {
   readonly id: string;
@@ -167,7 +177,14 @@ export function witnessOf(session: LiveSession): Witness {
   const { epoch, marks, phase } = session;
   const isRunning = session.stopwatch.isRunning && phase.kind !== 'stopping';
   const state = isOver(session) ? 'detached' : isRunning ? 'recording' : 'paused';
-  return { epoch, totalMs, overshootMs, at, state, marks };
+  const untoldMs = untold(session);
+  return { epoch, totalMs: totalMs + untoldMs, overshootMs, at: at + untoldMs, state, marks };
+}
+
+/** What is proven of an ended session and was never told: no word of it will come any more. */
+function untold({ phase, trustCaptured, stopwatch, acknowledged }: LiveSession): number {
+  if (phase.kind !== 'ended' || trustCaptured) return 0;
+  return Math.max(0, wholeMs(stopwatch) - acknowledged.totalMs);
 }
 
 /** Whether `epoch` is of a later owner (rule 15). */

@@ -10,13 +10,16 @@ import { CloseCode, type CloseName } from '../core/protocol/close-codes.ts';
 import type { Action, Binding, Ended, EndReason, Stopping } from '../core/protocol/messages.ts';
 import type { Log } from '../core/runtime/log.ts';
 import type { MeterTime } from './meter-time.ts';
-import { isOver, type LiveSession, takeRow } from './session.ts';
+import { dismiss, GOES_ON_ELSEWHERE, isOver, type LiveSession, takeRow } from './session.ts';
 import type { Telling } from './telling.ts';
 import { claimedMs } from './words.ts';
 
 /** Between attempts to say a last word, doubled each time. */
 const CLOSE_AGAIN_MS = 250;
 const MAX_CLOSE_AGAIN_MS = 4_000;
+
+const WAITS_FOR_METER =
+  'The meter cannot be asked at the moment. What was recorded is kept here, and counted once it can.';
 
 const CLOSE_BY_REASON: Record<EndReason, CloseName> = {
   stopped: 'normal',
@@ -116,7 +119,7 @@ export function createEnding(options: StoppingOptions): Ending {
         return reply.session;
       case 'superseded':
         session.phase = { kind: 'elsewhere' };
-        session.wire?.close(CloseCode.superseded, 'superseded');
+        if (session.wire) dismiss(session.wire, 'superseded', GOES_ON_ELSEWHERE);
         options.over(session);
         return null;
       case 'unknown':
@@ -152,7 +155,7 @@ export function createEnding(options: StoppingOptions): Ending {
 
   function meterFailed(session: LiveSession): void {
     if (session.phase.kind === 'ending') {
-      session.wire?.close(CloseCode.meterUnavailable, 'meterUnavailable');
+      if (session.wire) dismiss(session.wire, 'meterUnavailable', WAITS_FOR_METER);
     } else {
       stop(session, 'meterUnavailable', 'plan');
     }

@@ -71,6 +71,7 @@ describe.each(['the same gateway', 'another one'])('at %s', (where) => {
     expect(started).toMatchObject({ resumed: true, epoch: epoch + 1 });
     await world.pass(20);
     expect(first.closed).toEqual({ code: 4503, reason: 'superseded' });
+    expect(first.messages.at(-1)).toMatchObject({ type: 'error', code: 'superseded', fatal: true });
     await world.pass(10_000);
     expect(await recordedMs(second)).toBeGreaterThan(17_030);
     expect(gateway.metering.hub.size + other.metering.hub.size).toBe(0);
@@ -181,6 +182,21 @@ it.each([
   expect(first.messages).toEqual([]);
 });
 
+it('an ended session of which the ledger has all stays ended, and the meter hears nothing of it', async () => {
+  const first = gateway.connect();
+  const { session } = await first.start('acme');
+  await recordedMs(first);
+  await world.stores.settle('acme');
+  await world.pass(100);
+  const before = world.stores.calls.open!;
+  const second = gateway.connect();
+  second.send({ type: 'resume', session, checkpoint: first.checkpoint() });
+  await world.pass(50);
+  expect(second.last('refused').code).toBe('sessionEnded');
+  expect(second.closed?.code).toBe(4507);
+  expect(world.stores.calls.open! - before).toBe(1);
+});
+
 it('the memory of a gateway that had it before is no measure of a later gap', async () => {
   const first = gateway.connect();
   await first.start('acme');
@@ -189,13 +205,13 @@ it('the memory of a gateway that had it before is no measure of a later gap', as
   world.stores.isDeaf = true;
   const second = other.connect();
   await second.resume(first);
-  await world.pass(10_000);
+  await world.pass(30_000);
   second.cut();
   await world.pass(5_000);
   const third = gateway.connect();
   await third.resume(second);
   await world.pass(1_000);
-  expect(await recordedMs(third)).toBeGreaterThan(22_000);
+  expect(await recordedMs(third)).toBeGreaterThan(42_000);
 });
 
 it('a drain sends sessions elsewhere without a gap', async () => {

@@ -9,11 +9,12 @@ const SILENCE_MS = 20_000;
 let sessions: LiveSession[];
 let connections: Connection[];
 let log: string[];
+let said: object[];
 let watch: { stop(): Promise<void> };
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
-  [sessions, connections, log] = [[], [], []];
+  [sessions, connections, log, said] = [[], [], [], []];
   watch = startWatch({
     monotonicMs: () => performance.now(),
     silenceMs: SILENCE_MS,
@@ -39,7 +40,10 @@ function add(id: string, more: Partial<LiveSession> = {}, terminate = false): Li
     stopwatch: startStopwatch(0, 0, true),
     at: performance.now(),
   });
-  const wire = { send: () => {}, close: (code: number) => void log.push(`${id} ${code}`) };
+  const wire = {
+    send: (...told: object[]) => void said.push(...told),
+    close: (code: number) => void log.push(`${id} ${code}`),
+  };
   sessions.push(Object.assign(session, { wire }, more));
   return session;
 }
@@ -51,6 +55,7 @@ describe('a recorder', () => {
     expect(log).toEqual([]);
     vi.advanceTimersByTime(500);
     expect(log).toEqual(['silent 4001']);
+    expect(said).toMatchObject([{ type: 'error', code: 'beatTimeout', fatal: true }]);
   });
 
   it('that answers in time is not', () => {
@@ -81,9 +86,10 @@ describe('a session that waits for the meter', () => {
 
   it('says its word again, where no recorder brings another', () => {
     add('alone', { waitingSince: 0, wire: null });
+    add('lonely', { waitingSince: 0, wire: null });
     add('well', { wire: null });
-    vi.advanceTimersByTime(1_000);
-    expect(log).toEqual(['alone again', 'alone again']);
+    vi.advanceTimersByTime(500);
+    expect(log).toEqual(['alone again', 'lonely again']);
   });
 
   it('of those with a recorder one is enough to find out when the meter is back', () => {

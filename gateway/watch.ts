@@ -5,7 +5,7 @@
 import { CloseCode } from '../core/protocol/close-codes.ts';
 import { MAX_UNSENT_BYTES, MAX_UNSENT_MS } from '../core/protocol/limits.ts';
 import type { Connection } from './connection.ts';
-import type { LiveSession } from './session.ts';
+import { dismiss, type LiveSession } from './session.ts';
 
 const LOOK_MS = 500;
 
@@ -22,13 +22,14 @@ export interface WatchOptions {
 
 export function startWatch(options: WatchOptions): { stop(): Promise<void> } {
   const { monotonicMs, silenceMs } = options;
+  const silent = `No beat came for ${silenceMs / 1_000} s, and the connection is taken for dead: resume.`;
 
   function look(): void {
     const now = monotonicMs();
     let waiting: LiveSession | null = null;
     for (const session of options.sessions()) {
       if (session.wire && now - session.heardAt > silenceMs) {
-        session.wire.close(CloseCode.beatTimeout, 'beatTimeout');
+        dismiss(session.wire, 'beatTimeout', silent);
       }
       if (session.waitingSince === null) continue;
       const { onMeterFailure, meterFailureMs } = session.limits;
