@@ -102,7 +102,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
 
   /** What the stopwatch here proves now, if the session was last metered here. */
   function memory(earlier: LiveSession): number {
-    if (earlier.phase.kind !== 'stopping') prove(earlier.stopwatch, clock.monotonicMs(), rules);
+    const { kind } = earlier.phase;
+    const goesOn = kind === 'recording' || kind === 'paused';
+    if (goesOn) prove(earlier.stopwatch, clock.monotonicMs(), rules);
     return claimedMs(earlier, rules.speed);
   }
 

@@ -90,6 +90,26 @@ describe('at the limit', () => {
     expect(recorder.endReason()).toBe('limitReached');
   });
 
+  it('nothing after the stop is counted, though its last word waits and it comes back', async () => {
+    const gateway = world.gateway();
+    const recorder = gateway.connect({ saves: false, answers: true });
+    await recorder.start('small');
+    await world.pass(29_500);
+    recorder.answers = false;
+    await world.pass(5_000);
+    world.stores.losesAnswers = true;
+    await world.pass(6_000);
+    const back = gateway.connect();
+    const { session } = recorder.last('started');
+    back.send({ type: 'resume', session, checkpoint: recorder.checkpoint() });
+    await world.pass(500);
+    world.stores.losesAnswers = false;
+    await world.pass(6_000);
+    const row = await rowOf('small', session);
+    expect(row).toMatchObject({ state: 'ended', reason: 'limitReached' });
+    expect(row.totalMs).toBeLessThanOrEqual(30_000);
+  });
+
   it('a paused or detached session of the budget is stopped with it', async () => {
     const gateway = world.gateway();
     const [one, paused, gone] = [gateway.connect(), gateway.connect(), gateway.connect()];

@@ -137,6 +137,8 @@ export function createEnding(options: StoppingOptions): Ending {
     if (isOver(session)) return;
     drop(session);
     session.phase = { kind: 'ending', reason };
+    // Whatever proof is still to come, it is of time after the end.
+    session.stopwatch.isRunning = false;
     const since = clock.monotonicMs();
     for (let againMs = CLOSE_AGAIN_MS; !isStopped; againMs *= 2) {
       try {
