@@ -16,6 +16,8 @@ import { requestRecovery } from '../drizzle/queries/request-recovery.ts';
 
 /** Members whose limits are remembered for an outage. */
 const MAX_REMEMBERED = 10_000;
+/** A recorder that starts waits no longer for Postgres; one that is stalled says nothing at all. */
+const PATIENCE_MS = 3_000;
 
 export interface Ledger {
   /** null: no such organization. Throws where Postgres is away and nothing is remembered. */
@@ -42,7 +44,7 @@ export function createLedger(db: Database, gateway: string, log: Log): Ledger {
     async limits(org, user) {
       const key = `${org}|${user}`;
       try {
-        const limits = await loadLimits(db, org, user);
+        const limits = await inTime(loadLimits(db, org, user));
         if (limits) remember(remembered, key, limits);
         return limits;
       } catch (error) {
@@ -55,12 +57,26 @@ export function createLedger(db: Database, gateway: string, log: Log): Ledger {
     async period(org, at) {
       const known = periods.get(org);
       if (known && known.startsAt <= at && at < known.endsAt) return known;
-      const period = await ensurePeriod(db, org, at);
+      const period = await inTime(ensurePeriod(db, org, at));
       if (period) remember(periods, org, period);
       return period;
     },
-    seeds: (org, names) => loadSeeds(db, org, names),
-    base: (org, session) => loadSessionBase(db, org, session),
-    requestRecovery: (shard) => requestRecovery(db, shard, gateway),
+    seeds: (org, names) => inTime(loadSeeds(db, org, names)),
+    base: (org, session) => inTime(loadSessionBase(db, org, session)),
+    requestRecovery: (shard) => inTime(requestRecovery(db, shard, gateway)),
   };
+}
+
+/** The answer, or an error where it does not come; what is asked may still be done then. */
+async function inTime<Value>(asked: Promise<Value>): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new Error(`Postgres did not answer in ${PATIENCE_MS / 1_000} s: is it stalled?`);
+    timer = setTimeout(reject, PATIENCE_MS, error);
+  });
+  try {
+    return await Promise.race([asked, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

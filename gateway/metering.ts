@@ -11,6 +11,7 @@ import type { MeterEvent } from '../core/meter/rows.ts';
 import type { Clock } from '../core/runtime/clock.ts';
 import type { Log } from '../core/runtime/log.ts';
 import { type Admission, createAdmission } from './admission.ts';
+import { createAlarm } from './alarm.ts';
 import { type Bind, createBinding } from './binding.ts';
 import { type Budgets, createBudgets } from './budgets.ts';
 import type { CheckpointSeal } from './checkpoint.ts';
@@ -84,6 +85,7 @@ export function createMetering(options: MeteringOptions): Metering {
       for (const session of hub.live()) if (session.waitingSince !== null) words.say(session);
     },
   });
+  const alarm = createAlarm({ log, monotonicMs });
   const broke = (error: unknown) => log.error({ err: error }, 'something broke within the gateway');
 
   const ticker = createTicker({
@@ -152,8 +154,9 @@ export function createMetering(options: MeteringOptions): Metering {
       recover: (session) => recovery.needed(session.org),
       missingPeriod: (session, period) => aside(seedPeriod(session, period)),
       movedPeriod: (session) => aside(following.movePeriod(session)),
-      doubted: (session) =>
-        log.error({ org: session.org }, 'the clocks of Redis and of this gateway disagree'),
+      doubted({ org }) {
+        alarm(org, { org }, 'the clocks of Redis and of this gateway disagree: no period ends');
+      },
     },
   });
   const seeding = createSeeding({ ledger, meter, told: (rows) => budgets.apply(rows) });
@@ -253,7 +256,7 @@ export function createMetering(options: MeteringOptions): Metering {
     const { org, user } = session;
     const names = [organizationBudget(org, period), memberBudget(org, user, period)];
     const isSeeded = await seeding.seed(org, names).catch((error) => {
-      log.warn({ err: error, org }, 'the next period waits for Postgres');
+      alarm(org, { err: error, org }, 'the next period waits for Postgres');
       return false;
     });
     if (isSeeded && !isOver(session)) words.say(session);

@@ -75,6 +75,23 @@ it('sessions of two gateways move with their first word past it', async () => {
   expect(one.last('tick').reading.burnRate).toBe(2);
 });
 
+it('it is not believed where the clocks disagree: time waits for it, and one alarm is raised', async () => {
+  world.stores.account('acme', { quotaMs: 60_000 });
+  const gateway = world.gateway();
+  const recorder = gateway.connect();
+  const { session } = await recorder.start('acme');
+  await world.pass(8_000);
+  // Redis has another idea of the time than this gateway's calendar.
+  const { beats } = world.stores.model;
+  world.stores.model.beats = (items, wallMs) => beats(items, wallMs - 3_000);
+  await world.pass(21_000);
+  expect((await rowOf('acme', session)).totalMs).toBe(8_999);
+  expect(gateway.logged.filter(({ msg }) => msg.includes('disagree'))).toHaveLength(1);
+  world.stores.model.beats = beats;
+  await world.pass(6_000);
+  expect((await rowOf('acme', session)).totalMs).toBeGreaterThan(28_000);
+});
+
 it('a start in a fresh gateway on the test clock falls into the present one', async () => {
   await world.end();
   world = beginWorld({ speed: 60, meterBaseAt: BEGIN + 45 * DAY_MS });
