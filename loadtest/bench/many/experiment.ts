@@ -13,6 +13,8 @@ import { openWindow } from '../stand/window.ts';
 const FEW = 2_000;
 const MOST = 19_000;
 const QUICK_MOST = 4_000;
+/** Fewer would say nothing of many. */
+const LEAST = 3_000;
 /** A process needs some for itself. */
 const SPARE_DESCRIPTORS = 400;
 /** The default; the few are asked as much more often as they are fewer, so that beats are as many. */
@@ -54,7 +56,9 @@ async function compare(bench: Bench, stand: Stand): Promise<Outcome> {
   const sessions = await join(bench, stand, manyCrowd, 'many', {
     ...{ intervalMs: MANY_INTERVAL_MS, sessions: asked, patienceMs },
   });
-  if (sessions <= FEW) throw new Error(`Only ${sessions} sessions joined in time: too few.`);
+  if (sessions < LEAST) {
+    throw new Error(`Only ${sessions} of ${asked} sessions joined in time: too few to compare.`);
+  }
   const fewCrowd = await stand.crowd('crowd-few');
   const intervalMs = Math.round((MANY_INTERVAL_MS * FEW) / sessions);
   await join(bench, stand, fewCrowd, 'few', { intervalMs, sessions: FEW, patienceMs: null });

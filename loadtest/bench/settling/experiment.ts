@@ -26,7 +26,7 @@ export const settling: Experiment = {
 async function compare(bench: Bench, stand: Stand): Promise<Outcome> {
   bench.say('settling: sessions join, on a fast clock');
   const product = await openProductSettling(bench, stand);
-  const jobs = await openJobs(stand);
+  const jobs = await openJobs(bench, stand);
   const found = new Map<Settling, Settled[]>([
     [product, []],
     [jobs, []],

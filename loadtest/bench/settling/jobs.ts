@@ -4,6 +4,7 @@ import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import postgres from 'postgres';
 import { MINUTES_QUEUE, type Minute, makeTables } from '../../peers/minute.ts';
+import type { Bench } from '../bench.ts';
 import type { Stand } from '../stand/stand.ts';
 import { openWindow } from '../stand/window.ts';
 import type { Settled, Settling } from './settled.ts';
@@ -17,7 +18,7 @@ const POLL_MS = 25;
 const PERIOD = '2026-01-01T00:00:00Z';
 const DAY = '2026-01-01';
 
-export async function openJobs(stand: Stand): Promise<Settling> {
+export async function openJobs(bench: Bench, stand: Stand): Promise<Settling> {
   const { redisUrl, adminUrl } = stand.stores;
   const sql = postgres(adminUrl, { max: 1, onnotice: () => {} });
   await makeTables(sql);
@@ -30,9 +31,14 @@ export async function openJobs(stand: Stand): Promise<Settling> {
   await sql.end();
   const peer = await stand.peer('minute-jobs', '');
   peer.halt();
+  const connection = new Redis(redisUrl, { maxRetriesPerRequest: null });
   const queue = new Queue<Minute>(MINUTES_QUEUE, {
-    connection: new Redis(redisUrl, { maxRetriesPerRequest: null }),
+    connection,
     defaultJobOptions: { removeOnComplete: true, attempts: 3 },
+  });
+  bench.onEnd(async () => {
+    await queue.close();
+    connection.disconnect();
   });
   let nextMinute = 0;
 

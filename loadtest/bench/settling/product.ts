@@ -39,6 +39,7 @@ export async function openProductSettling(bench: Bench, stand: Stand): Promise<S
   await sleep(PAUSED_MS);
   gateway.halt();
   const books = openBooks(stand);
+  bench.onEnd(books.stop);
   const backlogMs = bench.isQuick ? BACKLOG_MS.quick : BACKLOG_MS.full;
 
   return {
@@ -75,7 +76,8 @@ function openBooks(stand: Stand) {
     name: 'bench',
   });
   const meter = createMeter(connection);
-  const { sql } = connect(databaseUrl, { connections: 1, name: 'bench' });
+  const database = connect(databaseUrl, { connections: 1, name: 'bench' });
+  const { sql } = database;
 
   async function charged(): Promise<number> {
     await connection.ready();
@@ -98,6 +100,10 @@ function openBooks(stand: Stand) {
   return {
     charged,
     inLedger,
+    async stop() {
+      await connection.stop();
+      await database.stop();
+    },
     async untilSettled(wantedMs?: number): Promise<void> {
       const wanted = wantedMs ?? (await charged());
       const deadlineMs = performance.now() + PATIENCE_MS;

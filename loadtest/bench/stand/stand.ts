@@ -36,7 +36,7 @@ export async function openStand(bench: Bench, name: string, speed = 1): Promise<
   const stops: (() => Promise<void>)[] = [];
   bench.onEnd(async () => {
     for (let last = stops.pop(); last; last = stops.pop()) {
-      await last().catch((error: unknown) => bench.incident(String(error)));
+      await last().catch((error: unknown) => bench.incident(`at the end: ${error}`));
     }
   });
   const stores = await startBenchStores({ dataDir, pinning, speed });
