@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { type Checkpoint, createSeal } from './checkpoint.ts';
+import { type Checkpoint, type CheckpointSeal, createSeal, packSubject } from './checkpoint.ts';
 
 const key = (byte: number) => new Uint8Array(32).fill(byte);
 const checkpoint: Checkpoint = {
@@ -22,16 +22,19 @@ const checkpoint: Checkpoint = {
   },
 };
 
+const sealed = (seal: CheckpointSeal) =>
+  seal.seal(packSubject(checkpoint), checkpoint.sealedAt, checkpoint.witness);
+
 it('gives back what was sealed', () => {
   const seal = createSeal([key(1)]);
-  expect(seal.open(seal.seal(checkpoint))).toEqual(checkpoint);
+  expect(seal.open(sealed(seal))).toEqual(checkpoint);
 });
 
 it('opens what an earlier key sealed, and seals with the first', () => {
-  const old = createSeal([key(1)]).seal(checkpoint);
+  const old = sealed(createSeal([key(1)]));
   const rotated = createSeal([key(2), key(1)]);
   expect(rotated.open(old)).toEqual(checkpoint);
-  expect(createSeal([key(1)]).open(rotated.seal(checkpoint))).toBeNull();
+  expect(createSeal([key(1)]).open(sealed(rotated))).toBeNull();
 });
 
 it.each(['', '.', 'nonsense', 'a.b', '..', 'AAAA.AAAAAAAAAAAAAAAAAAAAAA'])('refuses %j', (text) => {
@@ -40,7 +43,7 @@ it.each(['', '.', 'nonsense', 'a.b', '..', 'AAAA.AAAAAAAAAAAAAAAAAAAAAA'])('refu
 
 it('refuses a checkpoint in which one bit was changed', () => {
   const seal = createSeal([key(1)]);
-  const text = seal.seal(checkpoint);
+  const text = sealed(seal);
   for (let i = 0; i < text.length; i += 7) {
     if (text[i] === '.') continue;
     const changed = text.slice(0, i) + (text[i] === 'A' ? 'B' : 'A') + text.slice(i + 1);

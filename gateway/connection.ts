@@ -59,8 +59,9 @@ export function createConnection(
   let isFirst = true;
   let freeSeq = 0;
 
-  function send(...messages: object[]): void {
-    if (state.kind !== 'closed') socket.send(messages.map((message) => JSON.stringify(message)));
+  function send(...messages: (object | string)[]): void {
+    if (state.kind === 'closed') return;
+    socket.send(messages.map((it) => (typeof it === 'string' ? it : JSON.stringify(it))));
   }
 
   /** The session, if it has one, goes on without it or has ended before. */

@@ -2,7 +2,6 @@
  * The metering of a gateway, composed: every noun made once, and the few places where one has to
  * tell another. The arrows between them are closures here, so that no file needs to know them all.
  */
-import { createBatch } from '../core/meter/batch.ts';
 import { memberBudget, organizationBudget, parseBudgetName } from '../core/meter/budget-name.ts';
 import type { MeterClock } from '../core/meter/commands.ts';
 import { shardOf } from '../core/meter/keys.ts';
@@ -132,20 +131,14 @@ export function createMetering(options: MeteringOptions): Metering {
   const telling: Telling = createTelling({
     ...{ budgets, time, seal, clock, intervalMs, timeoutMs, links: options.links },
   });
-  const batch = createBatch({
-    ...{ meter, monotonicMs, speed },
-    wallMs: () => clock.wallMs(),
+  const words: Words = createWords({
+    ...{ meter, time, clock, failed: broke, unanswered: outage.failed },
     told(reply) {
       // Where every shard waits for its recovery there is no meter time either.
       if (reply.now > 0) answered(reply.now);
       budgets.apply(reply.budgets);
       for (const { shard, fields } of reply.minutes) options.minutes.ready(shard, fields);
     },
-    unanswered: outage.failed,
-    failed: broke,
-  });
-  const words: Words = createWords({
-    ...{ batch, time, monotonicMs },
     outcomes: {
       stopped: (session) => aside(following.findStop(session)),
       superseded: (session) => following.superseded(session),
@@ -273,7 +266,7 @@ export function createMetering(options: MeteringOptions): Metering {
     async stop() {
       await ticker.stop();
       await deadlines.stop();
-      await batch.idle();
+      await words.idle();
       ending.stopAll();
       await retention.stop();
       await recovery.stop();

@@ -7,6 +7,7 @@ import type { BeatReply } from '../core/meter/commands.ts';
 import type { Epoch, Level, PeriodMark, SessionRow, Witness } from '../core/meter/rows.ts';
 import { CloseCode, type CloseName } from '../core/protocol/close-codes.ts';
 import type { Binding, EndReason, ProtocolError } from '../core/protocol/messages.ts';
+import { packSubject } from './checkpoint.ts';
 import type { ToldSource } from './notices.ts';
 import { type Stopwatch, wholeMs } from './stopwatch.ts';
 
@@ -37,7 +38,8 @@ export type Phase =
 
 /** The wire to a recorder, as a session needs it. */
 export interface Wire {
-  send(...messages: object[]): void;
+  /** in one write; a string is a message's text already */
+  send(...messages: (object | string)[]): void;
   close(code: number, reason: string): void;
 }
 
@@ -56,6 +58,8 @@ export interface LiveSession {
   readonly user: string;
   readonly startedAt: number;
   readonly trustCaptured: boolean;
+  /** all of this, packed for checkpoints */
+  readonly subject: string;
   readonly limits: SessionLimits;
   epoch: Epoch;
   phase: Phase;
@@ -91,13 +95,11 @@ export interface NewLiveSession {
 }
 
 export function createLiveSession(made: NewLiveSession): LiveSession {
-  const { row } = made;
+  const { row, trustCaptured } = made;
+  const { session: id, org, user, startedAt } = row;
   return {
-    id: row.session,
-    org: row.org,
-    user: row.user,
-    startedAt: row.startedAt,
-    trustCaptured: made.trustCaptured,
+    ...{ id, org, user, startedAt, trustCaptured },
+    subject: packSubject({ session: id, org, user, startedAt, trustCaptured }),
     limits: made.limits,
     epoch: row.epoch,
     reason: 'stopped',

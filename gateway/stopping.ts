@@ -83,10 +83,10 @@ export function createEnding(options: StoppingOptions): Ending {
 
   function stop(session: LiveSession, reason: EndReason, binding: Binding): void {
     if (session.phase.kind === 'stopping' || isOver(session)) return;
-    const tick = telling.tickMessage(session);
+    const tick = telling.tickText(session);
     const stoppedAt = clock.monotonicMs();
-    session.phase = { kind: 'stopping', reason, binding, stopSeq: tick.seq, stoppedAt };
-    const { reading } = tick;
+    session.phase = { kind: 'stopping', reason, binding, stopSeq: session.seq, stoppedAt };
+    const reading = telling.readingOrBare(session);
     const saveWindowMs = session.limits.saveWindowMs;
     const isOutage = reason === 'meterUnavailable';
     const actions: Action[] = isOutage ? [{ type: 'wait' }] : telling.actions(binding);

@@ -1,5 +1,5 @@
 /** What a recorder is told: ticks, warnings, recoveries, sources, and its place when it starts. */
-import { parseBudgetName } from '../core/meter/budget-name.ts';
+import { scopeOf } from '../core/meter/budget-name.ts';
 import { sourceOf } from '../core/meter/projection.ts';
 import type { BudgetRow } from '../core/meter/rows.ts';
 import type {
@@ -8,13 +8,12 @@ import type {
   Reading,
   ServerMessage,
   Started,
-  Tick,
 } from '../core/protocol/messages.ts';
 import type { Budgets } from './budgets.ts';
 import type { CheckpointSeal } from './checkpoint.ts';
 import type { MeterTime } from './meter-time.ts';
 import { due, type Holding, holdingOn, isNewSource, type ToldSource } from './notices.ts';
-import { bindingOf, readingOf } from './reading.ts';
+import { bindingOf, readingOf, readingText } from './reading.ts';
 import { type LiveSession, nextTick, witnessOf } from './session.ts';
 
 export interface TellingOptions {
@@ -31,7 +30,10 @@ export interface TellingOptions {
 export interface Telling {
   /** null where no budget of the session is known yet */
   reading(session: LiveSession): Reading | null;
-  tickMessage(session: LiveSession): Tick;
+  /** the same, or one that claims nothing */
+  readingOrBare(session: LiveSession): Reading;
+  /** The next `tick` as text: nothing else is said as often. */
+  tickText(session: LiveSession): string;
   tick(session: LiveSession): void;
   started(session: LiveSession, resumed: boolean): Started;
   /** warnings, recoveries and a source that are due; told by the very act */
@@ -79,7 +81,7 @@ export function createTelling(options: TellingOptions): Telling {
 
   /** Where an organization's time is drawn from; null where its budget is not known now. */
   function sourceIn(rows: BudgetRow[]): ToldSource | null {
-    const row = rows.find(({ name }) => parseBudgetName(name).scope === 'organization');
+    const row = rows.find(({ name }) => scopeOf(name) === 'organization');
     return row ? { source: sourceOf(row), budget: row.name, version: row.version } : null;
   }
 
@@ -88,10 +90,7 @@ export function createTelling(options: TellingOptions): Telling {
   }
 
   function checkpoint(session: LiveSession): string {
-    const { id, org, user, startedAt, trustCaptured } = session;
-    const witness = witnessOf(session);
-    const sealedAt = clock.wallMs();
-    return seal.seal({ session: id, org, user, startedAt, trustCaptured, sealedAt, witness });
+    return seal.seal(session.subject, Math.floor(clock.wallMs()), witnessOf(session));
   }
 
   function actions(binding: Binding): Action[] {
@@ -112,21 +111,21 @@ export function createTelling(options: TellingOptions): Telling {
     }
   }
 
-  function tickMessage(session: LiveSession): Tick {
+  function tickText(session: LiveSession): string {
+    const row = bindingOf(rowsOf(session));
+    const reading = row
+      ? readingText(row, session.acknowledged.totalMs, time.now())
+      : JSON.stringify(readingOrBare(session));
     const seq = nextTick(session, clock.monotonicMs());
-    return {
-      type: 'tick',
-      seq,
-      reading: readingOrBare(session),
-      checkpoint: checkpoint(session),
-    };
+    return `{"type":"tick","seq":${seq},"reading":${reading},"checkpoint":"${checkpoint(session)}"}`;
   }
 
   return {
     reading,
-    tickMessage,
+    readingOrBare,
+    tickText,
     tick(session) {
-      session.wire?.send(tickMessage(session));
+      session.wire?.send(tickText(session));
     },
 
     started(session, resumed) {
@@ -160,9 +159,9 @@ export function createTelling(options: TellingOptions): Telling {
       }
       for (const it of warnings) {
         note(session, it);
-        const { scope } = parseBudgetName(it.row.name);
         const reading = readingOrBare(session, it.row);
-        messages.push({ type: 'warning', ...it.state, reading, actions: actions(scope) });
+        const offered = actions(scopeOf(it.row.name));
+        messages.push({ type: 'warning', ...it.state, reading, actions: offered });
       }
       const from = session.told.source;
       const to = sourceIn(rows);

@@ -1,6 +1,6 @@
 /** A session's words to the meter, and what follows from each answer. */
-import type { Batch } from '../core/meter/batch.ts';
-import type { BeatReply } from '../core/meter/commands.ts';
+import { createBatch, type Word } from '../core/meter/batch.ts';
+import type { BeatReply, BeatsReply, Meter } from '../core/meter/commands.ts';
 import type { MeterTime } from './meter-time.ts';
 import { type LiveSession, recorderState, takeReply } from './session.ts';
 import { lift, wholeMs } from './stopwatch.ts';
@@ -23,6 +23,8 @@ export interface Outcomes {
 export interface Words {
   /** Tells the meter the session's total; `then` is called after the answer, also where none came. */
   say(session: LiveSession, then?: () => void): void;
+  /** Resolves when the meter has every word, or could not be asked. */
+  idle(): Promise<void>;
 }
 
 /**
@@ -40,19 +42,35 @@ const TOOK_NOTHING: ReadonlySet<BeatReply['status']> = new Set([
   ...(['superseded', 'unknown', 'recover'] as const),
 ]);
 
-export function createWords(options: {
-  batch: Batch;
-  time: MeterTime;
-  monotonicMs(): number;
-  outcomes: Outcomes;
-}): Words {
-  const { batch, time, outcomes } = options;
+/** What was said for a session, and what waits for its answer. */
+interface SaidWord extends Word {
+  saidAt: number;
+  then: (() => void)[] | undefined;
+}
 
-  function taken(session: LiveSession, reply: BeatReply, at: number): void {
-    if (TOOK_NOTHING.has(reply.status)) return;
-    session.waitingSince = null;
-    takeReply(session, reply, time.at(at));
-    lift(session.stopwatch, reply.totalMs);
+export interface WordsOptions {
+  meter: Pick<Meter, 'beats'>;
+  time: MeterTime;
+  clock: { monotonicMs(): number; wallMs(): number };
+  outcomes: Outcomes;
+  /** what a call told beside the answers to its words */
+  told(reply: BeatsReply): void;
+  unanswered(error: unknown): void;
+  failed(error: unknown): void;
+}
+
+export function createWords(options: WordsOptions): Words {
+  const { time, outcomes } = options;
+  const thens = new Map<LiveSession, (() => void)[]>();
+
+  function word(session: LiveSession, saidAt: number): SaidWord {
+    const { id, org, epoch } = session;
+    const then = thens.get(session);
+    if (then) thens.delete(session);
+    return {
+      ...{ org, session: id, epoch, totalMs: claimedMs(session, time.speed) },
+      ...{ at: session.stopwatch.provenAt, state: recorderState(session), saidAt, then },
+    };
   }
 
   function follow(session: LiveSession, reply: BeatReply): void {
@@ -67,26 +85,36 @@ export function createWords(options: {
     if (status !== 'ok') outcomes[status](session);
   }
 
+  const batch = createBatch<LiveSession, SaidWord>({
+    ...{ meter: options.meter, speed: time.speed, word },
+    monotonicMs: () => options.clock.monotonicMs(),
+    wallMs: () => options.clock.wallMs(),
+    taken(session, { epoch, at }, reply) {
+      // Where it was opened anew meanwhile, the answer is of an earlier life.
+      if (session.epoch !== epoch || TOOK_NOTHING.has(reply.status)) return;
+      session.waitingSince = null;
+      takeReply(session, reply, time.at(at));
+      lift(session.stopwatch, reply.totalMs);
+    },
+    told: options.told,
+    heard(session, { epoch, saidAt, then }, reply) {
+      if (!reply || TOOK_NOTHING.has(reply.status)) session.waitingSince ??= saidAt;
+      if (reply && session.epoch === epoch) follow(session, reply);
+      if (then) for (const next of then) next();
+    },
+    unanswered: options.unanswered,
+    failed: options.failed,
+  });
+
   return {
     say(session, then) {
-      const { id, org, epoch } = session;
-      const at = session.stopwatch.provenAt;
-      const totalMs = claimedMs(session, time.speed);
-      const state = recorderState(session);
-      const saidAt = options.monotonicMs();
-      // Where it was opened anew meanwhile, the answer is of an earlier life.
-      const isOfThisLife = () => session.epoch === epoch;
-      batch.say({
-        ...{ session: id, org, epoch, totalMs, at, state },
-        taken(reply) {
-          if (isOfThisLife()) taken(session, reply, at);
-        },
-        heard(reply) {
-          if (!reply || TOOK_NOTHING.has(reply.status)) session.waitingSince ??= saidAt;
-          if (reply && isOfThisLife()) follow(session, reply);
-          then?.();
-        },
-      });
+      if (then) {
+        const earlier = thens.get(session);
+        if (earlier) earlier.push(then);
+        else thens.set(session, [then]);
+      }
+      batch.say(session);
     },
+    idle: () => batch.idle(),
   };
 }

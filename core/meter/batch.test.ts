@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
-import { type BatchOptions, createBatch, type Word } from './batch.ts';
+import { expect, it, vi } from 'vitest';
+import { BATCH_WINDOW_MS, type BatchOptions, createBatch, type Word } from './batch.ts';
 import type { BeatItem, BeatReply, BeatsReply } from './commands.ts';
 
 const answer = (totalMs: number): BeatReply => ({
@@ -7,8 +7,16 @@ const answer = (totalMs: number): BeatReply => ({
   ...{ boundaryDoubted: false, period: 0 },
 });
 
+/** What is to be said of a session, as it stands when it is asked for. */
+interface Speaker {
+  id: string;
+  totalMs: number;
+  state: Word['state'];
+}
+const speaker = (id: string, totalMs = 5): Speaker => ({ id, totalMs, state: 'recording' });
+
 /** A meter whose calls wait until they are answered one by one. */
-function stage(options: Partial<BatchOptions> = {}) {
+function stage(options: Partial<BatchOptions<Speaker, Word>> = {}) {
   const calls: { items: BeatItem[]; answer(): void; fail(error: Error): void }[] = [];
   const log: string[] = [];
   const beats = (items: BeatItem[]) =>
@@ -20,45 +28,48 @@ function stage(options: Partial<BatchOptions> = {}) {
       calls.push({ items, answer: () => resolve(reply()), fail: reject });
     });
   let now = 1_000;
-  const batch = createBatch({
+  const batch = createBatch<Speaker, Word>({
     meter: { beats },
     monotonicMs: () => now,
     wallMs: () => 0,
     speed: 1,
+    word: ({ id, totalMs, state }) => ({
+      ...{ org: 'acme', session: id, epoch: { generation: 1, counter: 1 } },
+      ...{ totalMs, state, at: 1_000 },
+    }),
+    taken: ({ id }, word, reply) => void log.push(`${id} ${word.totalMs} took ${reply.totalMs}`),
     told: () => void log.push('told'),
+    heard: ({ id }, { totalMs }, reply) =>
+      void log.push(`${id} ${totalMs} heard ${reply?.totalMs ?? 'nothing'}`),
     unanswered: () => void log.push('unanswered'),
     failed: (error) => void log.push(`failed: ${(error as Error).message}`),
     ...options,
   });
-  const word = (session: string, totalMs: number, more: Partial<Word> = {}): Word => ({
-    ...{ org: 'acme', session, epoch: { generation: 1, counter: 1 }, totalMs, at: 1_000 },
-    state: 'recording',
-    taken: (reply) => void log.push(`${session} ${totalMs} took ${reply.totalMs}`),
-    heard: (reply) => void log.push(`${session} ${totalMs} heard ${reply?.totalMs ?? 'nothing'}`),
-    ...more,
-  });
-  /** until the loop has turned: what was scheduled has run */
-  const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
+  /** until what is due has run; the window between calls is over by then, or not even begun */
+  const turn = () => {
+    now += BATCH_WINDOW_MS;
+    return new Promise((resolve) => setTimeout(resolve, 1));
+  };
   const pass = (ms: number) => {
     now += ms;
   };
-  return { batch, calls, log, word, turn, pass };
+  return { batch, calls, log, turn, pass };
 }
 
 it('sends the words of one turn of the event loop in one call', async () => {
-  const { batch, calls, word, turn } = stage();
-  for (const session of ['a', 'b', 'c']) batch.say(word(session, 5));
+  const { batch, calls, turn } = stage();
+  for (const session of ['a', 'b', 'c']) batch.say(speaker(session));
   await turn();
   expect(calls.map(({ items }) => items.map(({ session }) => session))).toEqual([['a', 'b', 'c']]);
 });
 
 it('gathers what comes while a call is under way into the next one', async () => {
-  const { batch, calls, word, turn } = stage();
-  batch.say(word('a', 5));
+  const { batch, calls, turn } = stage();
+  batch.say(speaker('a'));
   await turn();
-  batch.say(word('b', 5));
+  batch.say(speaker('b'));
   await turn();
-  batch.say(word('c', 5));
+  batch.say(speaker('c'));
   await turn();
   expect(calls).toHaveLength(1);
   calls[0]!.answer();
@@ -66,10 +77,33 @@ it('gathers what comes while a call is under way into the next one', async () =>
   expect(calls[1]!.items.map(({ session }) => session)).toEqual(['b', 'c']);
 });
 
+it('asks an idle meter at once, and a busy one once a window', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'setImmediate', 'performance'] });
+  const { batch, calls } = stage({ monotonicMs: () => performance.now() });
+  batch.say(speaker('a'));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(calls).toHaveLength(1);
+  calls[0]!.answer();
+  await vi.advanceTimersByTimeAsync(1);
+  batch.say(speaker('b'));
+  await vi.advanceTimersByTimeAsync(1);
+  batch.say(speaker('c'));
+  await vi.advanceTimersByTimeAsync(BATCH_WINDOW_MS - 3);
+  expect(calls).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(calls[1]!.items.map(({ session }) => session)).toEqual(['b', 'c']);
+  calls[1]!.answer();
+  await vi.advanceTimersByTimeAsync(BATCH_WINDOW_MS);
+  batch.say(speaker('d'));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(calls).toHaveLength(3);
+  vi.useRealTimers();
+});
+
 it('lets sessions take their figures before anything follows, and then tells them', async () => {
-  const { batch, calls, log, word, turn } = stage();
-  batch.say(word('a', 5));
-  batch.say(word('b', 7));
+  const { batch, calls, log, turn } = stage();
+  batch.say(speaker('a', 5));
+  batch.say(speaker('b', 7));
   await turn();
   calls[0]!.answer();
   await turn();
@@ -77,57 +111,67 @@ it('lets sessions take their figures before anything follows, and then tells the
 });
 
 it('says how old a total is when it is sent, not when it was said', async () => {
-  const { batch, calls, word, turn, pass } = stage({ speed: 60 });
-  batch.say(word('a', 5));
-  await turn();
-  batch.say(word('b', 5));
+  const { batch, calls, turn, pass } = stage({ speed: 60 });
+  batch.say(speaker('a'));
   pass(100);
-  calls[0]!.answer();
   await turn();
-  expect(calls.map(({ items }) => items[0]!.ageMs)).toEqual([0, 6_000]);
+  expect(calls[0]!.items[0]!.ageMs).toBe((100 + BATCH_WINDOW_MS) * 60);
 });
 
-it('covers a word that still waits by a later one of the same owner; both hear the answer', async () => {
-  const { batch, calls, log, word, turn } = stage();
-  batch.say(word('first', 1));
+it('says what there is to say when it is sent, once for all that was said before', async () => {
+  const { batch, calls, log, turn } = stage();
+  batch.say(speaker('first'));
   await turn();
-  batch.say(word('a', 5));
-  batch.say(word('a', 9, { state: 'paused' }));
-  const later = { generation: 1, counter: 2 };
-  batch.say(word('a', 11, { epoch: later }));
+  const a = speaker('a', 5);
+  batch.say(a);
+  a.totalMs = 9;
+  a.state = 'paused';
+  batch.say(a);
   calls[0]!.answer();
   await turn();
-  expect(calls[1]!.items.map(({ totalMs, state }) => [totalMs, state])).toEqual([
-    [9, 'paused'],
-    [11, 'recording'],
-  ]);
+  expect(calls[1]!.items.map(({ totalMs, state }) => [totalMs, state])).toEqual([[9, 'paused']]);
   calls[1]!.answer();
   await turn();
-  expect(log.filter((line) => line.startsWith('a '))).toEqual([
-    ...['a 5 took 9', 'a 9 took 9', 'a 11 took 11'],
-    ...['a 5 heard 9', 'a 9 heard 9', 'a 11 heard 11'],
-  ]);
+  expect(log.filter((line) => line.startsWith('a '))).toEqual(['a 9 took 9', 'a 9 heard 9']);
+});
+
+it('tells since when a word waits', async () => {
+  const since: number[] = [];
+  const { batch, turn, pass } = stage({
+    word(_, saidAt) {
+      since.push(saidAt);
+      return { ...{ org: 'acme', session: 'a', at: 0, totalMs: 0, state: 'paused' }, epoch };
+    },
+  });
+  const epoch = { generation: 1, counter: 1 };
+  const a = speaker('a');
+  batch.say(a);
+  pass(3);
+  batch.say(a);
+  await turn();
+  expect(since).toEqual([1_000]);
 });
 
 it('tells every word that the meter could not be asked, and goes on', async () => {
-  const { batch, calls, log, word, turn } = stage();
-  batch.say(word('a', 5));
-  batch.say(word('b', 5));
+  const { batch, calls, log, turn } = stage();
+  const a = speaker('a');
+  batch.say(a);
+  batch.say(speaker('b'));
   await turn();
   calls[0]!.fail(new Error('away'));
   await turn();
   expect(log).toEqual(['unanswered', 'a 5 heard nothing', 'b 5 heard nothing']);
-  batch.say(word('a', 6));
+  batch.say(a);
   await turn();
   expect(calls).toHaveLength(2);
 });
 
 it('keeps a record that the script cannot read from holding up the others', async () => {
-  const { batch, calls, log, word, turn } = stage();
+  const { batch, calls, log, turn } = stage();
   const broken = Object.assign(new Error('ERR script: attempt to index a nil value'), {
     name: 'ReplyError',
   });
-  for (const session of ['a', 'bad', 'c', 'd', 'e']) batch.say(word(session, 5));
+  for (const session of ['a', 'bad', 'c', 'd', 'e']) batch.say(speaker(session));
   for (let i = 0; i < 9; i++) {
     await turn();
     const call = calls[i];
@@ -143,8 +187,8 @@ it('keeps a record that the script cannot read from holding up the others', asyn
 });
 
 it('asks nobody apart where Redis itself is in trouble', async () => {
-  const { batch, calls, word, turn } = stage();
-  for (const session of ['a', 'b', 'c']) batch.say(word(session, 5));
+  const { batch, calls, turn } = stage();
+  for (const session of ['a', 'b', 'c']) batch.say(speaker(session));
   await turn();
   calls[0]!.fail(Object.assign(new Error('OOM command not allowed'), { name: 'ReplyError' }));
   await turn();
@@ -152,22 +196,23 @@ it('asks nobody apart where Redis itself is in trouble', async () => {
 });
 
 it('lets the trouble of one session reach no other', async () => {
-  const { batch, calls, log, word, turn } = stage();
-  const heard = () => {
-    throw new Error('a broke');
-  };
-  batch.say(word('a', 5, { heard }));
-  batch.say(word('b', 5));
+  const { batch, calls, log, turn } = stage({
+    heard({ id }) {
+      if (id === 'a') throw new Error('a broke');
+      log.push(`${id} heard`);
+    },
+  });
+  batch.say(speaker('a'));
+  batch.say(speaker('b'));
   await turn();
   calls[0]!.answer();
   await turn();
-  expect(log).toContain('failed: a broke');
-  expect(log).toContain('b 5 heard 5');
+  expect(log.slice(-2)).toEqual(['failed: a broke', 'b heard']);
 });
 
 it('sends no more than 500 words in one call', async () => {
-  const { batch, calls, word, turn } = stage();
-  for (let i = 0; i < 1_200; i++) batch.say(word(`s${i}`, 5));
+  const { batch, calls, turn } = stage();
+  for (let i = 0; i < 1_200; i++) batch.say(speaker(`s${i}`));
   for (let i = 0; i < 3; i++) {
     await turn();
     calls[i]!.answer();
@@ -177,10 +222,10 @@ it('sends no more than 500 words in one call', async () => {
 });
 
 it('is idle when nothing is under way and nothing waits', async () => {
-  const { batch, calls, word, turn } = stage();
+  const { batch, calls, turn } = stage();
   await batch.idle();
   let isIdle = false;
-  batch.say(word('a', 5));
+  batch.say(speaker('a'));
   void batch.idle().then(() => {
     isIdle = true;
   });

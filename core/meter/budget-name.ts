@@ -26,3 +26,10 @@ export function parseBudgetName(name: BudgetName): ParsedBudgetName {
   if (scope === 's') return { scope: 'session', org: first, session: second };
   throw new Error(`Not a budget name: ${name}. It begins with o|, m| or s|.`);
 }
+
+const SCOPES = { o: 'organization', m: 'member', s: 'session' } as const;
+
+/** Only whose it is, without taking the name apart. */
+export function scopeOf(name: BudgetName): ParsedBudgetName['scope'] {
+  return SCOPES[name[0] as keyof typeof SCOPES];
+}

@@ -105,9 +105,11 @@ function serve(
     remoteAddress,
     send(texts) {
       if (webSocket.readyState !== webSocket.OPEN) return;
-      if (texts.length > 1) stream.cork();
+      const frames = framesOf(texts);
+      if (frames !== null) return void stream.write(frames, 'latin1');
+      stream.cork();
       for (const text of texts) webSocket.send(text);
-      if (texts.length > 1) stream.uncork();
+      stream.uncork();
     },
     close: (code, reason) => webSocket.close(code, reason),
     terminate: () => webSocket.terminate(),
@@ -120,4 +122,29 @@ function serve(
   // Frames that break RFC 6455 or its limits: ws closes with the right code by itself.
   webSocket.on('error', () => {});
   webSocket.on('close', (code) => handler.closed(code));
+}
+
+const MAX_SHORT_BYTES = 125;
+const MAX_MEDIUM_BYTES = 0xffff;
+const FIN_TEXT = 0x81;
+const MEDIUM = 126;
+
+/**
+ * Text frames (RFC 6455, 5.2) as one latin1 string, for one write to the stream that ws was given:
+ * ws writes a buffer for the header and one for the text, which costs 6 to 8 µs more of 30. It writes
+ * whole frames at once without compression, so that ours never come between. Null where a text is
+ * not ASCII or is long.
+ */
+function framesOf(texts: readonly string[]): string | null {
+  let frames = '';
+  for (const text of texts) {
+    const bytes = Buffer.byteLength(text);
+    if (bytes !== text.length || bytes > MAX_MEDIUM_BYTES) return null;
+    const head =
+      bytes <= MAX_SHORT_BYTES
+        ? String.fromCharCode(FIN_TEXT, bytes)
+        : String.fromCharCode(FIN_TEXT, MEDIUM, bytes >> 8, bytes & 0xff);
+    frames += head + text;
+  }
+  return frames;
 }
