@@ -6,12 +6,14 @@ import type { Hub } from './hub.ts';
 import type { Minutes } from './minutes.ts';
 import { dismiss, GOES_ON_ELSEWHERE, type Wire } from './session.ts';
 import type { Telling } from './telling.ts';
+import type { Words } from './words.ts';
 
 export interface BindingOptions {
   hub: Hub;
   following: Following;
   telling: Telling;
   minutes: Pick<Minutes, 'ready'>;
+  words: Pick<Words, 'say'>;
   monotonicMs(): number;
   /** for what goes on beside */
   aside(work: Promise<void>): void;
@@ -20,7 +22,7 @@ export interface BindingOptions {
 export type Bind = (admitted: Admitted, wire: Wire) => void;
 
 export function createBinding(options: BindingOptions): Bind {
-  const { hub, following, telling, minutes, monotonicMs } = options;
+  const { hub, following, telling, minutes, words, monotonicMs } = options;
 
   return function bind({ session, opened }, wire) {
     const earlier = hub.get(session.org, session.id);
@@ -38,6 +40,8 @@ export function createBinding(options: BindingOptions): Bind {
     // Time begins at the sending of `started` (rule 2).
     if (opened.status === 'opened') session.stopwatch.provenAt = monotonicMs();
     wire.send(telling.started(session, opened.status === 'resumed'));
+    // The meter dated it when it let it in; what it runs out at is reckoned from here on.
+    if (opened.status === 'opened') words.say(session);
     if (opened.session.stoppedBy !== '') options.aside(following.findStop(session));
     else following.review(session);
   };

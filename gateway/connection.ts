@@ -61,7 +61,10 @@ export function createConnection(
 
   function send(...messages: (object | string)[]): void {
     if (state.kind === 'closed') return;
-    socket.send(messages.map((it) => (typeof it === 'string' ? it : JSON.stringify(it))));
+    for (let i = 0; i < messages.length; i++) {
+      if (typeof messages[i] !== 'string') messages[i] = JSON.stringify(messages[i]);
+    }
+    socket.send(messages as string[]);
   }
 
   /** The session, if it has one, goes on without it or has ended before. */

@@ -258,7 +258,9 @@ export function createMetering(options: MeteringOptions): Metering {
   return {
     ...{ hub, budgets, telling, ending, hearing, admission, recovery, time, words },
 
-    bind: createBinding({ hub, following, telling, monotonicMs, aside, minutes: options.minutes }),
+    bind: createBinding({
+      ...{ hub, following, telling, words, monotonicMs, aside, minutes: options.minutes },
+    }),
     heard: createEvents({ hub, budgets, ending, following, recovery, aside }),
     meterSilentMs: outage.lastsMs,
     reconnected: outage.reconnected,

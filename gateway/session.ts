@@ -141,9 +141,12 @@ export function takeRow(session: LiveSession, row: SessionRow): void {
 
 /** What the meter answered to a word; `at` is the meter instant of the word's total. */
 export function takeReply(session: LiveSession, reply: BeatReply, at: number): void {
-  const { totalMs, chargedMs, overshootMs } = reply;
-  if (totalMs < session.acknowledged.totalMs) return;
-  session.acknowledged = { totalMs, chargedMs, overshootMs, at };
+  const { acknowledged } = session;
+  if (reply.totalMs < acknowledged.totalMs) return;
+  acknowledged.totalMs = reply.totalMs;
+  acknowledged.chargedMs = reply.chargedMs;
+  acknowledged.overshootMs = reply.overshootMs;
+  acknowledged.at = at;
 }
 
 /** The recorder says what it captured so far; what it said before is not taken back. */

@@ -44,6 +44,22 @@ describe('at the limit', () => {
     expect(recorder.all('stop')).toHaveLength(1);
   });
 
+  it('it is reckoned from `started`, not from when the meter let it in', async () => {
+    const gateway = world.gateway({ intervalMs: 300_000 });
+    // Meter time is known well from another session.
+    await gateway.connect().start('acme');
+    const recorder = gateway.connect();
+    world.stores.delayMs = 100;
+    recorder.send({ type: 'start', ticket: ticketOf('small'), session: 's1' });
+    const isIn = async () => (await world.stores.model.readSession('small', 's1')).status === 'ok';
+    while (!(await isIn())) await world.pass(1);
+    world.stores.delayMs = 0;
+    while (recorder.all('started').length === 0) await world.pass(1);
+    await world.pass(24_100);
+    expect(recorder.all('tick')).toHaveLength(1);
+    expect(recorder.all('warning')).toHaveLength(1);
+  });
+
   it('each warning tells the session time that crossed it', async () => {
     const recorder = world.gateway({ intervalMs: 30_000 }).connect();
     await recorder.start('small');

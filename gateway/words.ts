@@ -64,12 +64,18 @@ export function createWords(options: WordsOptions): Words {
   const thens = new Map<LiveSession, (() => void)[]>();
 
   function word(session: LiveSession, saidAt: number): SaidWord {
-    const { id, org, epoch } = session;
     const then = thens.get(session);
     if (then) thens.delete(session);
     return {
-      ...{ org, session: id, epoch, totalMs: claimedMs(session, time.speed) },
-      ...{ at: session.stopwatch.provenAt, state: recorderState(session), saidAt, then },
+      org: session.org,
+      session: session.id,
+      epoch: session.epoch,
+      totalMs: claimedMs(session, time.speed),
+      ageMs: 0,
+      state: recorderState(session),
+      at: session.stopwatch.provenAt,
+      saidAt,
+      then,
     };
   }
 

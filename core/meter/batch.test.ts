@@ -35,7 +35,7 @@ function stage(options: Partial<BatchOptions<Speaker, Word>> = {}) {
     speed: 1,
     word: ({ id, totalMs, state }) => ({
       ...{ org: 'acme', session: id, epoch: { generation: 1, counter: 1 } },
-      ...{ totalMs, state, at: 1_000 },
+      ...{ totalMs, state, at: 1_000, ageMs: 0 },
     }),
     taken: ({ id }, word, reply) => void log.push(`${id} ${word.totalMs} took ${reply.totalMs}`),
     told: () => void log.push('told'),
@@ -140,7 +140,10 @@ it('tells since when a word waits', async () => {
   const { batch, turn, pass } = stage({
     word(_, saidAt) {
       since.push(saidAt);
-      return { ...{ org: 'acme', session: 'a', at: 0, totalMs: 0, state: 'paused' }, epoch };
+      return {
+        ...{ org: 'acme', session: 'a', at: 0, ageMs: 0, totalMs: 0, state: 'paused' },
+        epoch,
+      };
     },
   });
   const epoch = { generation: 1, counter: 1 };

@@ -10,8 +10,8 @@ export const BATCH_WINDOW_MS = 5;
 /** Words in one script call: about 5 ms of Redis, the longest others wait. */
 const MAX_BATCH_ITEMS = 500;
 
-/** A word with the instant of its total on the gateway's monotonic clock, not its age. */
-export interface Word extends Omit<BeatItem, 'ageMs'> {
+/** A word with the instant of its total on the gateway's monotonic clock; its age is set as it is sent. */
+export interface Word extends BeatItem {
   /** monotonic, real ms */
   at: number;
 }
@@ -60,14 +60,10 @@ export function createBatch<Speaker, SaidWord extends Word>(
 
   async function send(speakers: Speaker[], words: SaidWord[]): Promise<void> {
     const now = monotonicMs();
-    const items: BeatItem[] = [];
-    for (const { org, session, epoch, totalMs, state, at } of words) {
-      const ageMs = Math.max(0, Math.round((now - at) * speed));
-      items.push({ org, session, epoch, totalMs, ageMs, state });
-    }
+    for (const word of words) word.ageMs = Math.max(0, Math.round((now - word.at) * speed));
     let reply: BeatsReply | null = null;
     try {
-      reply = await options.meter.beats(items, options.wallMs());
+      reply = await options.meter.beats(words, options.wallMs());
     } catch (error) {
       if (isOfScript(error) && words.length > 1) {
         // A record that the script cannot read must not keep all the others from being charged.

@@ -56,16 +56,13 @@ function growthTo(level: Level, budget: BudgetRow): number | null {
  */
 export function deadlinesOf(budget: BudgetRow): { tickAt: number | null; stopAt: number | null } {
   if (budget.burnRate === 0) return { tickAt: null, stopAt: null };
-  let tickAt = budget.endsAt ?? Number.POSITIVE_INFINITY;
-  const consider = (growth: number | null) => {
-    const at = growth === null ? null : reachedAt(budget, growth);
-    if (at !== null && at < tickAt) tickAt = at;
-  };
-  budget.levels.forEach((level, i) => {
-    if (budget.crossed[i] === 0) consider(growthTo(level, budget));
-  });
-  const isWithinPlan = budget.quotaMs !== null && budget.planMs < budget.quotaMs;
-  if (isWithinPlan) consider(budget.quotaMs! - budget.planMs);
+  const { quotaMs, planMs, levels, crossed } = budget;
+  let growth = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < levels.length; i++) {
+    if (crossed[i] === 0) growth = Math.min(growth, growthTo(levels[i]!, budget) ?? growth);
+  }
+  if (quotaMs !== null && planMs < quotaMs) growth = Math.min(growth, quotaMs - planMs);
+  const tickAt = Math.min(reachedAt(budget, growth)!, budget.endsAt ?? Number.POSITIVE_INFINITY);
   const stopAt = budget.stoppedAt > 0 ? null : runsOutAt(budget);
   return { tickAt: Number.isFinite(tickAt) ? Math.ceil(tickAt) : null, stopAt };
 }
