@@ -6,7 +6,16 @@ import {
   DEFAULT_RESUME_WINDOW_MS,
   DEFAULT_TIMEOUT_MS,
 } from '../core/protocol/limits.ts';
-import { type Environment, flag, integer, list, port, readEnv, url } from '../core/runtime/env.ts';
+import {
+  type Environment,
+  flag,
+  integer,
+  list,
+  port,
+  readEnv,
+  url,
+  urls,
+} from '../core/runtime/env.ts';
 import { LOG_LEVELS } from '../core/runtime/log.ts';
 import { TRANSPORTS } from './transport/transport.ts';
 
@@ -16,7 +25,7 @@ const MIN_SECRET_CHARACTERS = 32;
 const DEVELOPMENT_SECRET = 'taximeter-development-secret-not-for-production';
 
 const shape = {
-  REDIS_URL: url('redis', 'rediss'),
+  REDIS_URL: urls('redis', 'rediss'),
   DATABASE_URL: url('postgres', 'postgresql'),
   HOST: z.string().default('0.0.0.0'),
   PORT: port().default(8787),

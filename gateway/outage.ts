@@ -1,4 +1,5 @@
 /** Whether the meter answers, as seen from here. Told once when it stops, and once when it is back. */
+import { PartUnreachable } from '../core/meter/servers.ts';
 import type { Log } from '../core/runtime/log.ts';
 
 /**
@@ -40,7 +41,8 @@ export function createOutage({ log, monotonicMs, over }: OutageOptions): Outage 
       over();
     },
     failed(error) {
-      if (since !== null) return;
+      // Its sessions wait by themselves; the meter as such answers.
+      if (since !== null || error instanceof PartUnreachable) return;
       since = monotonicMs();
       log.error({ err: error }, 'the meter does not answer: sessions count on here meanwhile');
     },

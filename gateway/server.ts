@@ -57,7 +57,7 @@ export async function startGateway(
   stops.add('events', subscriber);
   await redis.ready();
   const { development } = config;
-  for (const warning of await checkRedisSettings(redis.redis, { development })) log.warn(warning);
+  for (const warning of await checkRedisSettings(redis, { development })) log.warn(warning);
   const settling = openQueue<SettlePayload>({ url: config.redisUrl, name: QueueName.settle, log });
   stops.add('settle queue', settling);
   const recovering = openQueue<RecoverPayload>({
@@ -71,7 +71,7 @@ export async function startGateway(
   const tickets = createTickets({
     keys: ticketKeysOf(config.ticketSecrets),
     now: () => clock.wallMs(),
-    redis: redis.redis,
+    redis: { set: (key, ...rest) => redis.redisOf(key).set(key, ...rest) },
   });
   const [firstSecret, ...olderSecrets] = config.checkpointSecrets;
   const metering = createMetering({
@@ -153,7 +153,7 @@ export async function startGateway(
         ...{ log, serving: () => isServing },
         metrics: createMetrics(metering, () => keeper.sockets),
         parts: {
-          redis: async () => ({ ok: redis.runId() !== null }),
+          redis: async () => ({ ok: redis.servers().some((server) => server.runId() !== null) }),
           postgres: async () => ({ ok: (await database.sql`select 1`).length === 1 }),
         },
       }).fetch,

@@ -7,9 +7,10 @@
 import { parseBudgetName } from '../core/meter/budget-name.ts';
 import type { Meter, MeterClock } from '../core/meter/commands.ts';
 import { shardOf } from '../core/meter/keys.ts';
-import { MeterUnreachable, type RedisMeter } from '../core/meter/meter.ts';
+import type { RedisMeter } from '../core/meter/meter.ts';
 import { createModel, type Model } from '../core/meter/model.ts';
 import type { Level, LimitMode, MeterEvent } from '../core/meter/rows.ts';
+import { MeterUnreachable } from '../core/meter/servers.ts';
 import {
   accountOf,
   baseOf,

@@ -5,7 +5,6 @@
  * Tickets live on the wall clock: the test clock speeds up metering, not who may come in.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { type MeterKeys, meterKeys } from '../core/meter/keys.ts';
 import { isId } from '../core/protocol/limits.ts';
@@ -94,7 +93,9 @@ export interface TicketOptions {
   keys: readonly TicketKey[];
   /** Wall clock, epoch ms. */
   now(): number;
-  redis: Pick<Redis, 'set'>;
+  redis: {
+    set(...mark: [key: string, value: string, 'PX', ms: number, 'NX']): Promise<'OK' | null>;
+  };
   meterKeys?: Pick<MeterKeys, 'ticket'>;
 }
 

@@ -21,6 +21,8 @@ export interface RedisOptions {
   port?: number;
   /** Whether it keeps its data over a restart. Default true. */
   appendOnly?: boolean;
+  /** More of what a configuration file would say. */
+  settings?: Readonly<Record<string, string>>;
   /** Where a downloaded server is kept. Default `.taximeter/tools`. */
   toolsFolder?: string;
   /** Hears what takes long. */
@@ -68,6 +70,7 @@ function serverArguments(options: RedisOptions, port: number): string[] {
     appendfsync: 'everysec',
     // The only policy under which no counter and no job can vanish.
     'maxmemory-policy': 'noeviction',
+    ...options.settings,
   };
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }

@@ -5,11 +5,14 @@ import { localFolder } from './places.ts';
 import { startPostgres } from './postgres.ts';
 import { processIdentity } from './process-identity.mjs';
 import { startRedis } from './redis.ts';
+import { startCluster } from './redis-cluster.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
     /** Shared by the whole run: take keys of your own, or a Redis of your own. */
     redisUrl: string;
+    /** A cluster of three primaries, shared like the Redis. */
+    clusterUrl: string;
     /** The owner role. Test files take a database of their own: `createTestDatabase()`. */
     postgresAdminUrl: string;
     /** The role of gateways and workers on the same server. */
@@ -19,7 +22,7 @@ declare module 'vitest' {
   }
 }
 
-const NO_STORES = { redisUrl: '', postgresAdminUrl: '', postgresUrl: '' };
+const NO_STORES = { redisUrl: '', clusterUrl: '', postgresAdminUrl: '', postgresUrl: '' };
 
 /** Removes folders of runs that were killed and whose servers the watchdog has ended since. */
 function removeOldRuns(): void {
@@ -48,6 +51,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   try {
     const urls = process.env.TAXIMETER_TEST_STORES === 'none' ? NO_STORES : await start();
     project.provide('redisUrl', urls.redisUrl);
+    project.provide('clusterUrl', urls.clusterUrl);
     project.provide('postgresAdminUrl', urls.postgresAdminUrl);
     project.provide('postgresUrl', urls.postgresUrl);
   } catch (error) {
@@ -64,11 +68,21 @@ export default async function setup(project: TestProject): Promise<() => Promise
       stops.push(redis.stop);
       redisUrl = redis.url;
     }
+    // It takes its servers a second to get to know each other: meanwhile Postgres starts.
+    const forming = startCluster({ folder: join(runFolder, 'cluster') });
+    forming.catch(() => {});
     const given = process.env.TEST_DATABASE_URL;
-    if (given !== undefined) return { redisUrl, postgresAdminUrl: given, postgresUrl: given };
-    const dataDir = join(runFolder, 'postgres');
-    const server = await startPostgres({ dataDir, durable: false, say });
-    stops.push(server.stop);
-    return { redisUrl, postgresAdminUrl: server.adminUrl, postgresUrl: server.url };
+    let postgresUrls = { postgresAdminUrl: given ?? '', postgresUrl: given ?? '' };
+    try {
+      if (given === undefined) {
+        const dataDir = join(runFolder, 'postgres');
+        const server = await startPostgres({ dataDir, durable: false, say });
+        stops.push(server.stop);
+        postgresUrls = { postgresAdminUrl: server.adminUrl, postgresUrl: server.url };
+      }
+    } finally {
+      await forming.then((cluster) => stops.push(cluster.stop));
+    }
+    return { redisUrl, clusterUrl: (await forming).url, ...postgresUrls };
   }
 }

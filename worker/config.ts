@@ -9,6 +9,7 @@ import {
   positiveNumber,
   readEnv,
   url,
+  urls,
 } from '../core/runtime/env.ts';
 import { LOG_LEVELS } from '../core/runtime/log.ts';
 
@@ -17,7 +18,7 @@ const DAY_MS = 24 * HOUR_MS;
 const FASTEST = 1_000;
 
 const shape = {
-  REDIS_URL: url('redis', 'rediss'),
+  REDIS_URL: urls('redis', 'rediss'),
   DATABASE_URL: url('postgres', 'postgresql'),
   OPERATIONS_PORT: port().default(8788),
   WORKER_NAME: z.string().default('worker'),

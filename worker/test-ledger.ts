@@ -12,7 +12,7 @@ import { shardOf } from '../core/meter/keys.ts';
 import { createMeter, type RedisMeter } from '../core/meter/meter.ts';
 import type { BudgetRow, SessionRow } from '../core/meter/rows.ts';
 import { createLog } from '../core/runtime/log.ts';
-import { connectMeter, type MeterConnection } from '../core/runtime/redis.ts';
+import { connectServer, type MeterServer } from '../core/runtime/meter-server.ts';
 import { connect, type DatabaseConnection } from '../drizzle/client.ts';
 import { applyGrant } from '../drizzle/queries/apply-limits.ts';
 import { ensurePeriod } from '../drizzle/queries/ensure-period.ts';
@@ -34,7 +34,7 @@ type AccountOptions = Parameters<typeof makeTestAccount>[1];
 export interface TestLedger {
   database: TestDatabase;
   connection: DatabaseConnection;
-  redis: MeterConnection;
+  redis: MeterServer;
   meter: RedisMeter;
   context: RecoveryContext;
   namespace: string;
@@ -82,7 +82,7 @@ export async function createTestLedger(
   const log = createLog({ name: 'test', level: 'silent' });
   const database = await createTestDatabase();
   const connection = connect(database.url);
-  const redis = connectMeter(redisUrl, { log });
+  const redis = connectServer(redisUrl, { log });
   await redis.ready();
   let life = redis.runId()!;
   const meter = createMeter({ redis: redis.redis, runId: () => life }, { namespace });

@@ -1,4 +1,5 @@
 /** A worker as it runs: stores, jobs, sweeps, and an orderly end. Any number may run. */
+import { meterKeys } from '../core/meter/keys.ts';
 import { createMeter } from '../core/meter/meter.ts';
 import { systemClock } from '../core/runtime/clock.ts';
 import type { Log } from '../core/runtime/log.ts';
@@ -43,7 +44,7 @@ export async function startWorker(
   stops.add('Redis', redis);
   await redis.ready();
   const { development, speed } = config;
-  for (const warning of await checkRedisSettings(redis.redis, { development })) log.warn(warning);
+  for (const warning of await checkRedisSettings(redis, { development })) log.warn(warning);
   if (speed !== null && (await db.transaction((tx) => setSpeed(tx, speed, wallMs())))) {
     log.info({ speed }, 'the test clock was set');
   }
@@ -53,12 +54,16 @@ export async function startWorker(
     port: config.operationsPort,
     metrics: metrics.registry,
     isServing: () => isServing,
-    checks: { redis: () => redis.redis.ping(), postgres: () => sql`select 1` },
+    checks: {
+      redis: () => Promise.any(redis.servers().map((it) => it.redis.ping())),
+      postgres: () => sql`select 1`,
+    },
   });
   stops.add('operations', operations);
 
   const meter = createMeter(redis);
-  const context: RecoveryContext = { meter, db, sql, log, wallMs, runId: () => redis.runId() };
+  const runId = (shard: number) => redis.serverOf(meterKeys().head(shard))?.runId() ?? null;
+  const context: RecoveryContext = { meter, db, sql, log, wallMs, runId };
   let recovering: RecoverJobs | null = null;
   const settler = createShardSettler({
     context,

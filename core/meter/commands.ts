@@ -90,8 +90,10 @@ export interface BeatReply {
   period: number;
 }
 export interface BeatsReply {
+  /** of a cluster's servers, the one that is ahead; 0 where all wait for their recovery */
   now: number;
-  items: BeatReply[];
+  /** null: its server of the cluster could not be asked, and the word is to be said again */
+  items: (BeatReply | null)[];
   /** the budgets these beats drew on */
   budgets: BudgetRow[];
   /** fields of the unsettled set that are ready to settle, by shard */
@@ -252,7 +254,7 @@ export interface AdoptCommand {
 /** One typed call a script. Throws only when Redis cannot be asked (`MeterUnreachable`). */
 export interface Meter {
   open(command: OpenCommand): Promise<OpenReply>;
-  beats(items: BeatItem[], gatewayWallMs: number): Promise<BeatsReply>;
+  beats(items: readonly BeatItem[], gatewayWallMs: number): Promise<BeatsReply>;
   close(command: CloseCommand): Promise<CloseReply>;
   deadline(org: string, budget: BudgetName): Promise<DeadlineReply>;
   seed(command: SeedCommand): Promise<SeedReply>;

@@ -3,7 +3,7 @@
  * event, and after each step all that the shards show must agree. A failure prints its seed and
  * the fewest steps that still fail; `SEED=<n>` runs that one schedule alone.
  */
-import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Step } from './schedule.ts';
 import { schedule } from './schedule.ts';
 import { createDriver, lookAround } from './test-driver.ts';
@@ -15,46 +15,53 @@ import type { Subject } from './test-subject.ts';
 import { modelSubject, redisSubject } from './test-subject.ts';
 
 const STEPS = 150;
-const SCHEDULES = 60;
-/** On a slow machine the suite stops looking for more after this, but never before COMMANDS. */
-const PATIENCE_MS = 30_000;
-const COMMANDS = 2_000;
 /** All that the shards show is read after every so many steps; events are compared after each. */
 const LOOK_EVERY = 3;
 
-let redis: Subject;
-beforeAll(async () => {
-  redis = await redisSubject(inject('redisUrl'));
-});
-afterAll(() => redis.stop());
+/**
+ * On a slow machine the suite stops looking for more after `patienceMs`, but never before
+ * `commands`. A cluster runs the same scripts: few schedules try how calls are parted and joined.
+ */
+const PLACES = [
+  { where: 'one Redis', url: 'redisUrl', schedules: 60, commands: 2_000, patienceMs: 30_000 },
+  { where: 'a cluster', url: 'clusterUrl', schedules: 12, commands: 500, patienceMs: 8_000 },
+] as const;
 
-async function runBoth(steps: Step[]): Promise<Outcome> {
-  // What a schedule that failed left untold is not of this one.
-  await redis.takeEvents();
-  const both = lockstep(await modelSubject(), redis);
-  let step = 0;
-  const after = async (driver: Driver) => {
-    step += 1;
-    await both.takeEvents();
-    if (step % LOOK_EVERY === 0 || step === steps.length) await lookAround(driver);
-  };
-  return runSteps(steps, both.log, () => createDriver(both), after);
-}
+describe.each(PLACES)('on $where', ({ url, schedules, commands: fewest, patienceMs }) => {
+  let redis: Subject;
+  beforeAll(async () => {
+    redis = await redisSubject(inject(url));
+  });
+  afterAll(() => redis.stop());
 
-it('script and model agree on the same random commands', { timeout: 300_000 }, async () => {
-  const only = process.env.SEED;
-  const startedMs = performance.now();
-  let commands = 0;
-  for (let i = 0; i < (only === undefined ? SCHEDULES : 1); i++) {
-    const seed = only === undefined ? i + 1 : Number(only);
-    const outcome = await runBoth(schedule(seed, STEPS));
-    commands += outcome.commands;
-    if (outcome.error !== null) {
-      expect.fail(await report('equivalence.test.ts', seed, STEPS, runBoth));
-    }
-    if (commands > COMMANDS && performance.now() - startedMs > PATIENCE_MS) break;
+  async function runBoth(steps: Step[]): Promise<Outcome> {
+    // What a schedule that failed left untold is not of this one.
+    await redis.takeEvents();
+    const both = lockstep(await modelSubject(), redis);
+    let step = 0;
+    const after = async (driver: Driver) => {
+      step += 1;
+      await both.takeEvents();
+      if (step % LOOK_EVERY === 0 || step === steps.length) await lookAround(driver);
+    };
+    return runSteps(steps, both.log, () => createDriver(both), after);
   }
-  if (only === undefined) expect(commands).toBeGreaterThan(COMMANDS);
+
+  it('script and model agree on the same random commands', { timeout: 300_000 }, async () => {
+    const only = process.env.SEED;
+    const startedMs = performance.now();
+    let commands = 0;
+    for (let i = 0; i < (only === undefined ? schedules : 1); i++) {
+      const seed = only === undefined ? i + 1 : Number(only);
+      const outcome = await runBoth(schedule(seed, STEPS));
+      commands += outcome.commands;
+      if (outcome.error !== null) {
+        expect.fail(await report('equivalence.test.ts', seed, STEPS, runBoth));
+      }
+      if (commands > fewest && performance.now() - startedMs > patienceMs) break;
+    }
+    if (only === undefined) expect(commands).toBeGreaterThan(fewest);
+  });
 });
 
 it('a disagreement would be seen', async () => {

@@ -1,11 +1,9 @@
 /** The meter in Redis: one typed call a script. What each does is in README.md and commands.ts. */
-import type { Cluster, Redis } from 'ioredis';
+import { beatsAtOnce, beatsByShard } from './beats.ts';
 import type { AssertReply, CloseReply, DeadlineReply, Meter, MeterClock } from './commands.ts';
 import { decodeBudgetRow, decodeSessionRow, decodeUnsettled } from './decode.ts';
 import { type MeterKeys, meterKeys, SHARDS, shardOf } from './keys.ts';
 import {
-  beatArguments,
-  beatsReply,
   clockArguments,
   closeArguments,
   keyOf,
@@ -15,18 +13,15 @@ import {
   type Reply,
   told,
 } from './replies.ts';
-import { runScript, type ScriptName } from './scripts.ts';
-
-export interface MeterConnection {
-  redis: Redis | Cluster;
-  /** the server's run id as read on this connection; null while it is not ready (rule 21) */
-  runId(): string | null;
-}
-
-/** Redis could not be asked, or its answer was lost. Every command may be repeated. */
-export class MeterUnreachable extends Error {
-  override name = 'MeterUnreachable';
-}
+import type { ScriptName } from './scripts.ts';
+import {
+  type Arguments,
+  createAsking,
+  type MeterServer,
+  type MeterServers,
+  runIdOf,
+  serversOf,
+} from './servers.ts';
 
 export interface RedisMeter extends Meter {
   /** The shard's clock, for tests and for a changed speed. */
@@ -34,36 +29,28 @@ export interface RedisMeter extends Meter {
   shardOf(org: string): number;
 }
 
-const UNREACHABLE =
-  'Redis did not answer. The meter counts on in the gateways; check that Redis runs.';
-
+/** `connection`: to one server, or to those of a cluster. */
 export function createMeter(
-  connection: MeterConnection,
+  connection: MeterServer | MeterServers,
   options: { namespace?: string; shards?: number } = {},
 ): RedisMeter {
   const keys: MeterKeys = meterKeys(options.namespace);
   const shards = options.shards ?? SHARDS;
   const shard = (org: string) => shardOf(org, shards);
   const head = (org: string) => keys.head(shard(org));
+  const servers = serversOf(connection);
+  const asking = createAsking(servers);
+  const beats = servers.isCluster ? beatsByShard : beatsAtOnce;
 
-  async function run(name: ScriptName, heads: string[], args: (string | number)[]) {
-    try {
-      return await runScript(connection.redis, name, heads, args);
-    } catch (cause) {
-      if (cause instanceof Error && cause.name === 'ReplyError') throw cause;
-      throw new MeterUnreachable(UNREACHABLE, { cause });
-    }
+  /** A call without a run id. */
+  function run(name: ScriptName, headKey: string, args: Arguments): Promise<unknown> {
+    return asking.run(name, [headKey], () => args);
   }
 
-  /** A call that carries the run id. Without one the connection is not ready. */
-  async function ask(name: ScriptName, headKey: string, args: (string | number)[]): Promise<Reply> {
-    return (await run(name, [headKey], [runId(), ...args])) as Reply;
-  }
-
-  function runId(): string {
-    const id = connection.runId();
-    if (id === null) throw new MeterUnreachable(UNREACHABLE);
-    return id;
+  /** A call that carries the run id. */
+  async function ask(name: ScriptName, headKey: string, args: Arguments): Promise<Reply> {
+    const reply = await asking.run(name, [headKey], (server) => [runIdOf(server), ...args]);
+    return reply as Reply;
   }
 
   return {
@@ -74,16 +61,7 @@ export function createMeter(
       return openReply(reply);
     },
 
-    async beats(items, gatewayWallMs) {
-      const heads = [...new Set(items.map((item) => shard(item.org)))];
-      const place = new Map(heads.map((number, index) => [number, index + 1]));
-      const args: (string | number)[] = [runId(), gatewayWallMs];
-      for (const item of items) {
-        args.push(place.get(shard(item.org))!, ...beatArguments(item));
-      }
-      const reply = await run('beats', heads.map(keys.head), args);
-      return beatsReply(reply as Parameters<typeof beatsReply>[0], heads);
-    },
+    beats: (items, gatewayWallMs) => beats(asking, items, gatewayWallMs, { shard, keys }),
 
     async close(command) {
       const reply = await ask('close', head(command.org), [
@@ -137,11 +115,11 @@ export function createMeter(
     },
 
     async flush(number) {
-      return decodeUnsettled((await run('flush', [keys.head(number)], [])) as string[]);
+      return decodeUnsettled((await run('flush', keys.head(number), [])) as string[]);
     },
 
     async reset({ shard: number, runId: id, generation, clock }) {
-      await run('reset', [keys.head(number)], [id, generation, ...clockArguments(clock)]);
+      await run('reset', keys.head(number), [id, generation, ...clockArguments(clock)]);
     },
 
     async adopt({ shard: number, generation, sessions }) {
@@ -150,7 +128,7 @@ export function createMeter(
     },
 
     async announce(number, generation) {
-      await connection.redis.publish(keys.channel(number), `recovered ${generation}`);
+      await asking.publish(keys.channel(number), `recovered ${generation}`);
     },
 
     async assert(command) {
@@ -199,7 +177,7 @@ export function createMeter(
     },
 
     async setClock(number, clock) {
-      await run('clock', [keys.head(number)], clockArguments(clock));
+      await run('clock', keys.head(number), clockArguments(clock));
     },
   };
 }

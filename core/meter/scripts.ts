@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Cluster, Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 
 const FOLDER = new URL('./scripts/', import.meta.url);
 const FILES = {
@@ -55,7 +55,7 @@ function script(name: ScriptName): Script {
 
 /** Runs a script; sends its text where the server does not know it yet (a restart forgets all). */
 export async function runScript(
-  redis: Redis | Cluster,
+  redis: Redis,
   name: ScriptName,
   keys: string[],
   args: (string | number)[],
@@ -64,7 +64,42 @@ export async function runScript(
   try {
     return await redis.evalsha(sha, keys.length, ...keys, ...args);
   } catch (error) {
-    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+    if (!isUnknownScript(error)) throw error;
     return await redis.eval(lua, keys.length, ...keys, ...args);
   }
+}
+
+/** The same script for several keys, in one writing. Answers what each call answered, or its error. */
+export async function runScripts(
+  redis: Redis,
+  name: ScriptName,
+  calls: { key: string; args: (string | number)[] }[],
+): Promise<unknown[]> {
+  const { lua, sha } = script(name);
+  const pipeline = redis.pipeline();
+  for (const { key, args } of calls) pipeline.evalsha(sha, 1, key, ...args);
+  const answers = await pipeline.exec().catch((error: Error) => calls.map(() => [error, null]));
+  return Promise.all(
+    calls.map(({ key, args }, i) => {
+      const [error, answer] = answers![i]!;
+      if (!isUnknownScript(error)) return error ?? answer;
+      return redis.eval(lua, 1, key, ...args).catch((again: Error) => again);
+    }),
+  );
+}
+
+const isUnknownScript = (error: unknown) =>
+  error instanceof Error && error.message.startsWith('NOSCRIPT');
+
+/** What a server of a cluster says when a key is elsewhere, or it cannot serve it now. */
+const NOT_HERE = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING|MASTERDOWN|READONLY) |non local key/;
+
+/** It was asked and said no: the script broke, or Redis has no memory or disk for it. */
+export function isOfScript(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError' && !NOT_HERE.test(error.message);
+}
+
+/** The script broke on what it was given. */
+export function hasBroken(error: unknown): error is Error {
+  return isOfScript(error) && error.message.startsWith('ERR');
 }

@@ -136,8 +136,9 @@ async function beats(driver: Driver, dice: Dice, recorders: Recorder[]): Promise
   for (const recorder of recorders) items.push(await itemOf(driver, dice, recorder));
   const reply = await driver.subject.meter.beats(items, wallMs(driver, dice));
   for (const [i, recorder] of recorders.entries()) await hear(driver, recorder, items[i]);
-  for (const [i, { missingPeriod }] of reply.items.entries()) {
+  for (const [i, item] of reply.items.entries()) {
     const org = recorders[i]?.org;
+    const missingPeriod = item?.missingPeriod ?? null;
     if (missingPeriod === null || org === undefined || dice.chance(0.4)) continue;
     await seedBudgets(driver, dice, org, namesAt(org, missingPeriod));
   }

@@ -1,4 +1,4 @@
-/** Runs a page of rules on the model and on Redis: whoever breaks one of them breaks it here. */
+/** Runs a page of rules on the model, on Redis and on a cluster of it: whoever breaks one of them breaks it here. */
 import { afterAll, beforeAll, describe, inject } from 'vitest';
 import type { Subject } from './test-subject.ts';
 import { modelSubject, redisSubject } from './test-subject.ts';
@@ -8,11 +8,11 @@ import { beginWorld } from './test-world.ts';
 export type Begin = () => Promise<World>;
 
 export function onModelAndRedis(title: string, define: (begin: Begin) => void): void {
-  describe.each(['the model', 'Redis'])(`${title}, on %s`, (kind) => {
+  describe.each(['the model', 'Redis', 'a cluster'])(`${title}, on %s`, (kind) => {
     let subject: Subject;
     beforeAll(async () => {
-      subject =
-        kind === 'the model' ? await modelSubject() : await redisSubject(inject('redisUrl'));
+      const url = inject(kind === 'a cluster' ? 'clusterUrl' : 'redisUrl');
+      subject = kind === 'the model' ? await modelSubject() : await redisSubject(url);
     });
     afterAll(() => subject.stop());
     define(() => beginWorld(subject));

@@ -3,13 +3,16 @@
  * face. Its clock is frozen and stands where the test put it; its events are taken in order.
  */
 import { randomBytes } from 'node:crypto';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import { createLog } from '../runtime/log.ts';
+import { connectMeter, connectSubscriber } from '../runtime/redis.ts';
 import type { Meter, MeterClock } from './commands.ts';
 import { decodeEvent } from './decode.ts';
 import { meterKeys, SHARDS } from './keys.ts';
 import { createMeter } from './meter.ts';
 import { createModel } from './model.ts';
 import type { MeterEvent } from './rows.ts';
+import type { MeterServer } from './servers.ts';
 
 /** The life of the server that a subject pretends to have read on its connection (rule 21). */
 export const FIRST_LIFE = 'life-1';
@@ -39,12 +42,17 @@ export async function modelSubject(): Promise<Subject> {
   };
 }
 
-/** On the Redis at `url`, in a namespace of its own, which is emptied when it stops. */
+/**
+ * On the Redis at `url`, or the cluster whose servers it names, in a namespace of its own, which is
+ * emptied when it stops.
+ */
 export async function redisSubject(url: string): Promise<Subject> {
   const namespace = `rules-${randomBytes(6).toString('hex')}`;
   const markerChannel = `${namespace}:marker`;
-  const redis = new Redis(url);
-  const subscriber = new Redis(url);
+  const log = createLog({ name: 'test', level: 'silent' });
+  const connection = connectMeter(url, { log });
+  const subscriber = connectSubscriber(url, { log });
+  await connection.ready();
   let runId = FIRST_LIFE;
   const told: MeterEvent[] = [];
   let markerCame = () => {};
@@ -53,19 +61,37 @@ export async function redisSubject(url: string): Promise<Subject> {
   for (let shard = 0; shard < SHARDS; shard++) {
     shardOfChannel.set(meterKeys(namespace).channel(shard), shard);
   }
-  subscriber.on('message', (channel: string, message: string) => {
+  subscriber.redis.on('message', (channel: string, message: string) => {
     if (channel === markerChannel) return markerCame();
     const event = decodeEvent(shardOfChannel.get(channel) ?? -1, message);
     if (event === null) throw new Error(`Not an event of the meter: ${message}`);
     told.push(event);
   });
-  await subscriber.subscribe(markerChannel, ...shardOfChannel.keys());
+  await subscriber.redis.subscribe(markerChannel, ...shardOfChannel.keys());
 
   const removeKeys = async (pattern: string) => {
-    const keys = await redis.keys(pattern);
-    if (keys.length > 0) await redis.del(...keys);
+    for (const { redis } of connection.servers()) {
+      // One by one: on a cluster a command speaks of keys of one slot.
+      await Promise.all((await redis.keys(pattern)).map((key) => redis.del(key)));
+    }
   };
-  const meter = createMeter({ redis, runId: () => runId }, { namespace });
+  const pretended = new Map<Redis, MeterServer>();
+  const pretending = ({ redis }: MeterServer): MeterServer => {
+    const server = pretended.get(redis) ?? { redis, runId: () => runId };
+    pretended.set(redis, server);
+    return server;
+  };
+  const { isCluster, lookAgain, servers, serverOf } = connection;
+  const meter = createMeter(
+    {
+      ...{ isCluster, lookAgain, servers },
+      serverOf(key) {
+        const server = serverOf(key);
+        return server && pretending(server);
+      },
+    },
+    { namespace },
+  );
   return {
     meter,
     setClock: (shard, clock) => meter.setClock(shard, clock),
@@ -74,17 +100,22 @@ export async function redisSubject(url: string): Promise<Subject> {
     },
     lose: (shard) => removeKeys(`${namespace}:{${shard}}:*`),
     takeEvents: async () => {
-      // One connection hears channels in the order of publishing: after the marker, all was heard.
+      // What one server tells is heard in its order: after the markers of all, all was heard.
+      const servers = connection.servers();
+      let missing = servers.length;
       const heard = new Promise<void>((resolve) => {
-        markerCame = resolve;
+        markerCame = () => {
+          missing -= 1;
+          if (missing === 0) resolve();
+        };
       });
-      await redis.publish(markerChannel, '');
+      await Promise.all(servers.map(({ redis }) => redis.publish(markerChannel, '')));
       await heard;
       return told.splice(0);
     },
     stop: async () => {
       await removeKeys(`${namespace}:*`);
-      await Promise.all([redis.quit(), subscriber.quit()]);
+      await Promise.all([connection.stop(), subscriber.stop()]);
     },
   };
 }

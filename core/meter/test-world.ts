@@ -164,7 +164,7 @@ export async function beginWorld(subject: Subject): Promise<World> {
       };
       const reply = await meter.beats([item], wallMs ?? world.now);
       const [first] = reply.items;
-      if (first === undefined) throw new Error('A beat without an answer');
+      if (!first) throw new Error('A beat without an answer');
       return first;
     },
     async close(session, totalMs, ageMs = 0) {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { addressesOf } from './redis-address.ts';
 
 /**
  * Configuration comes from environment variables alone and is read once, in a process' `main.ts`.
@@ -64,6 +65,19 @@ export function url(...schemes: [string, ...string[]]) {
     .refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol.slice(0, -1)), {
       message: `must be an address that begins with ${schemes.map((it) => `${it}://`).join(' or ')}`,
     });
+}
+
+/** Such addresses with commas between them, as text; see core/runtime/redis-address.ts. */
+export function urls(...schemes: [string, ...string[]]) {
+  const one = url(...schemes);
+  const each = `must be an address that begins with ${schemes.map((it) => `${it}://`).join(' or ')}`;
+  return z.string().refine(
+    (text) => {
+      const addresses = addressesOf(text);
+      return addresses.length > 0 && addresses.every((address) => one.safeParse(address).success);
+    },
+    { message: `${each}, or several with commas between them` },
+  );
 }
 
 /** Everything that is wrong with the configuration, a line each. */

@@ -3,6 +3,7 @@ import { createServer, connect as dial, type Socket } from 'node:net';
 import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import { startTestRedis } from '../../local/test-redis.ts';
 import { createLog } from './log.ts';
+import { connectServer } from './meter-server.ts';
 import { connectMeter, connectSubscriber } from './redis.ts';
 import { checkRedisSettings } from './redis-settings.ts';
 import type { Stoppable } from './stop.ts';
@@ -53,14 +54,14 @@ async function startProxy(target: URL) {
 describe("the meter's connection", () => {
   it('does not send a command again whose answer was lost', async () => {
     const proxy = keep(await startProxy(new URL(inject('redisUrl'))));
-    const meter = keep(connectMeter(proxy.url, { log }));
+    const meter = keep(connectServer(proxy.url, { log }));
     await meter.ready();
     const key = `runtime-test:${process.pid}:lost-answer`;
     await meter.redis.del(key);
 
     proxy.swallowAnswers(true);
     const lost = expect(meter.redis.incr(key)).rejects.toThrow();
-    const direct = keep(connectMeter(inject('redisUrl'), { log }));
+    const direct = keep(connectServer(inject('redisUrl'), { log }));
     await direct.ready();
     await vi.waitFor(async () => expect(await direct.redis.get(key)).toBe('1'));
     proxy.swallowAnswers(false);
@@ -74,7 +75,7 @@ describe("the meter's connection", () => {
 
   it('fails at once while there is no connection, and has no run id then', async () => {
     const server = await startTestRedis();
-    const meter = keep(connectMeter(server.url, { log }));
+    const meter = keep(connectServer(server.url, { log }));
     await meter.ready();
     expect(meter.runId()).toMatch(/^[0-9a-f]{40}$/);
     const closed = once(meter.redis, 'close');
@@ -86,7 +87,7 @@ describe("the meter's connection", () => {
 
   it('tells the new run id after Redis was restarted', async () => {
     const first = await startTestRedis();
-    const meter = keep(connectMeter(first.url, { log }));
+    const meter = keep(connectServer(first.url, { log }));
     const told: string[] = [];
     meter.onRunId((runId) => told.push(runId));
     await meter.ready();
@@ -99,7 +100,7 @@ describe("the meter's connection", () => {
   });
 
   it('says where it looked when nobody answers', async () => {
-    const meter = keep(connectMeter('redis://127.0.0.1:1', { log }));
+    const meter = keep(connectServer('redis://127.0.0.1:1', { log }));
     await expect(meter.ready(200)).rejects.toThrow('Redis at 127.0.0.1:1 did not answer');
   });
 });
@@ -108,7 +109,7 @@ describe('a subscriber', () => {
   it('hears again after its connection was cut', async () => {
     const proxy = keep(await startProxy(new URL(inject('redisUrl'))));
     const subscriber = keep(connectSubscriber(proxy.url, { log }));
-    const publisher = keep(connectMeter(inject('redisUrl'), { log }));
+    const publisher = keep(connectServer(inject('redisUrl'), { log }));
     await publisher.ready();
     const heard: string[] = [];
     subscriber.redis.on('message', (_channel, message) => heard.push(message));
@@ -129,17 +130,17 @@ describe('the settings of Redis', () => {
   it('are accepted when nothing can be dropped or forgotten', async () => {
     const meter = keep(connectMeter(inject('redisUrl'), { log }));
     await meter.ready();
-    expect(await checkRedisSettings(meter.redis, { development: false })).toEqual([]);
+    expect(await checkRedisSettings(meter, { development: false })).toEqual([]);
   });
 
   it('are refused with the sentence that puts them right, or accepted for development', async () => {
     const server = keep(await startTestRedis({ appendOnly: false }));
     const meter = keep(connectMeter(server.url, { log }));
     await meter.ready();
-    await meter.redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
-    const refused = checkRedisSettings(meter.redis, { development: false });
+    await meter.servers()[0]!.redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    const refused = checkRedisSettings(meter, { development: false });
     await expect(refused).rejects.toThrow('maxmemory-policy is allkeys-lru');
     await expect(refused).rejects.toThrow('Set "appendonly yes"');
-    expect(await checkRedisSettings(meter.redis, { development: true })).toHaveLength(2);
+    expect(await checkRedisSettings(meter, { development: true })).toHaveLength(2);
   });
 });

@@ -5,7 +5,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { cors } from 'hono/cors';
 import { HTTPException } from 'hono/http-exception';
 import { methodNotAllowed } from 'hono/method-not-allowed';
-import { MeterUnreachable } from '../../core/meter/meter.ts';
+import { MeterUnreachable } from '../../core/meter/servers.ts';
 import { adjustments } from './adjustments.ts';
 import { auditLog } from './audit-log.ts';
 import { authenticate } from './auth.ts';

@@ -1,5 +1,6 @@
 import type postgres from 'postgres';
 import { type BudgetName, memberBudget, organizationBudget } from '../../core/meter/budget-name.ts';
+import { nullIfPart } from '../../core/meter/servers.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import type { Stoppable } from '../../core/runtime/stop.ts';
 import { meterNow, readClock } from '../../drizzle/queries/clock.ts';
@@ -40,7 +41,7 @@ export async function deliver(context: LedgerContext): Promise<number> {
   })) as number;
 }
 
-/** False: the shard has to be recovered first; the words stay. */
+/** False: the shard has to be recovered first, or its server is missing; the words stay. */
 async function tell(
   context: LedgerContext,
   org: string,
@@ -55,8 +56,8 @@ async function tell(
   for (let i = 0; i < names.length; i += BUDGETS_A_SEED) {
     const seeds = await loadSeeds(db, org, names.slice(i, i + BUDGETS_A_SEED));
     if (seeds === null) return true;
-    const reply = await meter.seed(seeds);
-    if (reply.status !== 'ok') return false;
+    const reply = await meter.seed(seeds).catch(nullIfPart);
+    if (reply?.status !== 'ok') return false;
   }
   return true;
 }

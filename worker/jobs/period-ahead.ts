@@ -1,4 +1,5 @@
 import { memberBudget, organizationBudget } from '../../core/meter/budget-name.ts';
+import { nullIfPart } from '../../core/meter/servers.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import { meterNow, readClock } from '../../drizzle/queries/clock.ts';
 import { ensurePeriod } from '../../drizzle/queries/ensure-period.ts';
@@ -49,15 +50,15 @@ async function seedLive(context: LedgerContext, from: number, to: number): Promi
       and exists (select from sessions s where s.org = b.org and s.state = 'live')
     order by b.ends_at limit ${PERIODS_A_TURN}`;
   for (const { org, endsAt } of soon) {
-    const live = await context.meter.liveSessions(org);
-    if (live.status === 'recover' || live.sessions.length === 0) continue;
+    const live = await context.meter.liveSessions(org).catch(nullIfPart);
+    if (live === null || live.status === 'recover' || live.sessions.length === 0) continue;
     const users = [...new Set(live.sessions.map((row) => row.user))];
     const names = [
       organizationBudget(org, endsAt),
       ...users.map((user) => memberBudget(org, user, endsAt)),
     ];
     const seeds = await loadSeeds(context.db, org, names);
-    if (seeds !== null) await context.meter.seed(seeds);
+    if (seeds !== null) await context.meter.seed(seeds).catch(nullIfPart);
   }
 }
 

@@ -2,6 +2,7 @@ import { type BudgetName, organizationBudget } from '../../core/meter/budget-nam
 import type { Unsettled } from '../../core/meter/commands.ts';
 import { SHARDS } from '../../core/meter/keys.ts';
 import type { BudgetRow, SessionRow } from '../../core/meter/rows.ts';
+import { nullIfPart } from '../../core/meter/servers.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import type { LedgerContext } from '../ledger/settle.ts';
 import { type Repeated, repeat } from '../repeat.ts';
@@ -140,7 +141,8 @@ export function startReconcile(options: {
       const now = new Map<BudgetName, number>();
       let agreedMs = 0;
       for (let shard = 0; shard < SHARDS; shard++) {
-        for (const { budget, driftMs } of await measureDrift(context, shard)) {
+        const drifts = (await measureDrift(context, shard).catch(nullIfPart)) ?? [];
+        for (const { budget, driftMs } of drifts) {
           now.set(budget, driftMs);
           if (before.get(budget) !== driftMs) continue;
           agreedMs += Math.abs(driftMs);

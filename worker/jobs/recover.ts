@@ -1,5 +1,6 @@
 import { QueueName, type RecoverPayload, recoverPayload } from '../../core/jobs/queues.ts';
 import { SHARDS } from '../../core/meter/keys.ts';
+import { MeterUnreachable } from '../../core/meter/servers.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import { openWorker } from '../../core/runtime/queue.ts';
 import type { Stoppable } from '../../core/runtime/stop.ts';
@@ -29,6 +30,12 @@ async function dropNeedless(context: RecoveryContext): Promise<void> {
   await context.sql`update recoveries set done_at = now() where done_at is null`;
 }
 
+/** Whoever is connected to Redis says that it is away; nothing is to be done until it is back. */
+function nullIfAway(error: unknown): null {
+  if (error instanceof MeterUnreachable) return null;
+  throw error;
+}
+
 /**
  * The job `recover`, a look at every shard each second, and one at the start: the first start of an
  * installation is a recovery like any other.
@@ -43,8 +50,9 @@ export function startRecoverJobs(options: RecoverOptions): RecoverJobs {
   });
 
   async function run(): Promise<void> {
-    if (context.runId() === null) return;
-    const needs = await shardsInNeed(context.meter, everyShard, await readShards(context.db));
+    const known = await readShards(context.db);
+    const needs = await shardsInNeed(context.meter, everyShard, known).catch(nullIfAway);
+    if (needs === null) return;
     if (needs.length === 0) return dropNeedless(context);
     const startedAt = performance.now();
     const done = await recover(

@@ -1,5 +1,6 @@
 import { SHARDS } from '../../core/meter/keys.ts';
 import type { SessionRow } from '../../core/meter/rows.ts';
+import { nullIfPart } from '../../core/meter/servers.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import type { LedgerContext } from '../ledger/settle.ts';
 import type { ShardSettler } from '../ledger/shard-settler.ts';
@@ -80,9 +81,9 @@ export function createSessionSweep(options: {
       const present = new Set<string>();
       let ended = 0;
       for (let shard = 0; shard < SHARDS; shard++) {
-        const reply = await context.meter.shardSessions(shard);
+        const reply = await context.meter.shardSessions(shard).catch(nullIfPart);
         // Being recovered: its sessions come back with new answers.
-        if (reply.status === 'recover') continue;
+        if (reply === null || reply.status === 'recover') continue;
         const at = monotonicMs();
         for (const row of reply.sessions) {
           const key = `${row.org}|${row.session}`;

@@ -11,8 +11,8 @@ import { type LedgerContext, writeParts } from '../ledger/settle.ts';
 import { type Need, shardsInNeed } from './need.ts';
 
 export interface RecoveryContext extends LedgerContext {
-  /** of the connection that the meter asks through; null while there is none */
-  runId(): string | null;
+  /** of the server that has the shard, on the connection to it; null while there is none */
+  runId(shard: number): string | null;
 }
 
 export interface Recovered {
@@ -57,8 +57,6 @@ export async function recover(
 
 async function recoverLocked(context: RecoveryContext, needs: Need[]): Promise<Recovered[]> {
   const { meter, sql, db, wallMs } = context;
-  const runId = context.runId();
-  if (runId === null) throw new Error('Redis is not connected: nothing can be recovered now.');
   const generations = await raiseGenerations(sql, needs);
   const shards = needs.map((need) => need.shard);
   const clock = await readClock(db);
@@ -75,6 +73,8 @@ async function recoverLocked(context: RecoveryContext, needs: Need[]): Promise<R
   const sessions = groupBy(await loadLiveBases(db, shards), (it) => String(it.shard));
   await Promise.all(
     [...generations].map(async ([shard, generation]) => {
+      const runId = context.runId(shard);
+      if (runId === null) throw new Error('Redis was lost while a shard was being recovered.');
       await meter.reset({ shard, runId, generation, clock });
       const mine = sessions.get(String(shard)) ?? [];
       for (let i = 0; i < mine.length; i += SESSIONS_A_CALL) {
