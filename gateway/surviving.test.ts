@@ -4,15 +4,14 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { startTestProduct, type TestProduct } from '../local/test-product.ts';
-import { type Account, createAccount, until } from './test-account.ts';
+import { type Account, createAccount } from './test-account.ts';
 import { connectRecorder, type TestRecorder } from './test-recorder.ts';
-
-interface SessionAnswer {
-  state: string;
-  recordedMs: number;
-  overshootMs: number;
-  minutes: { index: number; ms: number }[];
-}
+import {
+  endsExactly as endsInLedger,
+  growsBeyond,
+  record as recordSession,
+  settlesAt,
+} from './test-sessions.ts';
 
 /** A minute of meter time a second, so that whole minutes settle while the test looks on. */
 const SPEED = 60;
@@ -28,37 +27,9 @@ beforeEach(async () => {
 afterAll(() => product?.stop());
 
 const connect = (gateway = 0) => connectRecorder(product.gateways[gateway]!.connectUrl);
-const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
-
-async function record(gateway = 0, forMs = 2 * 60_000) {
-  const recorder = await connect(gateway);
-  const { session } = await recorder.start({ ticket: await account.ticket() });
-  const { reading } = await recorder.next('tick', (tick) => tick.reading.sessionMs > forMs);
-  return { recorder, session, acknowledgedMs: reading.sessionMs };
-}
-
-/** Waits for the meter to acknowledge more than it had. */
-async function growsBeyond(recorder: TestRecorder, totalMs: number): Promise<number> {
-  const tick = await recorder.next('tick', ({ reading }) => reading.sessionMs > totalMs);
-  return tick.reading.sessionMs;
-}
-
-/** Stops it and expects the ledger to hold every acknowledged millisecond, once. */
-async function endsExactly(recorder: TestRecorder, session: string, atLeastMs: number) {
-  const { summary } = await recorder.stop();
-  expect(summary.recordedMs).toBeGreaterThanOrEqual(atLeastMs);
-  const row = await until(
-    () =>
-      product
-        .api<SessionAnswer>('GET', `/v1/sessions/${session}?org=${account.org}`)
-        .catch(() => null),
-    (answer) =>
-      answer?.state === 'ended' &&
-      sum(answer.minutes.map(({ ms }) => ms)) + answer.overshootMs === summary.recordedMs,
-    30_000,
-  );
-  expect(row!.minutes.map(({ index }) => index)).toEqual(row!.minutes.map((_, index) => index));
-}
+const record = () => recordSession(product, account);
+const endsExactly = (recorder: TestRecorder, session: string, atLeastMs: number) =>
+  endsInLedger(product, account.org, { recorder, session }, atLeastMs);
 
 it('goes on after Redis was emptied under a live session', async () => {
   const { recorder, session, acknowledgedMs } = await record();
@@ -98,15 +69,7 @@ it('keeps the last word of a session that ended just before Redis was emptied', 
   const redis = new Redis(product.redisUrl);
   await redis.flushall();
   redis.disconnect();
-  await until(
-    () =>
-      product
-        .api<SessionAnswer>('GET', `/v1/sessions/${session}?org=${account.org}`)
-        .catch(() => null),
-    (answer) =>
-      answer?.state === 'ended' && sum(answer.minutes.map(({ ms }) => ms)) === summary.recordedMs,
-    30_000,
-  );
+  await settlesAt(product, account.org, session, summary.recordedMs);
 });
 
 it('resumes by its checkpoint after Redis was emptied while nobody was connected', async () => {

@@ -32,6 +32,8 @@ export interface RunningCluster {
   url: string;
   /** primaries in the order of their slots, then a replica of each if there are any */
   servers: ClusterServer[];
+  /** SIGKILL; answers when they are gone. */
+  kill(...servers: ClusterServer[]): Promise<void>;
   /** Starts a server that was killed again, at its address; `empty`: without its data. */
   restart(server: ClusterServer, options?: { empty?: boolean }): Promise<void>;
   /** A new, empty server takes the slots of one that was killed, and the others forget that one. */
@@ -168,6 +170,10 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     servers,
     isWhole,
     stop,
+    async kill(...killed) {
+      for (const { pid } of killed) process.kill(pid, 'SIGKILL');
+      await Promise.all(killed.map((server) => server.ended));
+    },
     async restart(server, { empty = false } = {}) {
       await server.stop();
       if (empty) rmSync(join(server.dataDir, 'appendonlydir'), { recursive: true, force: true });

@@ -45,13 +45,16 @@ export interface TestProductOptions {
   intervalMs?: number;
   gateways?: number;
   env?: Record<string, string>;
+  /** a Redis or a cluster that the test looks after; left out: one of the product's own */
+  redisUrl?: string;
 }
 
 /** The whole product for one test file: its own Redis and database, real processes, real sockets. */
 export async function startTestProduct(options: TestProductOptions = {}): Promise<TestProduct> {
   const database = await createTestDatabase();
-  let redis: TestRedis = await startTestRedis();
-  const stops: (() => Promise<void>)[] = [() => database.drop(), () => redis.stop()];
+  let redis: TestRedis | null = options.redisUrl ? null : await startTestRedis();
+  const redisUrl = options.redisUrl ?? redis!.url;
+  const stops: (() => Promise<void>)[] = [() => database.drop(), async () => redis?.stop()];
   const logsFolder = join(inject('runFolder'), `logs-${randomBytes(4).toString('hex')}`);
   const apiKey = 'dev-key';
   const taken = new Set<number>();
@@ -76,7 +79,7 @@ export async function startTestProduct(options: TestProductOptions = {}): Promis
       args,
       env: {
         ...process.env,
-        REDIS_URL: redis.url,
+        REDIS_URL: redisUrl,
         DATABASE_URL: database.url,
         DEVELOPMENT: '1',
         HOST: '127.0.0.1',
@@ -123,8 +126,9 @@ export async function startTestProduct(options: TestProductOptions = {}): Promis
     return {
       gateways,
       gatewayUrls: gateways.map(({ url }) => url),
-      redisUrl: redis.url,
+      redisUrl,
       async restartRedis(between) {
+        if (!redis) throw new Error("This Redis is not the product's own.");
         const { dataDir, port } = redis;
         await redis.stop();
         await between?.(dataDir);

@@ -1,0 +1,143 @@
+/**
+ * The whole product on a Redis Cluster of three primaries with a replica each: limits, and servers
+ * killed under live sessions of every shard's server. No second lost, none twice.
+ */
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { meterKeys, shardOf } from '../core/meter/keys.ts';
+import { slotOf } from '../core/runtime/hash-slot.ts';
+import { connect } from '../drizzle/client.ts';
+import { type ClusterServer, type RunningCluster, startCluster } from '../local/redis-cluster.ts';
+import { startTestProduct, type TestProduct } from '../local/test-product.ts';
+import { type Account, createAccount } from './test-account.ts';
+import { connectRecorder } from './test-recorder.ts';
+import { endsExactly, growsBeyond, type Recorded, record, settlesAt } from './test-sessions.ts';
+
+/** A minute of meter time a second, so that whole minutes settle while the test looks on. */
+const SPEED = 60;
+const INTERVAL_MS = 200;
+const ACCOUNTS = 9;
+/** Real time that may count beyond a recorder's own, for messages under way. */
+const SLACK_MS = 1_500;
+
+let cluster: RunningCluster;
+let product: TestProduct;
+let accounts: Account[];
+beforeAll(async () => {
+  const folder = join(inject('runFolder'), `cluster-${process.pid}`);
+  cluster = await startCluster({ folder, hasReplicas: true });
+  product = await startTestProduct({
+    ...{ gateways: 2, intervalMs: INTERVAL_MS, speed: SPEED, redisUrl: cluster.url },
+  });
+}, 120_000);
+afterAll(async () => {
+  await product?.stop();
+  await cluster?.stop();
+}, 60_000);
+
+/** Three organizations on each primary. */
+async function accountsEverywhere(plan: { minutes: number }): Promise<Account[]> {
+  const found = new Map<ClusterServer, Account[]>();
+  const primaries = cluster.servers.filter((server) => server.slots);
+  while ([...found.values()].flat().length < ACCOUNTS) {
+    const account = await createAccount(product, plan);
+    const owner = primaries.find((server) => isOf(server, shardOf(account.org)))!;
+    const own = found.get(owner) ?? [];
+    if (own.length < ACCOUNTS / 3) found.set(owner, [...own, account]);
+  }
+  return [...found.values()].flat();
+}
+
+it('warns and stops on every server, and bills exactly the limit', async () => {
+  const limitMs = 3 * 60_000;
+  accounts = await accountsEverywhere({ minutes: 3 });
+  await Promise.all(
+    accounts.map(async (account, i) => {
+      const recorder = await connectRecorder(product.gateways[i % 2]!.connectUrl);
+      const { session } = await recorder.start({ ticket: await account.ticket() });
+      expect((await recorder.next('stop')).reason).toBe('limitReached');
+      const warned = recorder.messages.flatMap((it) =>
+        it.type === 'warning' && 'percent' in it.threshold ? [it.threshold.percent] : [],
+      );
+      expect(warned).toEqual([80, 90, 100]);
+      const { summary } = await recorder.next('ended');
+      const row = await settlesAt(product, account.org, session, summary.recordedMs);
+      expect(row.recordedMs - row.overshootMs).toBe(limitMs);
+    }),
+  );
+});
+
+const isOf = ({ slots }: ClusterServer, shard: number) => {
+  const slot = slotOf(meterKeys().head(shard));
+  return slots !== null && slot >= slots[0] && slot <= slots[1];
+};
+
+async function readGenerations(): Promise<number[]> {
+  const { sql, stop } = connect(product.databaseUrl);
+  const rows = await sql<{ generation: number }[]>`
+    select recovered_generation as generation from shards order by shard`;
+  await stop();
+  return rows.map((row) => row.generation);
+}
+
+/**
+ * All record, something happens to a primary, all go on, and stop: every second is there, once, and
+ * its shards were recovered, and no others.
+ */
+async function survives(primary: ClusterServer, happen: () => Promise<unknown>): Promise<void> {
+  const startedAt = performance.now();
+  const before = await readGenerations();
+  const recorded: Recorded[] = await Promise.all(
+    accounts.map((account, i) => record(product, account, { gateway: i % 2, forMs: 60_000 })),
+  );
+  await happen();
+  await cluster.isWhole();
+  await Promise.all(
+    recorded.map(async (it) => {
+      const laterMs = await growsBeyond(it.recorder, it.acknowledgedMs + 10 * 60_000);
+      const totalMs = await endsExactly(product, it.account.org, it, laterMs);
+      const elapsedMs = performance.now() - startedAt;
+      expect(totalMs).toBeLessThan((elapsedMs + SLACK_MS) * SPEED);
+    }),
+  );
+  (await readGenerations()).forEach((generation, shard) => {
+    if (isOf(primary, shard)) expect(generation).toBeGreaterThan(before[shard]!);
+    else expect(generation).toBe(before[shard]!);
+  });
+}
+
+it('goes on after a primary was killed and its replica took over', {
+  timeout: 90_000,
+}, async () => {
+  accounts = await accountsEverywhere({ minutes: 600 });
+  const [primary] = cluster.servers;
+  await survives(primary!, () => cluster.kill(primary!));
+});
+
+it('goes on after a server was killed and came back empty', { timeout: 90_000 }, async () => {
+  const [, primary, , , replica] = cluster.servers;
+  await survives(primary!, async () => {
+    await cluster.kill(primary!, replica!);
+    await cluster.restart(primary!, { empty: true });
+  });
+});
+
+it('goes on after a server was killed and came back with its file', {
+  timeout: 90_000,
+}, async () => {
+  const [, primary] = cluster.servers;
+  await survives(primary!, async () => {
+    await cluster.kill(primary!);
+    await cluster.restart(primary!);
+  });
+});
+
+it('goes on after a new server took the slots of one that is gone', {
+  timeout: 90_000,
+}, async () => {
+  const [, , primary, , , replica] = cluster.servers;
+  await survives(primary!, async () => {
+    await cluster.kill(primary!, replica!);
+    await cluster.replace(primary!);
+  });
+});
