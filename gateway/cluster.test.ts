@@ -2,16 +2,28 @@
  * The whole product on a Redis Cluster of three primaries with a replica each: limits, and servers
  * killed under live sessions of every shard's server. No second lost, none twice.
  */
-import { join } from 'node:path';
-import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { SettlePayload } from '../core/jobs/queues.ts';
 import { meterKeys, shardOf } from '../core/meter/keys.ts';
 import { slotOf } from '../core/runtime/hash-slot.ts';
+import { createLog } from '../core/runtime/log.ts';
+import { openQueue } from '../core/runtime/queue.ts';
 import { connect } from '../drizzle/client.ts';
-import { type ClusterServer, type RunningCluster, startCluster } from '../local/redis-cluster.ts';
+import type { ClusterServer } from '../local/redis-cluster.ts';
+import { startTestCluster, type TestCluster } from '../local/test-cluster.ts';
 import { startTestProduct, type TestProduct } from '../local/test-product.ts';
-import { type Account, createAccount } from './test-account.ts';
+import { type Account, createAccount, until } from './test-account.ts';
 import { connectRecorder } from './test-recorder.ts';
-import { endsExactly, growsBeyond, type Recorded, record, settlesAt } from './test-sessions.ts';
+import {
+  acknowledged,
+  endsExactly,
+  growsBeyond,
+  type Recorded,
+  record,
+  settlesAt,
+} from './test-sessions.ts';
 
 /** A minute of meter time a second, so that whole minutes settle while the test looks on. */
 const SPEED = 60;
@@ -20,12 +32,11 @@ const ACCOUNTS = 9;
 /** Real time that may count beyond a recorder's own, for messages under way. */
 const SLACK_MS = 1_500;
 
-let cluster: RunningCluster;
+let cluster: TestCluster;
 let product: TestProduct;
 let accounts: Account[];
 beforeAll(async () => {
-  const folder = join(inject('runFolder'), `cluster-${process.pid}`);
-  cluster = await startCluster({ folder, hasReplicas: true });
+  cluster = await startTestCluster({ hasReplicas: true });
   product = await startTestProduct({
     ...{ gateways: 2, intervalMs: INTERVAL_MS, speed: SPEED, redisUrl: cluster.url },
   });
@@ -94,7 +105,7 @@ async function survives(primary: ClusterServer, happen: () => Promise<unknown>):
   await cluster.isWhole();
   await Promise.all(
     recorded.map(async (it) => {
-      const laterMs = await growsBeyond(it.recorder, it.acknowledgedMs + 10 * 60_000);
+      const laterMs = await growsBeyond(it.recorder, acknowledged(it.recorder) + 3 * 60_000);
       const totalMs = await endsExactly(product, it.account.org, it, laterMs);
       const elapsedMs = performance.now() - startedAt;
       expect(totalMs).toBeLessThan((elapsedMs + SLACK_MS) * SPEED);
@@ -110,15 +121,30 @@ it('goes on after a primary was killed and its replica took over', {
   timeout: 90_000,
 }, async () => {
   accounts = await accountsEverywhere({ minutes: 600 });
-  const [primary] = cluster.servers;
-  await survives(primary!, () => cluster.kill(primary!));
+  const [primary, , , replica] = cluster.servers;
+  await survives(primary!, async () => {
+    await cluster.kill(primary!);
+    await cluster.leads(replica!);
+  });
+  await cluster.restart(primary!);
+  await cluster.follows(primary!);
+});
+
+it('goes on after a primary stood still, was replaced, and went on', {
+  timeout: 90_000,
+}, async () => {
+  const [replica, , , primary] = cluster.servers;
+  await survives(replica!, async () => {
+    process.kill(primary!.pid, 'SIGSTOP');
+    await cluster.leads(replica!).finally(() => process.kill(primary!.pid, 'SIGCONT'));
+  });
 });
 
 it('goes on after a server was killed and came back empty', { timeout: 90_000 }, async () => {
   const [, primary, , , replica] = cluster.servers;
   await survives(primary!, async () => {
     await cluster.kill(primary!, replica!);
-    await cluster.restart(primary!, { empty: true });
+    await cluster.restart(primary!, { isEmpty: true });
   });
 });
 
@@ -140,4 +166,26 @@ it('goes on after a new server took the slots of one that is gone', {
     await cluster.kill(primary!, replica!);
     await cluster.replace(primary!);
   });
+});
+
+it('goes on while slots move from one server to another', { timeout: 90_000 }, async () => {
+  const [to, from] = cluster.servers;
+  const moved = accounts.map(({ org }) => shardOf(org)).find((shard) => isOf(from!, shard))!;
+  const slot = slotOf(meterKeys().head(moved));
+  await survives({ ...from!, slots: [slot, slot] }, () =>
+    cluster.move(slot, from!, to!, () => sleep(INTERVAL_MS / 4)),
+  );
+});
+
+it('hands jobs over still', async () => {
+  const log = createLog({ name: 'test', level: 'silent' });
+  const { queue, stop } = openQueue<SettlePayload>({ url: cluster.url, name: 'settle', log });
+  await queue.waitUntilReady();
+  const { id } = await queue.add('minutes', { shard: 0, fields: [] });
+  // Whoever has done it removes it.
+  await until(
+    () => queue.getJob(id!),
+    (job) => job === undefined,
+  );
+  await stop();
 });

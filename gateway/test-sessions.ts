@@ -40,6 +40,12 @@ export async function growsBeyond(recorder: TestRecorder, totalMs: number): Prom
   return tick.reading.sessionMs;
 }
 
+/** What it was last told to have been counted. */
+export function acknowledged({ messages }: TestRecorder): number {
+  const ticks = messages.flatMap((it) => (it.type === 'tick' ? [it.reading.sessionMs] : []));
+  return ticks.at(-1) ?? 0;
+}
+
 export function readSession(
   product: TestProduct,
   org: string,
