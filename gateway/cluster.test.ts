@@ -11,7 +11,6 @@ import { slotOf } from '../core/runtime/hash-slot.ts';
 import { createLog } from '../core/runtime/log.ts';
 import { openQueue } from '../core/runtime/queue.ts';
 import { connect } from '../drizzle/client.ts';
-import type { ClusterServer } from '../local/redis-cluster.ts';
 import { startTestCluster, type TestCluster } from '../local/test-cluster.ts';
 import { startTestProduct, type TestProduct } from '../local/test-product.ts';
 import { type Account, createAccount, until } from './test-account.ts';
@@ -31,6 +30,8 @@ const INTERVAL_MS = 200;
 const ACCOUNTS = 9;
 /** Real time that may count beyond a recorder's own, for messages under way. */
 const SLACK_MS = 1_500;
+
+type ClusterServer = TestCluster['servers'][number];
 
 let cluster: TestCluster;
 let product: TestProduct;
