@@ -35,7 +35,7 @@ describe('the flags of the load test', () => {
 
   it('are all in the help', () => {
     expect(parseFlags(['--help'])).toBe('help');
-    for (const flag of ['url', 'api-key', 'json', 'report', 'keep', 'generators']) {
+    for (const flag of ['url', 'api-key', 'json', 'report', 'keep', 'generators', 'cluster']) {
       expect(HELP).toContain(`--${flag}`);
     }
   });

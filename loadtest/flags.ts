@@ -22,6 +22,8 @@ export interface LoadFlags {
   pausesPerMinute: number;
   seed: number;
   generators: number;
+  /** on a Redis Cluster of three primaries, each with a replica */
+  isCluster: boolean;
   isJson: boolean;
   reportFolder: string;
   urls: string[];
@@ -60,6 +62,7 @@ audit that compares recorder, meter and ledger to the millisecond. Exit code 1 w
   --seconds S        how long they record once all have joined (30)
   --ramp S           over how long they join (5)
   --gateways N       gateway processes (2)
+  --cluster          on a Redis Cluster: three primaries, each with a replica
   --interval MS      between two ticks (5000)
   --organizations N  over which the sessions are spread; those of one share its budget (20)
   --limit-seconds S  quota of a limited plan, in seconds of use; 0 = no limits
@@ -106,7 +109,7 @@ function parse(args: readonly string[]) {
         ...{ preset: text, sessions: text, alone: text, seconds: text, ramp: text },
         ...{ gateways: text, interval: text, organizations: text, 'limit-seconds': text },
         ...{ limited: text, drops: text, pauses: text, seed: text, generators: text },
-        ...{ report: text, json: yes, keep: yes, 'api-key': text },
+        ...{ report: text, json: yes, keep: yes, cluster: yes, 'api-key': text },
         url: { type: 'string', multiple: true },
         help: { type: 'boolean', short: 'h' },
       },
@@ -167,6 +170,7 @@ export function parseFlags(args: readonly string[]): LoadFlags | 'help' {
     generators:
       read('generators', undefined, 64, 1) ??
       Math.min(cpus().length, Math.ceil((sessions + alone) / SESSIONS_A_GENERATOR)),
+    isCluster: values.cluster === true,
     isJson: values.json === true,
     reportFolder: given('report') ?? 'reports',
     urls: values.url ?? [],

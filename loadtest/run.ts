@@ -14,10 +14,13 @@ import { runLoad } from './run-load.ts';
 const say = (line: string): void => console.error(`taximeter: ${line}`);
 
 function openProduct(flags: LoadFlags): Promise<Product> | Product {
-  const { urls, apiKey, gateways, intervalMs, isKept } = flags;
+  const { urls, apiKey, gateways, intervalMs, isCluster, isKept } = flags;
   const { REDIS_URL: redisUrl, DATABASE_URL: databaseUrl } = process.env;
   if (urls.length > 0) return givenProduct({ urls, apiKey, redisUrl, databaseUrl });
-  return startOwnProduct({ gateways, intervalMs, apiKey, isKept, env: process.env, say });
+  return startOwnProduct({
+    ...{ gateways, intervalMs, isCluster, apiKey, isKept, say },
+    env: process.env,
+  });
 }
 
 /** Page and figures; answers where they are. */

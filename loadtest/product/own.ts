@@ -11,12 +11,14 @@ import { startPostgres } from '../../local/postgres.ts';
 import { processIdentity } from '../../local/process-identity.mjs';
 import { MAINS, startProcess } from '../../local/processes.ts';
 import { startRedis } from '../../local/redis.ts';
+import { startCluster } from '../../local/redis-cluster.ts';
 import { diskShortage } from '../../local/trouble.ts';
 import type { Product } from './product.ts';
 
 export interface OwnProductOptions {
   gateways: number;
   intervalMs: number;
+  isCluster: boolean;
   apiKey: string;
   isKept: boolean;
   env: NodeJS.ProcessEnv;
@@ -34,6 +36,17 @@ function makeDataFolder(isKept: boolean): string {
   const folder = join(localFolder(), `loadtest-${process.pid}${isKept ? '-kept' : ''}`);
   mkdirSync(folder, { recursive: true });
   return folder;
+}
+
+/** One Redis, or a cluster of it. */
+async function startStore(folder: string, { isCluster, say }: OwnProductOptions) {
+  if (!isCluster) {
+    const redis = await startRedis({ dataDir: folder, say });
+    return { ...redis, pids: [['redis', redis.pid]] as const };
+  }
+  const cluster = await startCluster({ folder, hasReplicas: true });
+  const pids = cluster.servers.map(({ pid }, i) => [`redis-${i + 1}`, pid] as const);
+  return { ...cluster, pids };
 }
 
 /** All or nothing. @throws Error that says which part did not start, with its last words */
@@ -57,9 +70,9 @@ export async function startOwnProduct(options: OwnProductOptions): Promise<Produ
 
   try {
     say('starting Redis and Postgres ...');
-    const redis = await startRedis({ dataDir: join(dataDir, 'redis'), say });
+    const redis = await startStore(join(dataDir, 'redis'), options);
     stops.push(redis.stop);
-    pids.set('redis', redis.pid);
+    for (const [name, pid] of redis.pids) pids.set(name, pid);
     const postgres = await startPostgres({ dataDir: join(dataDir, 'postgres'), say });
     stops.push(postgres.stop);
     pids.set('postgres', postgres.pid);
