@@ -96,10 +96,16 @@ export interface NewLiveSession {
 
 export function createLiveSession(made: NewLiveSession): LiveSession {
   const { row, trustCaptured } = made;
-  const { session: id, org, user, startedAt } = row;
+  const { session, org, user, startedAt } = row;
+  // Every field by name: with a spread in it each object gets a hidden class of its own, and each
+  // access to 2,000 of them goes the engine's slow way.
   return {
-    ...{ id, org, user, startedAt, trustCaptured },
-    subject: packSubject({ session: id, org, user, startedAt, trustCaptured }),
+    id: session,
+    org,
+    user,
+    startedAt,
+    trustCaptured,
+    subject: packSubject({ session, org, user, startedAt, trustCaptured }),
     limits: made.limits,
     epoch: row.epoch,
     reason: 'stopped',
