@@ -113,6 +113,8 @@ export interface LedgerBase {
   /** settled time by period, cumulative as in a session's marks; never empty */
   marks: PeriodMark[];
   chargedMs: number;
+  /** what `chargedMs` was charged to; left out where that is 0 */
+  bySource?: { planMs: number; extraMs: number; overageMs: number };
 }
 
 /** What the meter says on its channel, for gateways that did not ask. Losing one costs nothing. */

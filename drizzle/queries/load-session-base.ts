@@ -20,7 +20,7 @@ interface Row extends Record<string, unknown> {
   overshootMs: number;
   firstPeriod: number;
   /** ascending by period; null: nothing is settled */
-  settled: { period: number; ms: number }[] | null;
+  settled: { period: number; ms: number; planMs: number; extraMs: number }[] | null;
 }
 
 /**
@@ -31,9 +31,12 @@ interface Row extends Record<string, unknown> {
 function baseOf(row: Row): LedgerBase {
   const marks = [{ period: row.firstPeriod, chargedMs: 0 }];
   let chargedMs = 0;
-  for (const { period, ms } of row.settled ?? []) {
+  let [planMs, extraMs] = [0, 0];
+  for (const { period, ms, ...by } of row.settled ?? []) {
     if (period > marks.at(-1)!.period) marks.push({ period, chargedMs });
     chargedMs += ms;
+    planMs += by.planMs;
+    extraMs += by.extraMs;
   }
   return {
     startedAt: row.startedAt,
@@ -42,6 +45,7 @@ function baseOf(row: Row): LedgerBase {
     overshootMs: row.overshootMs,
     marks,
     chargedMs,
+    bySource: { planMs, extraMs, overageMs: chargedMs - planMs - extraMs },
   };
 }
 
@@ -50,8 +54,10 @@ const SESSION_WITH_MINUTES = sql`
   select s.id as session, s.org, s.user_id as user, epoch_ms(s.started_at) as "startedAt",
     s.state <> 'live' as ended, s.reason, s.overshoot_ms as "overshootMs",
     epoch_ms(s.first_period) as "firstPeriod",
-    (select json_agg(json_build_object('period', epoch_ms(period), 'ms', ms) order by period)
-     from (select period, sum(ms) as ms from usage_tracking
+    (select json_agg(json_build_object('period', epoch_ms(period), 'ms', ms,
+       'planMs', plan_ms, 'extraMs', extra_ms) order by period)
+     from (select period, sum(ms) as ms, sum(plan_ms) as plan_ms, sum(extra_ms) as extra_ms
+           from usage_tracking
            where session_month = s.start_month and org = s.org and session = s.id
            group by period) by_period) as settled
   from sessions s`;

@@ -58,7 +58,10 @@ it('heals an emptied Redis: what is settled comes back, what a gateway remembers
     ...{ totalMs: 2 * MINUTE_MS, state: 'detached', epoch: { generation: 0, counter: 0 } },
   });
   await acme.assert();
-  expect(await acme.session('s1')).toMatchObject({ totalMs: 3.75 * MINUTE_MS, state: 'recording' });
+  expect(await acme.session('s1')).toMatchObject({
+    ...{ totalMs: 3.75 * MINUTE_MS, state: 'recording' },
+    bySource: { planMs: 3.75 * MINUTE_MS, extraMs: 0, overageMs: 0 },
+  });
   await acme.record('s1', 0.5 * MINUTE_MS);
   await acme.close('s1', 4.25 * MINUTE_MS);
   await settleAll(ledger, acme);

@@ -49,6 +49,7 @@ export function fromLedger(ids: SessionIds, base: LedgerBase, now: number): Mode
   session.overshootMs = base.overshootMs;
   session.totalMs = base.chargedMs + base.overshootMs;
   session.writtenMs = base.chargedMs;
+  if (base.bySource) session.bySource = { ...base.bySource };
   if (base.ended) {
     session.state = 'ended';
     session.reason = base.reason;

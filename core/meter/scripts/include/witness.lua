@@ -11,9 +11,12 @@ local function new_session(ctx, id, org, user, started, marks, charged, overshoo
   return rec
 end
 
--- base: { startedAt, ended, reason, overshootMs, marks = {{period, charged}, ...}, chargedMs }
+-- base: { startedAt, ended, reason, overshootMs, marks = {{period, charged}, ...}, chargedMs,
+--   bySource = { planMs, extraMs, overageMs } where anything was charged }
 local function adopt_session(ctx, id, org, user, base)
   local rec = new_session(ctx, id, org, user, base.startedAt, base.marks, base.chargedMs, base.overshootMs)
+  local by = base.bySource
+  if by then rec[BY_PLAN], rec[BY_EXTRA], rec[BY_OVERAGE] = by.planMs, by.extraMs, by.overageMs end
   for i, name in ipairs({ organization_name(rec, rec[PERIOD]), member_name(rec, rec[PERIOD]) }) do
     local b = budget(ctx, name)
     if b then rec[JOINED][i] = stops_to_join(b) end
