@@ -100,25 +100,3 @@ export async function lockLots(tx: Sql, orgs: string[]): Promise<Map<string, Lot
   for (const { org, ...lot } of rows) byOrganization.get(org)!.push(lot);
   return byOrganization;
 }
-
-export interface MemberSums {
-  org: string;
-  user: string;
-  period: number;
-  usedMs: number;
-  sequence: number;
-  quotaMs: number | null;
-}
-
-export function readMemberSums(
-  tx: Sql,
-  wanted: { org: string; user: string; period: number }[],
-): Promise<MemberSums[]> {
-  return tx<MemberSums[]>`
-    select w.org, w."user", w.period, c.used_ms as "usedMs", c.sequence, m.quota_ms as "quotaMs"
-    from json_to_recordset(${JSON.stringify(wanted)}::json)
-      as w (org text, "user" text, period bigint)
-    join monthly_usage_cache c on c.org = w.org and c.user_id = w."user"
-      and c.period = from_epoch_ms(w.period)
-    left join organization_members m on m.org = w.org and m.user_id = w."user"`;
-}

@@ -10,7 +10,7 @@ import {
   lockShard,
   readMinutes,
 } from './reads.ts';
-import { type Sums, sumsAfter } from './sums.ts';
+import { readSums, type Sums } from './sums.ts';
 import {
   closeSessions,
   rollUp,
@@ -93,7 +93,7 @@ export function writeBatch(
     await closeSessions(tx, batch.sessions);
     await writeAlerts(tx, batch.alerts);
     return {
-      ...(await sumsAfter(tx, batch, orgs, periods, grown)),
+      ...(await readSums(tx, batch)),
       minutes: grown.filter((it) => !stored.has(minuteKey(it))).length,
       grownMs: grown.reduce((sum, it) => sum + it.growth.ms, 0),
     };
