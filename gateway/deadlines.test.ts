@@ -91,6 +91,16 @@ describe('a stop', () => {
     });
   });
 
+  it('is asked for when it is T on the clock of the server that has the budget', async () => {
+    const behindMs = 500;
+    answer = async (row) => ({ ...again(row), now: Date.now() - behindMs }) as DeadlineReply;
+    deadlines.moved(leaves(1_000));
+    await pass(1_450);
+    expect(asks).toEqual([1_001]);
+    await pass(60);
+    expect(asks[1]).toBe(1_000 + behindMs);
+  });
+
   it('is not asked for any more once the budget has stopped', async () => {
     answer = async (row) => {
       const budget = { ...row, seq: row.seq + 1, burnRate: 0, stops: 1, stoppedAt: Date.now() };

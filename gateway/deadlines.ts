@@ -112,13 +112,22 @@ export function createDeadlines(options: DeadlinesOptions): Deadlines {
     arm(armed);
   }
 
+  /**
+   * Servers of a cluster have a clock each, and ours follows the one that is ahead: real ms until it
+   * is T on the clock of the one that answered.
+   */
+  function behindMs({ now, budget }: { now: number; budget: BudgetRow }): number {
+    const { stopAt } = deadlinesOf(budget);
+    return stopAt === null ? 0 : Math.min(time.now() - now, stopAt - now) / time.speed;
+  }
+
   async function askToStop(armed: Armed): Promise<void> {
     armed.isAsking = true;
     armed.askAgainAt = monotonicMs() + UNANSWERED_AGAIN_MS;
     try {
       const reply = await options.ask(armed.row);
       if (reply === null || !('budget' in reply)) return;
-      armed.askAgainAt = monotonicMs() + STOP_AGAIN_MS;
+      armed.askAgainAt = monotonicMs() + Math.max(STOP_AGAIN_MS, behindMs(reply));
       options.apply([reply.budget]);
     } finally {
       armed.isAsking = false;
