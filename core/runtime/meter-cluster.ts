@@ -47,13 +47,17 @@ export function connectMeterCluster(seeds: string[], options: ConnectOptions): M
     if (!found) {
       found = connectServer(address, options);
       found.onRunId((runId) => {
-        for (const listener of listeners) listener(runId);
+        tell(runId);
         lookAgain();
       });
       found.redis.on('close', lookAgain);
       known.set(address, found);
     }
     return found;
+  }
+
+  function tell(runId: string): void {
+    for (const listener of listeners) listener(runId);
   }
 
   const present = () => [...new Set(owners)].filter((it) => it !== null);
@@ -81,8 +85,14 @@ export function connectMeterCluster(seeds: string[], options: ConnectOptions): M
     const view = JSON.stringify(ranges);
     if (view === believed) return;
     believed = view;
+    const before = new Set(owners);
     owners.fill(null);
     for (const { first, last, address } of ranges) owners.fill(server(address), first, last + 1);
+    for (const owner of present()) {
+      // It was there already, but as nobody whom the meter is asked of.
+      const runId = before.has(owner) ? null : owner.runId();
+      if (runId !== null) tell(runId);
+    }
     const kept = new Set([...seeds, ...ranges.map((it) => it.address)]);
     for (const [address, gone] of known) {
       if (kept.has(address)) continue;
