@@ -1,4 +1,5 @@
 /** Sessions of a running product, recorded by bare recorders and held against the ledger. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { TestProduct } from '../local/test-product.ts';
 import { type Account, until } from './test-account.ts';
@@ -12,6 +13,7 @@ export interface SessionAnswer {
 }
 
 const SETTLE_PATIENCE_MS = 30_000;
+const RESUME_AGAIN_MS = 100;
 
 export const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
 
@@ -44,6 +46,23 @@ export async function growsBeyond(recorder: TestRecorder, totalMs: number): Prom
 export function acknowledged({ messages }: TestRecorder): number {
   const ticks = messages.flatMap((it) => (it.type === 'tick' ? [it.reading.sessionMs] : []));
   return ticks.at(-1) ?? 0;
+}
+
+/** Comes back at a gateway, however often it is refused because the meter is away. */
+export async function resumeAt(
+  product: TestProduct,
+  gateway: number,
+  { recorder, session }: Pick<Recorded, 'recorder' | 'session'>,
+): Promise<TestRecorder> {
+  for (;;) {
+    const again = await connectRecorder(product.gateways[gateway]!.connectUrl);
+    again.send({ type: 'resume', session, checkpoint: recorder.checkpoint() });
+    const answer = await Promise.race([again.next('started'), again.next('refused')]);
+    if (answer.type === 'started') return again;
+    expect(answer.code).toBe('meterUnavailable');
+    again.cut();
+    await sleep(RESUME_AGAIN_MS);
+  }
 }
 
 export function readSession(

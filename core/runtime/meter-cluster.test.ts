@@ -81,6 +81,25 @@ it('has no life of a server that is gone, and the new one of a server that is ba
   expect(meter.serverOf(key)!.runId()).not.toBe(life);
 });
 
+it('says so when a replica that it knew takes over, since gateways have to tell it all', async () => {
+  const replicated = await startTestCluster({ hasReplicas: true });
+  const connection = connectMeter(replicated.url, { log });
+  const [primary, , , replica] = replicated.servers;
+  await connection.ready();
+  const key = keyIn(primary!.slots![0]);
+  const told: string[] = [];
+  connection.onRunId((runId) => told.push(runId));
+  await replicated.kill(primary!);
+  await replicated.leads(replica!);
+  await vi.waitFor(
+    () => expect(connection.redisOf(key).options.port).toBe(replica!.port),
+    PATIENCE,
+  );
+  expect(told).toContain(connection.serverOf(key)!.runId());
+  await connection.stop();
+  await replicated.stop();
+});
+
 it('hears what any server is told, also after the one it listened to was killed', async () => {
   const subscriber = connectSubscriber(cluster.url, { log });
   const heard = new Set<string>();
