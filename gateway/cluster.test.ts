@@ -29,6 +29,8 @@ import {
 const SPEED = 60;
 const INTERVAL_MS = 200;
 const ACCOUNTS = 9;
+/** How far the replica that takes over is behind. */
+const LAG_MS = 2_000;
 /** Real time that may count beyond a recorder's own, for messages under way. */
 const SLACK_MS = 1_500;
 
@@ -125,12 +127,14 @@ async function survives(
   });
 }
 
-it('goes on after a primary was killed and its replica took over', {
+it('goes on after a primary was killed and a replica that lagged took over', {
   timeout: 90_000,
 }, async () => {
   accounts = await accountsEverywhere({ minutes: 600 });
   const [primary, , , replica] = cluster.servers;
   await survives(primary!, async (recorded) => {
+    await cluster.holdBack(primary!);
+    await sleep(LAG_MS);
     await cluster.kill(primary!);
     // A recorder that is cut off meanwhile comes back elsewhere, and its time away counts.
     const cutOff = recorded.find(({ account }) => isOf(primary!, shardOf(account.org)))!;

@@ -20,6 +20,8 @@ const KEYS_A_TURN = 100;
 const MIGRATE_PATIENCE_MS = 5_000;
 
 export interface TestCluster extends RunningCluster {
+  /** From now on this primary's replica hears nothing of what is written, as one that lags. */
+  holdBack(primary: ClusterServer): Promise<void>;
   /** SIGKILL; answers when they are gone. */
   kill(...servers: ClusterServer[]): Promise<void>;
   /** Starts a server that was killed again, as the same one; `isEmpty`: without its data. */
@@ -61,6 +63,13 @@ export async function startTestCluster(
     leads: (server) => says(server, 'role:master', 'a replica did not take over'),
     follows: (server) => says(server, 'master_link_status:up', 'a replica did not follow'),
     isWhole: () => untilWhole(living()),
+    async holdBack(primary) {
+      await ask(primary, async (redis) => {
+        // Who is connected stays so; the replica can't come back.
+        await redis.config('SET', 'requirepass', randomBytes(16).toString('hex'));
+        await redis.call('CLIENT', 'KILL', 'TYPE', 'replica');
+      });
+    },
     async kill(...killed) {
       for (const server of killed) {
         dead.add(server);
