@@ -5,7 +5,7 @@ import { localFolder } from './places.ts';
 import { startPostgres } from './postgres.ts';
 import { processIdentity } from './process-identity.mjs';
 import { startRedis } from './redis.ts';
-import { startCluster } from './redis-cluster.ts';
+import { startCluster as startRedisCluster } from './redis-cluster.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -35,8 +35,9 @@ function removeOldRuns(): void {
 }
 
 /**
- * Vitest's global set-up: one Redis and one Postgres for the run. `TEST_REDIS_URL` and
- * `TEST_DATABASE_URL` name servers to use instead (never REDIS_URL: tests empty what they use).
+ * Vitest's global set-up: one Redis, one cluster of it and one Postgres for the run. `TEST_REDIS_URL`,
+ * `TEST_REDIS_CLUSTER_URL` and `TEST_DATABASE_URL` name servers to use instead (never REDIS_URL:
+ * tests empty what they use).
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const runFolder = join(localFolder(), `test-${process.pid}`);
@@ -69,20 +70,26 @@ export default async function setup(project: TestProject): Promise<() => Promise
       redisUrl = redis.url;
     }
     // It takes its servers a second to get to know each other: meanwhile Postgres starts.
-    const forming = startCluster({ folder: join(runFolder, 'cluster') });
-    forming.catch(() => {});
+    const [cluster, postgres] = await Promise.allSettled([startCluster(), startDatabase(say)]);
+    if (cluster.status === 'rejected') throw cluster.reason;
+    if (postgres.status === 'rejected') throw postgres.reason;
+    return { redisUrl, clusterUrl: cluster.value, ...postgres.value };
+  }
+
+  async function startCluster(): Promise<string> {
+    const given = process.env.TEST_REDIS_CLUSTER_URL;
+    if (given !== undefined) return given;
+    const cluster = await startRedisCluster({ folder: join(runFolder, 'cluster') });
+    stops.push(cluster.stop);
+    return cluster.url;
+  }
+
+  async function startDatabase(say: (line: string) => void) {
     const given = process.env.TEST_DATABASE_URL;
-    let postgresUrls = { postgresAdminUrl: given ?? '', postgresUrl: given ?? '' };
-    try {
-      if (given === undefined) {
-        const dataDir = join(runFolder, 'postgres');
-        const server = await startPostgres({ dataDir, durable: false, say });
-        stops.push(server.stop);
-        postgresUrls = { postgresAdminUrl: server.adminUrl, postgresUrl: server.url };
-      }
-    } finally {
-      await forming.then((cluster) => stops.push(cluster.stop));
-    }
-    return { redisUrl, clusterUrl: (await forming).url, ...postgresUrls };
+    if (given !== undefined) return { postgresAdminUrl: given, postgresUrl: given };
+    const dataDir = join(runFolder, 'postgres');
+    const server = await startPostgres({ dataDir, durable: false, say });
+    stops.push(server.stop);
+    return { postgresAdminUrl: server.adminUrl, postgresUrl: server.url };
   }
 }

@@ -85,12 +85,11 @@ export function connectMeterCluster(seeds: string[], options: ConnectOptions): M
     const view = JSON.stringify(ranges);
     if (view === believed) return;
     believed = view;
-    const before = new Set(owners);
     owners.fill(null);
     for (const { first, last, address } of ranges) owners.fill(server(address), first, last + 1);
+    // Some of it is elsewhere now, maybe on a server that was known before.
     for (const owner of present()) {
-      // It was there already, but as nobody whom the meter is asked of.
-      const runId = before.has(owner) ? null : owner.runId();
+      const runId = owner.runId();
       if (runId !== null) tell(runId);
     }
     const kept = new Set([...seeds, ...ranges.map((it) => it.address)]);

@@ -35,7 +35,10 @@ export interface MeterConnection extends Stoppable {
   servers(): MeterServer[];
   /** A server could not be asked, or said that a key is elsewhere. */
   lookAgain(): void;
-  /** Calls back with each new run id, also with the same one after a reconnection. */
+  /**
+   * Calls back with each new run id, also with the same one after a reconnection or, on a cluster,
+   * where keys have moved.
+   */
   onRunId(listener: (runId: string) => void): () => void;
   /** Resolves once scripts can be run; rejects after `timeoutMs`. */
   ready(timeoutMs?: number): Promise<void>;
