@@ -2,6 +2,7 @@ import { utcMonth } from '../../core/calendar/local-day.ts';
 import { parseBudgetName } from '../../core/meter/budget-name.ts';
 import type { Unsettled } from '../../core/meter/commands.ts';
 import type { SessionRow } from '../../core/meter/rows.ts';
+import { sessionKey } from './grouping.ts';
 
 /** What the ledger learns of a session's own row. Cumulative: the larger figure counts. */
 export interface SessionChange {
@@ -124,16 +125,24 @@ export function batchOf(items: readonly Unsettled[]): Batch {
       alerts.push(fromAlert(item));
       continue;
     }
-    const change = item.kind === 'session' ? fromRow(item.row) : fromMinute(item);
-    const key = `${change.org}|${change.session}`;
+    const of = item.kind === 'session' ? item.row : item;
+    const key = sessionKey(of);
     const known = sessions.get(key);
-    sessions.set(key, known === undefined ? change : merge(known, change));
-    if (item.kind === 'minute') {
-      const { org, session, user, minute, period, ms } = item;
-      minutes.push({ org, session, user, minute, period, ms });
+    if (item.kind === 'session') {
+      const change = fromRow(item.row);
+      sessions.set(key, known === undefined ? change : merge(known, change));
+      continue;
     }
+    if (known === undefined) {
+      sessions.set(key, fromMinute(item));
+    } else {
+      known.firstPeriod = Math.min(known.firstPeriod, item.period);
+      known.lastPeriod = Math.max(known.lastPeriod, item.period);
+    }
+    const { org, session, user, minute, period, ms } = item;
+    minutes.push({ org, session, user, minute, period, ms });
   }
-  const startOf = (it: MinuteChange) => sessions.get(`${it.org}|${it.session}`)!.startedAt;
+  const startOf = (it: MinuteChange) => sessions.get(sessionKey(it))!.startedAt;
   minutes.sort(
     (a, b) =>
       compare(a.org, b.org) ||

@@ -13,15 +13,26 @@ import type { GrownMinute } from './writes.ts';
 
 const MINUTE_MS = 60_000;
 
-/** The day on which it is settled, within its period: seconds after it was recorded, as a rule. */
-export function dayOf(
-  it: MinuteChange,
-  orgs: Map<string, LockedOrganization>,
-  periods: Map<string, LockedPeriod>,
+/**
+ * The day on which a minute is settled, within its period: seconds after it was recorded, as a rule.
+ * Reckoned once a period of the batch, for the calendar is slow.
+ */
+export function createDays(
+  orgs: ReadonlyMap<string, LockedOrganization>,
+  periods: ReadonlyMap<string, LockedPeriod>,
   now: number,
-): string {
-  const at = Math.max(it.period, Math.min(now, periods.get(periodKey(it))!.endsAt - 1));
-  return localDay(at, orgs.get(it.org)!.timeZone);
+): (it: MinuteChange) => string {
+  const days = new Map<string, string>();
+  return (it) => {
+    const key = periodKey(it);
+    let day = days.get(key);
+    if (day === undefined) {
+      const at = Math.max(it.period, Math.min(now, periods.get(key)!.endsAt - 1));
+      day = localDay(at, orgs.get(it.org)!.timeZone);
+      days.set(key, day);
+    }
+    return day;
+  };
 }
 
 /** What the ledger has of one minute, by the start of the period. */

@@ -2,6 +2,8 @@ import type postgres from 'postgres';
 import type { LimitMode } from '../../core/meter/rows.ts';
 import type { MinuteChange } from './batch.ts';
 import type { Lot } from './burn.ts';
+import { numbers, words } from './columns.ts';
+import { together } from './together.ts';
 
 type Sql = postgres.TransactionSql;
 
@@ -10,9 +12,11 @@ export const LEDGER_LOCK = 7_140_022;
 
 /** Waits for the shard's lock, kept to the end of the transaction. Answers its generation. */
 export async function lockShard(tx: Sql, shard: number): Promise<number> {
-  await tx`select pg_advisory_xact_lock(${LEDGER_LOCK}::integer, ${shard}::integer)`;
-  const [row] = await tx<{ generation: number }[]>`
-    select generation from shards where shard = ${shard}`;
+  const lock = tx`select pg_advisory_xact_lock(${LEDGER_LOCK}::integer, ${shard}::integer)`;
+  const [, [row]] = await together([
+    lock,
+    tx<{ generation: number }[]>`select generation from shards where shard = ${shard}`,
+  ]);
   return row!.generation;
 }
 
@@ -73,18 +77,39 @@ export interface StoredMinute {
   debtMs: number;
 }
 
+/** What a session is in the ledger: the month of its start names the partition of its minutes. */
+export interface StoredSession {
+  org: string;
+  session: string;
+  month: string;
+  state: 'live' | 'ended' | 'closed';
+}
+
+export function readSessions(
+  tx: Sql,
+  wanted: readonly { org: string; session: string }[],
+): Promise<StoredSession[]> {
+  return tx<StoredSession[]>`
+    select s.org, s.id as session, s.start_month::text as month, s.state
+    from unnest(${words(wanted.map((it) => it.org))}::text[],
+      ${words(wanted.map((it) => it.session))}::text[]) as w (org, session)
+    join sessions s on s.org = w.org and s.id = w.session`;
+}
+
 /** Of each minute named, its records in all periods. */
 export function readMinutes(
   tx: Sql,
-  wanted: (Pick<MinuteChange, 'org' | 'session' | 'minute'> & { month: string })[],
+  wanted: readonly Pick<MinuteChange, 'org' | 'session' | 'minute'>[],
 ): Promise<StoredMinute[]> {
   return tx<StoredMinute[]>`
     select u.org, u.session, u.minute, epoch_ms(u.period) as period, u.day::text as day, u.ms,
       u.plan_ms as "planMs", u.extra_ms as "extraMs", u.overage_ms as "overageMs",
       u.billable_ms as "billableMs", u.debt_ms as "debtMs"
-    from (select distinct * from json_to_recordset(${JSON.stringify(wanted)}::json)
-      as w (org text, session text, minute integer, month date)) w
-    join usage_tracking u on u.session_month = w.month and u.org = w.org
+    from (select distinct * from unnest(${words(wanted.map((it) => it.org))}::text[],
+      ${words(wanted.map((it) => it.session))}::text[],
+      ${numbers(wanted.map((it) => it.minute))}::integer[]) as w (org, session, minute)) w
+    join sessions s on s.org = w.org and s.id = w.session
+    join usage_tracking u on u.session_month = s.start_month and u.org = w.org
       and u.session = w.session and u.minute = w.minute`;
 }
 
