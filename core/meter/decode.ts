@@ -76,32 +76,47 @@ export function decodeSessionRow(row: string): SessionRow {
   };
 }
 
-/** `flat`: field, value, row of its session or '', three to a field. */
+/**
+ * `flat`: field, value, row of its session, three to a field. A session's row comes with its first
+ * field; '=' says that it came before, '' that there is none.
+ */
 export function decodeUnsettled(flat: string[]): Unsettled[] {
   const items: Unsettled[] = [];
+  const sessions = new Map<string, SessionRow>();
   for (let i = 0; i + 2 < flat.length; i += 3) {
-    const item = decodeField(flat[i]!, flat[i + 1]!, flat[i + 2]!);
+    const item = decodeField(flat[i]!, flat[i + 1]!, flat[i + 2]!, sessions);
     if (item) items.push(item);
   }
   return items;
 }
 
 /** null for a field whose session is gone: the ledger has it already, or recovery will bring it. */
-function decodeField(field: string, value: string, row: string): Unsettled | null {
-  const [generation = 0, amount = 0] = value.split(':').map(Number);
+function decodeField(
+  field: string,
+  value: string,
+  row: string,
+  sessions: Map<string, SessionRow>,
+): Unsettled | null {
+  const colon = value.indexOf(':');
+  const generation = Number(value.slice(0, colon));
+  const amount = Number(value.slice(colon + 1));
   const parts = field.split('|');
-  const common = { field, value, generation };
   if (parts[0] === 'a') {
     const budget = parts.slice(1, -2).join('|');
     const { org } = parseBudgetName(budget);
     const [level, version] = parts.slice(-2).map(Number);
-    return { ...common, kind: 'alert', budget, org, level: level!, version: version!, at: amount };
+    const alert = { budget, org, level: level!, version: version!, at: amount };
+    return { field, value, generation, kind: 'alert', ...alert };
   }
-  if (!row) return null;
-  const session = decodeSessionRow(row);
-  if (parts[0] === 's') return { ...common, kind: 'session', row: session };
+  const key = `${parts[1]}|${parts[2]}`;
+  if (row !== '' && row !== '=') sessions.set(key, decodeSessionRow(row));
+  const session = row === '' ? undefined : sessions.get(key);
+  if (session === undefined) return null;
+  if (parts[0] === 's') return { field, value, generation, kind: 'session', row: session };
   return {
-    ...common,
+    field,
+    value,
+    generation,
     kind: 'minute',
     session: session.session,
     org: session.org,

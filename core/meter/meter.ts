@@ -105,10 +105,11 @@ export function createMeter(
       };
     },
 
-    async settled({ shard: number, generation, ...committed }) {
+    async settled({ shard: number, generation, removed, budgets, accounts }) {
+      const flat = removed.flatMap(({ field, value }) => [field, value]);
       const reply = await ask('settled', keys.head(number), [
         generation,
-        JSON.stringify(committed),
+        JSON.stringify({ removed: flat, budgets, accounts }),
       ]);
       if (reply[0] !== 'ok') return { status: reply[0] as 'recover' | 'staleGeneration' };
       return { status: 'ok', now: reply[1], removed: reply[2] as number };

@@ -2,7 +2,7 @@
 Recovery (b): writes every open minute of the shard to the unsettled set and returns the set, whatever
 server life and generation the shard is of: it is what an older or emptied Redis still has.
 KEYS[1] head of the shard
-Returns { field, value, session row or '', ... }
+Returns { field, value, session row or '' or '=', ... }
 ]]
 -- include: head keys records unsettled budget rows save unsettled-list
 

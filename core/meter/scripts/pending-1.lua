@@ -2,7 +2,7 @@
 What the ledger has yet to learn: present values, never those of a job (rule 11).
 KEYS[1] head of the shard
 ARGV[1] run id  ARGV[2] at most so many fields, or 0  ARGV[3..] the fields named
-Returns { status [, now, generation, { field, value, session row or '' , ... }] }: recover, ok
+Returns { status [, now, generation, { field, value, session row or '' or '=', ... }] }: recover, ok
 ]]
 -- include: head keys records unsettled budget rows unsettled-list
 
@@ -12,9 +12,10 @@ local found = {}
 if tonumber(ARGV[2]) > 0 then
   found = list_unsettled(ctx, tonumber(ARGV[2]))
 else
-  for i = 3, #ARGV do
-    local value = redis.call('HGET', unsettled_key(ctx), ARGV[i])
-    if value then add_unsettled(ctx, found, ARGV[i], value) end
+  local fields = {}
+  for i = 3, #ARGV do fields[i - 2] = ARGV[i] end
+  for i, value in ipairs(present_values(ctx, fields)) do
+    if value then add_unsettled(ctx, found, fields[i], value) end
   end
 end
 return { 'ok', ctx.now, ctx.generation, found }

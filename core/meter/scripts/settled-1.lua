@@ -2,7 +2,8 @@
 The ledger has committed: fields leave the unsettled set if they still say what was committed
 (rule 13), and the live split follows the ledger's (rule 12).
 KEYS[1] head of the shard
-ARGV[1] run id  ARGV[2] generation  ARGV[3] { removed, budgets, accounts } of SettledCommand as JSON
+ARGV[1] run id  ARGV[2] generation  ARGV[3] { budgets, accounts } of SettledCommand as JSON, and
+`removed`: field, value, field, value, ...
 Returns { status [, now, number removed] }: recover, staleGeneration, ok
 ]]
 -- include: head keys records unsettled budget rows save
@@ -57,12 +58,14 @@ local function retire(rec)
   later(ctx, 'PUBLISH', channel_key(ctx), 'retired ' .. rec[ID])
 end
 
-local removed, gone = 0, {}
-for _, item in ipairs(command.removed) do
-  if not gone[item.field] and redis.call('HGET', unsettled_key(ctx), item.field) == item.value then
-    gone[item.field], removed = true, removed + 1
-    later(ctx, 'HDEL', unsettled_key(ctx), item.field)
-    local kind, id = string.match(item.field, '^([ms])|([^|]*|[^|]*)')
+local fields, gone, removed = {}, {}, {}
+for i = 1, #command.removed, 2 do fields[#fields + 1] = command.removed[i] end
+for i, value in ipairs(present_values(ctx, fields)) do
+  local field = fields[i]
+  if value == command.removed[2 * i] and not gone[field] then
+    gone[field] = true
+    removed[#removed + 1] = field
+    local kind, id = string.match(field, '^([ms])|([^|]*|[^|]*)')
     local rec = kind and session(ctx, id)
     if rec then
       rec[UNSETTLED] = rec[UNSETTLED] - 1
@@ -71,5 +74,9 @@ for _, item in ipairs(command.removed) do
     end
   end
 end
+for from = 1, #removed, MOST_AT_ONCE do
+  local to = math.min(from + MOST_AT_ONCE - 1, #removed)
+  later(ctx, 'HDEL', unsettled_key(ctx), unpack(removed, from, to))
+end
 save(ctx)
-return { 'ok', ctx.now, removed }
+return { 'ok', ctx.now, #removed }

@@ -1,11 +1,18 @@
--- Reading the unsettled set, each field with the row of the session it belongs to.
+-- Reading the unsettled set, each field with the row of the session it belongs to: with its first
+-- field here, and '=' with the others, since a row costs more to write and to read than all else.
 
 local function add_unsettled(ctx, found, field, value)
   local kind, id = string.match(field, '^([ms])|([^|]*|[^|]*)')
   local rec = kind and session(ctx, id)
+  local row = ''
+  if rec then
+    ctx.listed = ctx.listed or {}
+    row = ctx.listed[id] and '=' or session_row(rec)
+    ctx.listed[id] = true
+  end
   found[#found + 1] = field
   found[#found + 1] = value
-  found[#found + 1] = rec and session_row(rec) or ''
+  found[#found + 1] = row
 end
 
 -- HSCAN may give a field twice, and more than asked for

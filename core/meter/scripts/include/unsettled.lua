@@ -45,3 +45,17 @@ local function put_alert(ctx, b, level, version)
   put(ctx, nil, string.format('a|%s|%.0f|%.0f', b[NAME], level, version),
     string.format('%.0f:%.0f', ctx.generation, ctx.now))
 end
+
+-- Lua passes no more than some thousand arguments
+local MOST_AT_ONCE = 1000
+
+-- the present values of these fields, false where there is none; one call for many
+local function present_values(ctx, fields)
+  local values = {}
+  for from = 1, #fields, MOST_AT_ONCE do
+    local to = math.min(from + MOST_AT_ONCE - 1, #fields)
+    local some = redis.call('HMGET', unsettled_key(ctx), unpack(fields, from, to))
+    for i = 1, to - from + 1 do values[from + i - 1] = some[i] end
+  end
+  return values
+end
