@@ -96,20 +96,26 @@ export function readSessions(
     join sessions s on s.org = w.org and s.id = w.session`;
 }
 
-/** Of each minute named, its records in all periods. */
+/**
+ * Of each minute named, its records in all periods. `materialized`: with the months in hand, the
+ * minutes are looked up by their whole key; else every minute of the session would be read for each.
+ */
 export function readMinutes(
   tx: Sql,
   wanted: readonly Pick<MinuteChange, 'org' | 'session' | 'minute'>[],
 ): Promise<StoredMinute[]> {
   return tx<StoredMinute[]>`
+    with w as materialized (
+      select distinct s.start_month as month, w.org, w.session, w.minute
+      from unnest(${words(wanted.map((it) => it.org))}::text[],
+        ${words(wanted.map((it) => it.session))}::text[],
+        ${numbers(wanted.map((it) => it.minute))}::integer[]) as w (org, session, minute)
+      join sessions s on s.org = w.org and s.id = w.session
+    )
     select u.org, u.session, u.minute, epoch_ms(u.period) as period, u.day::text as day, u.ms,
       u.plan_ms as "planMs", u.extra_ms as "extraMs", u.overage_ms as "overageMs",
       u.billable_ms as "billableMs", u.debt_ms as "debtMs"
-    from (select distinct * from unnest(${words(wanted.map((it) => it.org))}::text[],
-      ${words(wanted.map((it) => it.session))}::text[],
-      ${numbers(wanted.map((it) => it.minute))}::integer[]) as w (org, session, minute)) w
-    join sessions s on s.org = w.org and s.id = w.session
-    join usage_tracking u on u.session_month = s.start_month and u.org = w.org
+    from w join usage_tracking u on u.session_month = w.month and u.org = w.org
       and u.session = w.session and u.minute = w.minute`;
 }
 
