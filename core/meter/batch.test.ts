@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { BATCH_WINDOW_MS, type BatchOptions, createBatch, type Word } from './batch.ts';
 import type { BeatItem, BeatReply, BeatsReply } from './commands.ts';
@@ -48,7 +49,7 @@ function stage(options: Partial<BatchOptions<Speaker, Word>> = {}) {
   /** until what is due has run; the window between calls is over by then, or not even begun */
   const turn = () => {
     now += BATCH_WINDOW_MS;
-    return new Promise((resolve) => setTimeout(resolve, 1));
+    return sleep(1).then(() => nextTurn());
   };
   const pass = (ms: number) => {
     now += ms;

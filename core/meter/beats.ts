@@ -1,15 +1,14 @@
 /** Many sessions' words to the meter: one call over all shards, or on a cluster one a shard. */
 import type { BeatItem, BeatsReply } from './commands.ts';
 import type { MeterKeys } from './keys.ts';
-import { beatArguments, beatsReply } from './replies.ts';
-import { type Arguments, type Asking, type MeterServer, runIdOf } from './servers.ts';
+import { packWords } from './packed.ts';
+import { beatsReply, type RawBeats } from './replies.ts';
+import { type Asking, type MeterServer, runIdOf } from './servers.ts';
 
 export interface Places {
   keys: MeterKeys;
   shard(org: string): number;
 }
-
-type Raw = Parameters<typeof beatsReply>[0];
 
 export async function beatsAtOnce(
   asking: Asking,
@@ -17,14 +16,21 @@ export async function beatsAtOnce(
   gatewayWallMs: number,
   { keys, shard }: Places,
 ): Promise<BeatsReply> {
-  const heads = [...new Set(items.map((item) => shard(item.org)))];
-  const place = new Map(heads.map((number, index) => [number, index + 1]));
-  const reply = await asking.run('beats', heads.map(keys.head), (server) => {
-    const args: Arguments = [runIdOf(server), gatewayWallMs];
-    for (const item of items) args.push(place.get(shard(item.org))!, ...beatArguments(item));
-    return args;
-  });
-  return beatsReply(reply as Raw, heads);
+  const heads: number[] = [];
+  const places = new Map<string, number>();
+  for (const { org } of items) {
+    if (places.has(org)) continue;
+    const number = shard(org);
+    const known = heads.indexOf(number);
+    places.set(org, known < 0 ? heads.push(number) : known + 1);
+  }
+  const words = packWords(items, (org) => places.get(org)!);
+  const reply = await asking.run('beats', heads.map(keys.head), (server) => [
+    runIdOf(server),
+    gatewayWallMs,
+    words,
+  ]);
+  return beatsReply(reply as RawBeats, heads);
 }
 
 /** Words of shards whose server could not be asked are answered null; it keeps nobody waiting. */
@@ -47,16 +53,15 @@ export async function beatsByShard(
     shares.map(([number, own]) => ({
       key: keys.head(number),
       args(server: MeterServer) {
-        const args: Arguments = [runIdOf(server), gatewayWallMs];
-        for (const i of own) args.push(1, ...beatArguments(items[i]!));
-        return args;
+        const said = own.map((i) => items[i]!);
+        return [runIdOf(server), gatewayWallMs, packWords(said, () => 1)];
       },
     })),
   );
   const all: BeatsReply = { now: 0, items: items.map(() => null), budgets: [], minutes: [] };
   shares.forEach(([number, own], k) => {
     if (answers[k] === null) return;
-    const reply = beatsReply(answers[k] as Raw, [number]);
+    const reply = beatsReply(answers[k] as RawBeats, [number]);
     // Of several clocks, the one that is ahead: the latest that anything was charged at.
     all.now = Math.max(all.now, reply.now);
     own.forEach((i, place) => {

@@ -15,8 +15,10 @@ const STATES: SessionState[] = ['recording', 'paused', 'detached', 'stalled', 'e
 
 const optional = (text: string | undefined): number | null => (text === '-1' ? null : Number(text));
 const text = (word: string | undefined): string => (word === '-' || !word ? '' : word);
-const numbers = (word: string | undefined): number[] =>
+export const numbersIn = (word: string | undefined): number[] =>
   word === '-' || !word ? [] : word.split(',').map(Number);
+export const stopReason = (word: string | undefined) => text(word) as StopReason;
+export const budgetMode = (mode: number) => mode as LimitMode;
 
 export function decodeBudgetRow(row: string): BudgetRow {
   const f = row.split(' ');
@@ -26,7 +28,7 @@ export function decodeBudgetRow(row: string): BudgetRow {
     seq: Number(f[1]),
     quotaMs: optional(f[2]),
     version: Number(f[3]),
-    mode: Number(f[4]) as LimitMode,
+    mode: budgetMode(Number(f[4])),
     startsAt: Number(f[5]),
     endsAt: endsAt === 0 ? null : endsAt,
     usedMs: Number(f[7]),
@@ -39,9 +41,9 @@ export function decodeBudgetRow(row: string): BudgetRow {
     frontierSumMs: Number(f[14]),
     stops: Number(f[15]),
     stoppedAt: Number(f[16]),
-    stopReason: text(f[17]) as StopReason,
-    levels: numbers(f[18]),
-    crossed: numbers(f[19]),
+    stopReason: stopReason(f[17]),
+    levels: numbersIn(f[18]),
+    crossed: numbersIn(f[19]),
   };
 }
 

@@ -1,22 +1,12 @@
 /** Arguments of the scripts, and what their replies say: the typed edge of meter.ts. */
-import type {
-  BeatItem,
-  BeatStatus,
-  BeatsReply,
-  CloseCommand,
-  MeterClock,
-  OpenReply,
-  Recover,
-} from './commands.ts';
+import type { BeatsReply, CloseCommand, MeterClock, OpenReply, Recover } from './commands.ts';
 import { decodeBudgetRow, decodeSessionRow } from './decode.ts';
-import type { PeriodMark } from './rows.ts';
+import { unpackAnswers, unpackBudget } from './packed.ts';
+import type { BudgetRow, PeriodMark } from './rows.ts';
 
 export type Reply = [status: string, now: number, ...rest: unknown[]];
 
 export const RECOVER: Recover = { status: 'recover' };
-const BEAT_STATUS: BeatStatus[] = ['ok', 'stopped', 'ended', 'superseded', 'unknown', 'recover'];
-const BEAT_STATES = { recording: 0, paused: 1, detached: 2 } as const;
-const FIELDS_PER_BEAT = 7;
 
 /** What most commands tell: the session, the budgets it draws on, the fields it left. */
 export function told(reply: Reply) {
@@ -44,11 +34,6 @@ export function packed(command: unknown): string {
 
 export function clockArguments(clock: MeterClock): number[] {
   return [clock.meterBaseAt, clock.realBaseAt, clock.speed, clock.frozen ? 1 : 0];
-}
-
-export function beatArguments(item: BeatItem): (string | number)[] {
-  const { generation, counter } = item.epoch;
-  return [keyOf(item), generation, counter, item.totalMs, item.ageMs, BEAT_STATES[item.state]];
 }
 
 export function closeArguments({ by }: CloseCommand): (string | number)[] {
@@ -81,30 +66,22 @@ export function openReply(reply: Reply): OpenReply {
   }
 }
 
-export function beatsReply(
-  [now, numbers, rows, fields]: [number, number[], string[], (string | number)[]],
-  heads: number[],
-): BeatsReply {
-  const items: BeatsReply['items'] = [];
-  for (let i = 0; i < numbers.length; i += FIELDS_PER_BEAT) {
-    items.push({
-      status: BEAT_STATUS[numbers[i]!]!,
-      totalMs: numbers[i + 1]!,
-      chargedMs: numbers[i + 2]!,
-      overshootMs: numbers[i + 3]!,
-      missingPeriod: numbers[i + 4] === -1 ? null : numbers[i + 4]!,
-      boundaryDoubted: numbers[i + 5] === 1,
-      period: numbers[i + 6]!,
-    });
+/** What `beats` answers: answers as bytes, three to a budget, two to a field. */
+export type RawBeats = [now: number, answers: Buffer, rows: Buffer[], fields: (number | Buffer)[]];
+
+/** `heads`: the shards of the call's keys, in order. */
+export function beatsReply([now, answers, rows, fields]: RawBeats, heads: number[]): BeatsReply {
+  const budgets: BudgetRow[] = [];
+  for (let i = 0; i < rows.length; i += 3) {
+    budgets.push(unpackBudget(rows[i]!.toString('latin1'), rows[i + 1]!, rows[i + 2]!));
   }
-  const minutes = heads.map((shard) => ({ shard, fields: [] as string[] }));
+  const minutes: BeatsReply['minutes'] = [];
   for (let i = 0; i < fields.length; i += 2) {
-    minutes[(fields[i] as number) - 1]!.fields.push(fields[i + 1] as string);
+    const shard = heads[(fields[i] as number) - 1]!;
+    const field = fields[i + 1]!.toString();
+    const group = minutes.find((known) => known.shard === shard);
+    if (group) group.fields.push(field);
+    else minutes.push({ shard, fields: [field] });
   }
-  return {
-    now,
-    items,
-    budgets: rows.map(decodeBudgetRow),
-    minutes: minutes.filter((group) => group.fields.length > 0),
-  };
+  return { now, items: unpackAnswers(answers), budgets, minutes };
 }

@@ -53,18 +53,24 @@ function script(name: ScriptName): Script {
   return found;
 }
 
+/** Answers bytes where others answer text. */
+const IN_BYTES: ReadonlySet<ScriptName> = new Set(['beats']);
+
 /** Runs a script; sends its text where the server does not know it yet (a restart forgets all). */
 export async function runScript(
   redis: Redis,
   name: ScriptName,
   keys: string[],
-  args: (string | number)[],
+  args: (string | number | Buffer)[],
 ): Promise<unknown> {
   const { lua, sha } = script(name);
+  const inBytes = IN_BYTES.has(name);
   try {
+    if (inBytes) return await redis.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args);
     return await redis.evalsha(sha, keys.length, ...keys, ...args);
   } catch (error) {
     if (!isUnknownScript(error)) throw error;
+    if (inBytes) return await redis.callBuffer('EVAL', lua, keys.length, ...keys, ...args);
     return await redis.eval(lua, keys.length, ...keys, ...args);
   }
 }
@@ -73,17 +79,20 @@ export async function runScript(
 export async function runScripts(
   redis: Redis,
   name: ScriptName,
-  calls: { key: string; args: (string | number)[] }[],
+  calls: { key: string; args: (string | number | Buffer)[] }[],
 ): Promise<unknown[]> {
-  const { lua, sha } = script(name);
+  const { sha } = script(name);
   const pipeline = redis.pipeline();
-  for (const { key, args } of calls) pipeline.evalsha(sha, 1, key, ...args);
+  for (const { key, args } of calls) {
+    if (IN_BYTES.has(name)) pipeline.callBuffer('EVALSHA', sha, 1, key, ...args);
+    else pipeline.evalsha(sha, 1, key, ...args);
+  }
   const answers = await pipeline.exec().catch((error: Error) => calls.map(() => [error, null]));
   return Promise.all(
     calls.map(({ key, args }, i) => {
       const [error, answer] = answers![i]!;
       if (!isUnknownScript(error)) return error ?? answer;
-      return redis.eval(lua, 1, key, ...args).catch((again: Error) => again);
+      return runScript(redis, name, [key], args).catch((again: Error) => again);
     }),
   );
 }

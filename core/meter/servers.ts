@@ -37,7 +37,7 @@ const COUNTS_ON = 'The meter counts on in the gateways;';
 const UNREACHABLE = `Redis did not answer. ${COUNTS_ON} check that Redis runs.`;
 const PART_UNREACHABLE = `A server of the Redis cluster did not answer. ${COUNTS_ON} check that it runs, or that another one has its slots.`;
 
-export type Arguments = (string | number)[];
+export type Arguments = (string | number | Buffer)[];
 
 export interface Asking {
   /** Runs a script on the server of `key`; `args` are given its run id (null: it is not ready). */

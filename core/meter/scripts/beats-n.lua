@@ -2,14 +2,17 @@
 Many sessions' words in one call: each raises its session to its total (rules 1, 5, 10, 15, 19).
 KEYS head of each shard spoken of (one on a cluster)
 ARGV[1] run id  ARGV[2] the gateway's wall clock, real ms
-ARGV[3..] seven an item: number of its key, org|session, generation, counter, total, age, state
-Returns { now, {per item: status, total, charged, overshoot, missing period or -1, doubted, period},
-  {budget rows}, {key number, field, ...} }; status: 0 ok, 1 stopped, 2 ended, 3 superseded,
-  4 unknown, 5 recover. Only the shards that are recovering answer 5.
+ARGV[3] the words, each as WORD: number of its key, state, generation, counter, total, age, org|session
+Returns { now, answers, each as ANSWER: status, doubted, total, charged, overshoot, missing period or -1,
+    period; { of each budget that was charged its name, its record, and version, room or -1, extra
+    left }, { key number, field, ... } }
+  status: 0 ok, 1 stopped, 2 ended, 3 superseded, 4 unknown, 5 recover. Only the shards that are
+  recovering answer 5. packed.ts is the other side.
 ]]
 -- include: head keys records unsettled budget rows save charge witness
 
 local OK, STOPPED, ENDED_ALREADY, SUPERSEDED, UNKNOWN, RECOVER = 0, 1, 2, 3, 4, 5
+local WORD = '>BBdddds'
 local real = read_time()
 local views = {}
 for i, head_key in ipairs(KEYS) do views[i] = enter(head_key, ARGV[1], real, ARGV[2]) or false end
@@ -36,32 +39,34 @@ local function hear(ctx, id, generation, counter, total, age, state)
   return stopped and STOPPED or OK, rec, missing, doubted
 end
 
-local items = {}
+local ANSWER = '>BBddddd'
+local answers = {}
 local function report(status, rec, missing, doubted)
-  local n = #items
-  items[n + 1] = status
-  items[n + 2], items[n + 3], items[n + 4] = 0, 0, 0
-  items[n + 5], items[n + 6], items[n + 7] = missing or -1, doubted and 1 or 0, 0
-  if not rec then return end
-  items[n + 2], items[n + 3], items[n + 4] = rec[TOTAL], rec[CHARGED], rec[OVERSHOOT]
-  items[n + 7] = rec[PERIOD]
+  local known = rec or {}
+  answers[#answers + 1] = struct.pack(ANSWER, status, doubted and 1 or 0, known[TOTAL] or 0,
+    known[CHARGED] or 0, known[OVERSHOOT] or 0, missing or -1, known[PERIOD] or 0)
 end
 
-for i = 3, #ARGV, 7 do
-  local ctx = views[tonumber(ARGV[i])]
-  if ctx then
-    report(hear(ctx, ARGV[i + 1], tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]),
-      tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]), tonumber(ARGV[i + 6])))
-  else
-    report(RECOVER)
-  end
+local words, at = ARGV[3], 1
+while at <= #words do
+  local place, state, generation, counter, total, age, id
+  place, state, generation, counter, total, age, id, at = struct.unpack(WORD, words, at)
+  local ctx = views[place]
+  if ctx then report(hear(ctx, id, generation, counter, total, age, state)) else report(RECOVER) end
 end
 
 local rows, minutes, now = {}, {}, 0
 for i, ctx in ipairs(views) do
   if ctx then
     now = ctx.now
-    for _, row in ipairs(budget_rows(ctx, touched_budgets(ctx))) do rows[#rows + 1] = row end
+    for _, b in ipairs(ctx.changed_budgets) do
+      local left = room(ctx, b)
+      ctx.packed[b] = pack_budget(b)
+      local n = #rows
+      rows[n + 1], rows[n + 2] = b[NAME], ctx.packed[b]
+      rows[n + 3] = struct.pack('>ddd', version_of(ctx, b), left == huge and -1 or left,
+        extra_left(ctx, b))
+    end
     for _, field in ipairs(ctx.minutes) do
       minutes[#minutes + 1] = i
       minutes[#minutes + 1] = field
@@ -69,4 +74,4 @@ for i, ctx in ipairs(views) do
     save(ctx)
   end
 end
-return { now, items, rows, minutes }
+return { now, table.concat(answers), rows, minutes }

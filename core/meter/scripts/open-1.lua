@@ -60,7 +60,7 @@ if is_new then
   end
   if planned and longest and longest < planned then return refuse('plannedTooLong', 's|' .. id) end
   for i, b in ipairs(budgets) do
-    rec[JOINED][i] = b[STOPS]
+    rec[JOINED + i] = b[STOPS]
     if b[STOPPED_AT] > 0 then
       b[STOPPED_AT], b[STOP_REASON] = 0, ''
       tell(ctx, b)

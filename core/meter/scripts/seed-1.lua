@@ -46,11 +46,11 @@ end
 local function make_budget(seed)
   local crossed, settled = {}, seed.settled
   for i = 1, #seed.levels do crossed[i] = seed.crossed[i] or 0 end
-  local b = { seed.name, org, given(seed.quotaMs) or -1, seed.version, seed.mode,
+  local b = { given(seed.quotaMs) or -1, seed.version, seed.mode,
     given(seed.overageCapMs) or -1, seed.startsAt, given(seed.endsAt) or 0, settled.usedMs,
     settled.planMs, settled.extraMs, settled.overageMs, settled.usedMs, settled.planMs,
-    settled.extraMs, settled.overageMs, settled.sequence, 0, 0, 0, 0, 0, 0, '', 0, seed.levels,
-    crossed, 0 }
+    settled.extraMs, settled.overageMs, settled.sequence, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, org, '',
+    list_text(seed.levels), list_text(crossed), seed.name }
   ctx.budgets[seed.name] = b
   later(ctx, 'SADD', index_key(ctx, 'budgets'), seed.name)
   if is_organization(b) then
@@ -64,11 +64,13 @@ end
 
 -- A level that the new limits still name keeps its crossing.
 local function move_limit(b, seed)
-  local before = {}
-  for i, level in ipairs(b[LEVELS]) do before[level] = b[CROSSED][i] end
+  local before, crossed = {}, list_of(b[CROSSED])
+  for i, level in ipairs(list_of(b[LEVELS])) do before[level] = crossed[i] end
   b[QUOTA], b[VERSION], b[MODE] = given(seed.quotaMs) or -1, seed.version, seed.mode
-  b[CAP], b[LEVELS], b[CROSSED] = given(seed.overageCapMs) or -1, seed.levels, {}
-  for i, level in ipairs(seed.levels) do b[CROSSED][i] = before[level] or 0 end
+  b[CAP], b[LEVELS], crossed = given(seed.overageCapMs) or -1, list_text(seed.levels), {}
+  for i, level in ipairs(seed.levels) do crossed[i] = before[level] or 0 end
+  b[CROSSED] = list_text(crossed)
+  look_again(b)
   note(b)
 end
 
@@ -106,6 +108,6 @@ for _, b in ipairs(organization_budgets(ctx, org)) do
     tell(ctx, b)
   end
 end
-local rows = budget_rows(ctx, touched_budgets(ctx))
+local rows = budget_rows(ctx, ctx.changed_budgets)
 save(ctx)
 return { 'ok', ctx.now, rows }

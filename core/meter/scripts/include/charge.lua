@@ -1,9 +1,8 @@
 -- Charging a session: its total against every budget it draws on, split at period boundaries.
 
-local function number_text(n) return string.format('%.0f', n) end
-local function organization_name(rec, period) return 'o|' .. rec[ORG] .. '|' .. number_text(period) end
+local function organization_name(rec, period) return format('o|%s|%d', rec[ORG], period) end
 local function member_name(rec, period)
-  return 'm|' .. rec[ORG] .. '|' .. rec[USER] .. '|' .. number_text(period)
+  return format('m|%s|%s|%d', rec[ORG], rec[USER], period)
 end
 
 -- Rule 15: -1 older than the record's epoch, 0 the same, 1 newer. A newer one has no record of its
@@ -15,28 +14,38 @@ local function compare_epochs(generation, counter, rec)
 end
 
 -- The budgets a session draws on now: organization, member, its own if it has one.
--- nil and the missing name where one is not in the meter.
+-- nil and the missing names where one is not in the meter. Looked up once: `forget_budgets` when the
+-- session draws on others.
 local function budgets_of(ctx, rec)
+  local known = ctx.drawn_on[rec]
+  if known then return known end
   local names = { organization_name(rec, rec[PERIOD]), member_name(rec, rec[PERIOD]) }
-  if rec[JOINED][3] >= 0 then names[3] = 's|' .. rec[ID] end
-  local found, missing = {}, {}
-  for i, name in ipairs(names) do
-    found[i] = budget(ctx, name)
-    if not found[i] then missing[#missing + 1] = name end
+  if rec[JOINED + 3] >= 0 then names[3] = 's|' .. rec[ID] end
+  local found, missing = {}, nil
+  for i = 1, #names do
+    found[i] = budget(ctx, names[i])
+    if not found[i] then
+      missing = missing or {}
+      missing[#missing + 1] = names[i]
+    end
   end
-  if #missing > 0 then return nil, missing end
+  if missing then return nil, missing end
+  ctx.drawn_on[rec] = found
   return found
 end
+
+local function forget_budgets(ctx, rec) ctx.drawn_on[rec] = nil end
 
 -- the first budget that has stopped it, organization first; kept in the record, for it is final.
 -- What has ended is not stopped any more: what stops later is not why it ended.
 local function stopped_by(ctx, rec)
   if rec[STOPPED_BY] ~= '' or rec[STATE] == STATES.ended then return rec[STOPPED_BY] end
-  for i, b in ipairs(budgets_of(ctx, rec) or {}) do
-    if rec[JOINED][i] < b[STOPS] then
-      rec[STOPPED_BY] = b[NAME]
+  local budgets = budgets_of(ctx, rec) or {}
+  for i = 1, #budgets do
+    if rec[JOINED + i] < budgets[i][STOPS] then
+      rec[STOPPED_BY] = budgets[i][NAME]
       touch_session(ctx, rec)
-      return b[NAME]
+      return budgets[i][NAME]
     end
   end
   return ''
@@ -44,7 +53,7 @@ end
 
 -- A session is in n and s of a budget, or, from a stop to its answer, in the unproven pair.
 local function enter_frontier(ctx, rec, b, i)
-  if rec[JOINED][i] < b[STOPS] then
+  if rec[JOINED + i] < b[STOPS] then
     b[UNPROVEN_N] = b[UNPROVEN_N] + 1
     b[UNPROVEN_S] = b[UNPROVEN_S] + rec[UPTO] - b[STARTS]
     touch_budget(ctx, b)
@@ -57,7 +66,7 @@ local function enter_frontier(ctx, rec, b, i)
 end
 
 local function leave_frontier(ctx, rec, b, i)
-  if rec[JOINED][i] < b[STOPS] then
+  if rec[JOINED + i] < b[STOPS] then
     b[UNPROVEN_N] = b[UNPROVEN_N] - 1
     b[UNPROVEN_S] = b[UNPROVEN_S] - (rec[UPTO] - b[STARTS])
     touch_budget(ctx, b)
@@ -80,9 +89,11 @@ end
 
 local function set_upto(ctx, rec, at)
   if rec[COUNTED] == 1 then
-    for i, b in ipairs(budgets_of(ctx, rec)) do
+    local budgets = budgets_of(ctx, rec)
+    for i = 1, #budgets do
+      local b = budgets[i]
       touch_budget(ctx, b)
-      local sum = rec[JOINED][i] < b[STOPS] and UNPROVEN_S or S
+      local sum = rec[JOINED + i] < b[STOPS] and UNPROVEN_S or S
       b[sum] = b[sum] + at - rec[UPTO]
     end
   end
@@ -93,12 +104,15 @@ end
 -- Rule 5: at most the room of every budget is charged; the rest is overshoot.
 local function take(ctx, rec, ms)
   if ms <= 0 then return end
-  local budgets, charge = budgets_of(ctx, rec), ms
-  for _, b in ipairs(budgets) do charge = math.min(charge, room(ctx, b)) end
+  local budgets, charge, lefts = budgets_of(ctx, rec), ms, {}
+  for i = 1, #budgets do
+    lefts[i] = room(ctx, budgets[i])
+    if lefts[i] < charge then charge = lefts[i] end
+  end
   local neighbours = false
-  for i, b in ipairs(budgets) do
+  for i = 1, #budgets do
+    local b = budgets[i]
     local within = b[PLAN] < b[QUOTA]
-    local left = extra_left(ctx, b)
     local plan, extra, overage = draw(ctx, b, charge)
     if i == 1 then
       rec[BY_PLAN] = rec[BY_PLAN] + plan
@@ -106,7 +120,7 @@ local function take(ctx, rec, ms)
       rec[BY_OVERAGE] = rec[BY_OVERAGE] + overage
       neighbours = extra > 0
     end
-    if (within and b[PLAN] >= b[QUOTA]) or (left > 0 and extra_left(ctx, b) == 0) then
+    if (within and b[PLAN] >= b[QUOTA]) or (extra > 0 and extra_left(ctx, b) == 0) then
       tell(ctx, b)
     end
   end
@@ -118,7 +132,8 @@ local function take(ctx, rec, ms)
     put_session(ctx, rec)
   end
   put_minutes(ctx, rec, false)
-  for _, b in ipairs(budgets) do check(ctx, b) end
+  -- what was charged is what every room has less
+  for i = 1, #budgets do check(ctx, budgets[i], lefts[i] - charge) end
   if neighbours then check_neighbours(ctx, budgets[1]) end
 end
 
@@ -130,12 +145,14 @@ local function move(ctx, rec, period)
   local counted = rec[COUNTED] == 1
   if counted then for i = 1, 2 do leave_frontier(ctx, rec, old[i], i) end end
   rec[PERIOD] = period
-  rec[MARKS][#rec[MARKS] + 1] = { period, rec[CHARGED] }
+  rec[MARKS] = format('%s,%d:%d', rec[MARKS], period, rec[CHARGED])
+  rec[MARK] = rec[CHARGED]
   rec[WRITTEN] = rec[CHARGED]
   touch_session(ctx, rec)
+  forget_budgets(ctx, rec)
   local new = budgets_of(ctx, rec)
   for i = 1, 2 do
-    rec[JOINED][i] = stops_to_join(new[i])
+    rec[JOINED + i] = stops_to_join(new[i])
     if counted and not stopped then enter_frontier(ctx, rec, new[i], i) end
   end
   if counted and stopped then
@@ -155,7 +172,7 @@ local function charge(ctx, rec, total, at)
       set_upto(ctx, rec, at)
       return nil, false
     end
-    local before = math.min(growth, math.max(0, ends - rec[UPTO]))
+    local before = min(growth, max(0, ends - rec[UPTO]))
     take(ctx, rec, before)
     growth = growth - before
     set_upto(ctx, rec, ends)

@@ -26,8 +26,9 @@ local function view(head_key, head, real, gateway_wall)
     now = now,
     tolerance = TOLERANCE_MS * head[SPEED],
     believed = math.abs(real - gateway_wall) <= TOLERANCE_MS,
-    sessions = {}, budgets = {}, accounts = {},
-    dirty = {}, changed = {}, told = {}, tell = {}, writes = {}, minutes = {},
+    sessions = {}, budgets = {}, accounts = {}, drawn_on = {},
+    dirty = {}, changed_sessions = {}, changed_budgets = {}, changed_accounts = {}, told = {},
+    tell = {}, packed = {}, writes = {}, minutes = {},
   }
 end
 

@@ -20,14 +20,14 @@ end
 local function put_minutes(ctx, rec, open)
   local charged = rec[CHARGED]
   if charged <= rec[WRITTEN] then return end
-  local mark = rec[MARKS][#rec[MARKS]][2]
-  for minute = math.floor(rec[WRITTEN] / MINUTE_MS), math.floor(charged / MINUTE_MS) do
-    local from = math.max(minute * MINUTE_MS, mark)
-    local to = math.min((minute + 1) * MINUTE_MS, charged)
+  if not open and floor(charged / MINUTE_MS) == floor(rec[WRITTEN] / MINUTE_MS) then return end
+  for minute = floor(rec[WRITTEN] / MINUTE_MS), floor(charged / MINUTE_MS) do
+    local from = max(minute * MINUTE_MS, rec[MARK])
+    local to = min((minute + 1) * MINUTE_MS, charged)
     local finished = to == (minute + 1) * MINUTE_MS
     if to > from and (finished or open) then
-      put(ctx, rec, string.format('m|%s|%.0f|%.0f', rec[ID], minute, rec[PERIOD]),
-        string.format('%.0f:%.0f', ctx.generation, to - from))
+      put(ctx, rec, format('m|%s|%d|%d', rec[ID], minute, rec[PERIOD]),
+        format('%d:%d', ctx.generation, to - from))
       rec[WRITTEN] = to
       touch_session(ctx, rec)
     end
@@ -38,12 +38,12 @@ end
 local function put_session(ctx, rec)
   rec[REVISION] = rec[REVISION] + 1
   touch_session(ctx, rec)
-  put(ctx, rec, 's|' .. rec[ID], string.format('%.0f:%.0f', ctx.generation, rec[REVISION]))
+  put(ctx, rec, 's|' .. rec[ID], format('%d:%d', ctx.generation, rec[REVISION]))
 end
 
 local function put_alert(ctx, b, level, version)
-  put(ctx, nil, string.format('a|%s|%.0f|%.0f', b[NAME], level, version),
-    string.format('%.0f:%.0f', ctx.generation, ctx.now))
+  put(ctx, nil, format('a|%s|%d|%d', b[NAME], level, version),
+    format('%d:%d', ctx.generation, ctx.now))
 end
 
 -- Lua passes no more than some thousand arguments

@@ -3,8 +3,12 @@
 -- A record for a session that Redis does not have (rule 16). Its time in the ledger counts as
 -- written; nothing of it is in n and s.
 local function new_session(ctx, id, org, user, started, marks, charged, overshoot)
-  local rec = { id, org, user, 0, 0, STATES.detached, charged + overshoot, charged, overshoot, started,
-    ctx.now, started, 0, '', '', marks[#marks][1], marks, { 0, 0, -1 }, 0, 0, 0, charged, 0, 0, 0, 2 }
+  local texts = {}
+  for i, mark in ipairs(marks) do texts[i] = format('%d:%d', mark[1], mark[2]) end
+  local last = marks[#marks]
+  local rec = { 0, 0, STATES.detached, charged + overshoot, charged, overshoot, started, ctx.now,
+    started, 0, last[1], 0, 0, 0, charged, 0, 0, 0, 2, 0, 0, -1, last[2], org, user, '', '',
+    table.concat(texts, ','), id }
   ctx.sessions[id] = rec
   touch_session(ctx, rec)
   later(ctx, 'SADD', index_key(ctx, 'sessions'), id)
@@ -19,7 +23,7 @@ local function adopt_session(ctx, id, org, user, base)
   if by then rec[BY_PLAN], rec[BY_EXTRA], rec[BY_OVERAGE] = by.planMs, by.extraMs, by.overageMs end
   for i, name in ipairs({ organization_name(rec, rec[PERIOD]), member_name(rec, rec[PERIOD]) }) do
     local b = budget(ctx, name)
-    if b then rec[JOINED][i] = stops_to_join(b) end
+    if b then rec[JOINED + i] = stops_to_join(b) end
   end
   if base.ended then
     rec[STATE], rec[ENDED], rec[REASON] = STATES.ended, ctx.now, base.reason
@@ -32,15 +36,16 @@ end
 -- A session's own budget, where the plan names a longest session. It counts from what it has; one
 -- that is recording stands in its n and s from here on.
 local function own_budget(ctx, rec, limit, levels)
-  if not limit or rec[JOINED][3] >= 0 then return end
+  if not limit or rec[JOINED + 3] >= 0 then return end
   local name = 's|' .. rec[ID]
   local crossed = {}
   for i = 1, #levels do crossed[i] = 0 end
-  local b = { name, rec[ORG], limit, 1, MODE_STOP, -1, rec[STARTED], 0, rec[CHARGED],
-    math.min(rec[CHARGED], limit), 0, math.max(0, rec[CHARGED] - limit), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, '', 0, levels, crossed, 0 }
+  local b = { limit, 1, MODE_STOP, -1, rec[STARTED], 0, rec[CHARGED], min(rec[CHARGED], limit), 0,
+    max(0, rec[CHARGED] - limit), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, rec[ORG], '',
+    list_text(levels), list_text(crossed), name }
   ctx.budgets[name] = b
-  rec[JOINED][3] = 0
+  rec[JOINED + 3] = 0
+  forget_budgets(ctx, rec)
   touch_session(ctx, rec)
   tell(ctx, b)
   later(ctx, 'SADD', index_key(ctx, 'budgets'), name)
