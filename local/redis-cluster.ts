@@ -127,6 +127,8 @@ export async function meet(server: ClusterServer, other: ClusterServer): Promise
   await ask(server, (redis) => redis.cluster('MEET', '127.0.0.1', other.port));
 }
 
+const isFollowing = (info: string) => info.includes('master_link_status:up');
+
 async function form(servers: ClusterServer[]): Promise<void> {
   for (const server of servers.slice(1)) await meet(server, servers[0]!);
   await untilAll(servers, 'its servers did not meet', async (server) => {
@@ -137,6 +139,13 @@ async function form(servers: ClusterServer[]): Promise<void> {
   for (const [i, replica] of servers.slice(PRIMARIES).entries()) {
     await ask(replica, (redis) => redis.cluster('REPLICATE', servers[i]!.id));
   }
+  // Else nobody would vote for one of them yet.
+  await untilAll(servers, 'its replicas were not known', async (server) => {
+    const nodes = await ask<string>(server, (redis) => redis.cluster('NODES'));
+    const info = await ask<string>(server, (redis) => redis.info('replication'));
+    const replicas = nodes.match(/\bslave\b/g)?.length ?? 0;
+    return replicas === servers.length - PRIMARIES && (server.slots !== null || isFollowing(info));
+  });
   await untilWhole(servers);
 }
 

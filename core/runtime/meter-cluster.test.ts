@@ -9,6 +9,7 @@ import { checkRedisSettings } from './redis-settings.ts';
 
 const log = createLog({ name: 'test', level: 'silent' });
 const PATIENCE = { timeout: 20_000 };
+vi.setConfig({ testTimeout: 90_000 });
 
 let cluster: TestCluster;
 let meter: MeterConnection;
