@@ -4,7 +4,7 @@
  * expires, reads its own member's figures over HTTP. Never in a URL, never in a log.
  * Tickets live on the wall clock: the test clock speeds up metering, not who may come in.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, randomUUID, subtle, type webcrypto } from 'node:crypto';
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { type MeterKeys, meterKeys } from '../core/meter/keys.ts';
 import { isId } from '../core/protocol/limits.ts';
@@ -114,7 +114,8 @@ export function ticketKeysOf(secrets: readonly string[]): TicketKey[] {
 export function createTickets(options: TicketOptions): Tickets {
   const { now, redis } = options;
   const ringByKid = keyRing(options.keys);
-  const signing = options.keys[0]!;
+  const { kid } = options.keys[0]!;
+  const signing = ringByKid.get(kid)!;
   const keys = options.meterKeys ?? meterKeys();
 
   return {
@@ -126,18 +127,18 @@ export function createTickets(options: TicketOptions): Tickets {
         );
       }
       const jti = request.jti ?? randomUUID();
-      const issuedAtSeconds = Math.floor((request.issuedAt ?? now()) / 1000);
-      const expiresAtSeconds = issuedAtSeconds + Math.floor(ttlSeconds);
+      const issuedAt = request.issuedAt ?? now();
+      const expiresAt = expiryOf(issuedAt, ttlSeconds);
       const ticket = await new SignJWT(payloadOf(request))
-        .setProtectedHeader({ alg: ALGORITHM, typ: TOKEN_TYPE, kid: signing.kid })
+        .setProtectedHeader({ alg: ALGORITHM, typ: TOKEN_TYPE, kid })
         .setIssuer(ISSUER)
         .setAudience(AUDIENCE)
         .setSubject(request.user)
         .setJti(jti)
-        .setIssuedAt(issuedAtSeconds)
-        .setExpirationTime(expiresAtSeconds)
-        .sign(signing.secret);
-      return { ticket, jti, expiresAt: expiresAtSeconds * 1000 };
+        .setIssuedAt(wholeSeconds(issuedAt))
+        .setExpirationTime(expiresAt / 1000)
+        .sign(await signing);
+      return { ticket, jti, expiresAt };
     },
 
     async verify(ticket, request = {}) {
@@ -146,7 +147,7 @@ export function createTickets(options: TicketOptions): Tickets {
       }
       let payload: JWTPayload;
       try {
-        ({ payload } = await jwtVerify(ticket, (header) => secretOf(ringByKid, header.kid), {
+        ({ payload } = await jwtVerify(ticket, (header) => keyNamed(ringByKid, header.kid), {
           algorithms: [ALGORITHM],
           typ: TOKEN_TYPE,
           issuer: ISSUER,
@@ -182,8 +183,23 @@ export function createTickets(options: TicketOptions): Tickets {
   };
 }
 
-function keyRing(keys: readonly TicketKey[]): ReadonlyMap<string, Uint8Array> {
-  const ring = new Map<string, Uint8Array>();
+const wholeSeconds = (ms: number) => Math.floor(ms / 1000);
+
+/** Wall clock, epoch ms: a token's instants are whole seconds. */
+export function expiryOf(issuedAt: number, ttlSeconds: number): number {
+  return (wholeSeconds(issuedAt) + Math.floor(ttlSeconds)) * 1000;
+}
+
+/** Imported once: for each token it would cost as much as the token itself. */
+function imported(secret: Uint8Array): Promise<webcrypto.CryptoKey> {
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' };
+  return subtle.importKey('raw', Uint8Array.from(secret), algorithm, false, ['sign', 'verify']);
+}
+
+type KeyRing = ReadonlyMap<string, Promise<webcrypto.CryptoKey>>;
+
+function keyRing(keys: readonly TicketKey[]): KeyRing {
+  const ring = new Map<string, Promise<webcrypto.CryptoKey>>();
   for (const { kid, secret } of keys) {
     if (secret.byteLength < MIN_TICKET_SECRET_BYTES) {
       throw new RangeError(
@@ -191,16 +207,16 @@ function keyRing(keys: readonly TicketKey[]): ReadonlyMap<string, Uint8Array> {
       );
     }
     if (ring.has(kid)) throw new RangeError(`There are two ticket keys named ${kid}.`);
-    ring.set(kid, secret);
+    ring.set(kid, imported(secret));
   }
   if (ring.size === 0) throw new RangeError('No ticket key was given; at least one is needed.');
   return ring;
 }
 
-function secretOf(ring: ReadonlyMap<string, Uint8Array>, kid: string | undefined): Uint8Array {
-  const secret = kid === undefined ? undefined : ring.get(kid);
-  if (secret === undefined) throw new errors.JWKSNoMatchingKey();
-  return secret;
+async function keyNamed(ring: KeyRing, kid: string | undefined): Promise<webcrypto.CryptoKey> {
+  const key = kid === undefined ? undefined : ring.get(kid);
+  if (key === undefined) throw new errors.JWKSNoMatchingKey();
+  return key;
 }
 
 function payloadOf(grant: TicketGrant): JWTPayload {

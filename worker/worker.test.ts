@@ -2,6 +2,7 @@ import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { settleJobId } from '../core/jobs/job-id.ts';
 import { QueueName, type SettlePayload } from '../core/jobs/queues.ts';
+import { NAMESPACE } from '../core/meter/keys.ts';
 import { createLog } from '../core/runtime/log.ts';
 import { openQueue } from '../core/runtime/queue.ts';
 import { createStopList, type StopList } from '../core/runtime/stop.ts';
@@ -25,7 +26,7 @@ let redis: TestRedis;
 let ledger: TestLedger;
 beforeAll(async () => {
   redis = await startTestRedis();
-  ledger = await createTestLedger(redis.url, 'tm');
+  ledger = await createTestLedger(redis.url, NAMESPACE);
 });
 afterAll(async () => {
   await ledger.stop();

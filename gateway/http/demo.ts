@@ -85,7 +85,6 @@ export function demo(deps: HttpDeps, settings: DemoSettings) {
     const { user = settings.user, session } = c.req.valid('json');
     const { org } = settings;
     await deps.db.transaction(async (tx) => {
-      await requireKnown(tx, org);
       await makeMember(tx, org, user);
     });
     const { ticket, expiresAt } = await deps.tickets.mint({ org, user, session });

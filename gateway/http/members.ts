@@ -1,6 +1,6 @@
 /** Members: people in an organization, each with a limit of its own if it has one. */
 import { createRoute } from '@hono/zod-openapi';
-import { and, asc, eq, gt } from 'drizzle-orm';
+import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import type { Queryable, Transaction } from '../../drizzle/client.ts';
 import { applyMember } from '../../drizzle/queries/apply-limits.ts';
 import { organizationMembers, organizations } from '../../drizzle/schema/organizations.ts';
@@ -155,9 +155,17 @@ export async function requireKnown(db: Queryable, org: string): Promise<void> {
   if (found.length === 0) throw organizationUnknown(org);
 }
 
-/** A member nobody introduced: made by its first ticket, with no limit of its own. */
-export async function makeMember(tx: Transaction, org: string, user: string): Promise<void> {
-  await tx.insert(organizationMembers).values({ org, user }).onConflictDoNothing();
+/**
+ * A member nobody introduced: made by its first ticket, with no limit of its own. One statement, for
+ * it is asked with every ticket. Throws 404 where there is no such organization.
+ */
+export async function makeMember(db: Queryable, org: string, user: string): Promise<void> {
+  const known = await db.execute(sql`
+    with known as (select id from organizations where id = ${org}),
+      made as (insert into organization_members (org, user_id) select id, ${user} from known
+               on conflict do nothing)
+    select 1 from known`);
+  if (known.length === 0) throw organizationUnknown(org);
 }
 
 async function putMember(

@@ -1,19 +1,22 @@
 /** Minting tickets for recorders. The member is made on the fly, the organization is not. */
 import { randomUUID } from 'node:crypto';
 import { createRoute, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import type { Queryable } from '../../drizzle/client.ts';
 import {
   DEFAULT_TICKET_TTL_SECONDS,
+  expiryOf,
   MAX_TICKET_TTL_SECONDS,
   MIN_TICKET_TTL_SECONDS,
   TICKET_SCOPES,
 } from '../tickets.ts';
 import type { HttpDeps } from './deps.ts';
 import { idempotencyHeader, writeOnce } from './idempotency.ts';
-import { makeMember, requireKnown } from './members.ts';
+import { makeMember } from './members.ts';
 import { backendSecurity } from './openapi.ts';
 import { requireBackend } from './principal.ts';
 import { problemResponses } from './problem.ts';
-import { newRouter } from './router.ts';
+import { type HttpEnv, newRouter } from './router.ts';
 import { idSchema, instant, instantSchema, json, jsonBody } from './schemas.ts';
 
 export const ticketBodySchema = z
@@ -76,26 +79,32 @@ interface Minted {
   expiresAt: number;
 }
 
+async function drawOnce(
+  c: Context<HttpEnv>,
+  deps: HttpDeps,
+  draw: (tx: Queryable) => Promise<Minted>,
+): Promise<Minted> {
+  const { body } = await writeOnce<Minted>(c, deps.db, {
+    run: async (tx) => ({ status: 201, body: await draw(tx) }),
+    // An expired ticket is of no effect any more: then the key gives a new one.
+    stands: ({ expiresAt }) => expiresAt > deps.now(),
+  });
+  return body;
+}
+
 export function tickets(deps: HttpDeps) {
   const app = newRouter();
   app.openapi(postRoute, async (c) => {
     const body = c.req.valid('json');
     requireBackend(c.get('principal'), body.org);
-    const { body: minted } = await writeOnce<Minted>(c, deps.db, {
-      run: async (tx) => {
-        await requireKnown(tx, body.org);
-        await makeMember(tx, body.org, body.user);
-        const issuedAt = deps.now();
-        const { jti, expiresAt } = await deps.tickets.mint({
-          ...body,
-          issuedAt,
-          jti: randomUUID(),
-        });
-        return { status: 201, body: { jti, issuedAt, expiresAt } };
-      },
-      // An expired ticket is of no effect any more: then the key gives a new one.
-      stands: ({ expiresAt }) => expiresAt > deps.now(),
-    });
+    const draw = async (db: Queryable): Promise<Minted> => {
+      await makeMember(db, body.org, body.user);
+      const issuedAt = deps.now();
+      return { jti: randomUUID(), issuedAt, expiresAt: expiryOf(issuedAt, body.ttlSeconds) };
+    };
+    const isRepeatable = c.req.header('idempotency-key') !== undefined;
+    // Without a key it is one statement, and needs no transaction around it.
+    const minted = isRepeatable ? await drawOnce(c, deps, draw) : await draw(deps.db);
     const { ticket, expiresAt } = await deps.tickets.mint({ ...body, ...minted });
     return c.json({ ticket, expiresAt: instant(expiresAt), url: deps.publicWsUrl() }, 201);
   });
