@@ -9,4 +9,6 @@ export interface Settling {
   name: string;
   /** Makes a backlog, then measures how it is settled. */
   round(): Promise<Settled>;
+  /** After all rounds: everything once, by its source. Throws with what is wrong. */
+  audit(): Promise<void>;
 }
