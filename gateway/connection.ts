@@ -24,6 +24,8 @@ type State =
   | { kind: 'bound'; session: LiveSession }
   | { kind: 'closed' };
 
+const CLOSED: State = { kind: 'closed' };
+
 /** Messages a recorder may send before it hears `started`. */
 const MAX_QUEUED = 16;
 
@@ -49,148 +51,168 @@ export function createConnection(
   upgrade: Upgrade,
   options: ConnectionOptions,
 ): Connection {
-  const { admission, hearing, monotonicMs } = options;
-  let state: State = {
-    kind: 'waiting',
-    timer: setTimeout(() => fail('startTimeout', START_TIMEOUT_SENTENCE), START_TIMEOUT_MS),
-  };
-  let tokens = MESSAGE_BURST;
-  let tokensAt = monotonicMs();
-  let isFirst = true;
-  let freeSeq = 0;
+  return new BoundSocket(socket, upgrade, options);
+}
 
-  function send(...messages: (object | string)[]): void {
-    if (state.kind === 'closed') return;
+/** A class, for its methods are shared: a dozen closures a socket were 1.5 KB of it. */
+class BoundSocket implements Connection {
+  readonly socket: Socket;
+  slowSince: number | null = null;
+  readonly #upgrade: Upgrade;
+  readonly #options: ConnectionOptions;
+  #state: State;
+  #tokens = MESSAGE_BURST;
+  #tokensAt: number;
+  #isFirst = true;
+  #freeSeq = 0;
+
+  constructor(socket: Socket, upgrade: Upgrade, options: ConnectionOptions) {
+    this.socket = socket;
+    this.#upgrade = upgrade;
+    this.#options = options;
+    this.#tokensAt = options.monotonicMs();
+    const late = () => this.#fail('startTimeout', START_TIMEOUT_SENTENCE);
+    this.#state = { kind: 'waiting', timer: setTimeout(late, START_TIMEOUT_MS) };
+  }
+
+  send(...messages: (object | string)[]): void {
+    if (this.#state.kind === 'closed') return;
     for (let i = 0; i < messages.length; i++) {
       if (typeof messages[i] !== 'string') messages[i] = JSON.stringify(messages[i]);
     }
-    socket.send(messages as string[]);
+    this.socket.send(messages as string[]);
   }
 
   /** The session, if it has one, goes on without it or has ended before. */
-  function close(code: number, reason: string): void {
-    if (state.kind === 'closed') return;
-    leave();
-    socket.close(code, reason);
+  close(code: number, reason: string): void {
+    if (this.#state.kind === 'closed') return;
+    this.#leave();
+    this.socket.close(code, reason);
   }
 
-  function leave(): void {
+  message(text: string, bytes: number): void {
+    if (this.#state.kind === 'closed') return;
+    if (!this.#isFirst && bytes > MAX_MESSAGE_BYTES) {
+      const detail = `A message may have ${MAX_MESSAGE_BYTES} bytes, and this one has ${bytes}.`;
+      return this.#bad(detail, 'tooBig');
+    }
+    this.#isFirst = false;
+    const message = decodeClientMessage(text);
+    if (message.type === 'bad') return this.#bad(message.detail);
+    if (!this.#isWithinRate(message)) {
+      const detail = 'Too many messages: ten a second beside the beats are enough.';
+      return this.#fail('rateLimited', detail);
+    }
+    if (this.#state.kind === 'waiting') {
+      this.#open(message).catch((error: unknown) => this.#broke(error));
+    } else this.#dispatch(message);
+  }
+
+  malformed(detail: string): void {
+    this.#bad(detail);
+  }
+
+  closed(): void {
+    if (this.#state.kind !== 'closed') this.#leave();
+  }
+
+  #leave(): void {
+    const state = this.#state;
     if (state.kind === 'waiting') clearTimeout(state.timer);
-    const session = state.kind === 'bound' ? state.session : null;
-    state = { kind: 'closed' };
-    if (session?.wire === connection) hearing.detached(session);
-    options.closed(connection);
+    this.#state = CLOSED;
+    if (state.kind === 'bound' && state.session.wire === this) {
+      this.#options.hearing.detached(state.session);
+    }
+    this.#options.closed(this);
   }
 
-  function fail(name: CloseName, detail: string): void {
-    send({ type: 'error', code: name, detail, fatal: true } satisfies ServerMessage);
-    close(CloseCode[name], name);
+  #fail(name: CloseName, detail: string): void {
+    this.send({ type: 'error', code: name, detail, fatal: true } satisfies ServerMessage);
+    this.close(CloseCode[name], name);
   }
 
   /** A message that breaks the protocol ends the session too: its client cannot be trusted with one. */
-  function bad(detail: string, name: CloseName = 'badMessage'): void {
-    const session = state.kind === 'bound' ? state.session : null;
-    fail(name, detail);
-    if (session) void options.ending.end(session, 'badMessage');
+  #bad(detail: string, name: CloseName = 'badMessage'): void {
+    const session = this.#state.kind === 'bound' ? this.#state.session : null;
+    this.#fail(name, detail);
+    if (session) void this.#options.ending.end(session, 'badMessage');
   }
 
   /** 10 a second beyond one beat a tick, 20 at once. */
-  function isWithinRate(message: ClientMessage): boolean {
-    const lastSeq = state.kind === 'bound' ? state.session.seq : 0;
-    if (message.type === 'beat' && message.seq > freeSeq && message.seq <= lastSeq) {
-      freeSeq = message.seq;
+  #isWithinRate(message: ClientMessage): boolean {
+    const lastSeq = this.#state.kind === 'bound' ? this.#state.session.seq : 0;
+    if (message.type === 'beat' && message.seq > this.#freeSeq && message.seq <= lastSeq) {
+      this.#freeSeq = message.seq;
       return true;
     }
-    const now = monotonicMs();
-    tokens = Math.min(MESSAGE_BURST, tokens + ((now - tokensAt) / 1_000) * MESSAGES_PER_SECOND);
-    tokensAt = now;
-    tokens -= 1;
-    return tokens >= 0;
+    const now = this.#options.monotonicMs();
+    const earned = ((now - this.#tokensAt) / 1_000) * MESSAGES_PER_SECOND;
+    this.#tokens = Math.min(MESSAGE_BURST, this.#tokens + earned) - 1;
+    this.#tokensAt = now;
+    return this.#tokens >= 0;
   }
 
-  async function open(message: ClientMessage): Promise<void> {
+  async #open(message: ClientMessage): Promise<void> {
     if (message.type !== 'start' && message.type !== 'resume') {
-      return bad(`The first message must be "start" or "resume", and was "${message.type}".`);
+      return this.#bad(`The first message must be "start" or "resume", and was "${message.type}".`);
     }
-    if (state.kind === 'waiting') clearTimeout(state.timer);
-    state = { kind: 'opening', queue: [] };
-    const caller = { ...upgrade, isAwaited: () => state.kind === 'opening' };
+    if (this.#state.kind === 'waiting') clearTimeout(this.#state.timer);
+    this.#state = { kind: 'opening', queue: [] };
+    const { admission } = this.#options;
+    const caller = { ...this.#upgrade, isAwaited: () => this.#state.kind === 'opening' };
     const admitted =
       message.type === 'start'
         ? await admission.start(message, caller)
         : await admission.resume(message, caller);
-    settle(admitted);
+    this.#settle(admitted);
   }
 
   /** What went wrong is ours: its session, if it got one, waits to be resumed. */
-  function broke(error: unknown): void {
-    options.failed(error);
-    close(CloseCode.tryAgainLater, 'tryAgainLater');
+  #broke(error: unknown): void {
+    this.#options.failed(error);
+    this.close(CloseCode.tryAgainLater, 'tryAgainLater');
   }
 
-  function settle(admitted: Admitted | Refusal): void {
+  #settle(admitted: Admitted | Refusal): void {
     if ('code' in admitted) {
       const { close: name, ...refused } = admitted;
-      send(refused);
-      return close(CloseCode[name], name);
+      this.send(refused);
+      return this.close(CloseCode[name], name);
     }
-    const queue = state.kind === 'opening' ? state.queue : [];
+    const state = this.#state;
     const isGone = state.kind === 'closed';
     const { session } = admitted;
-    if (!isGone) state = { kind: 'bound', session };
-    options.bind(admitted, connection);
+    if (!isGone) this.#state = { kind: 'bound', session };
+    this.#options.bind(admitted, this);
     // It left while it was let in: the session waits to be resumed.
-    if (isGone) return hearing.detached(session);
-    for (const message of queue) dispatch(message);
+    if (isGone) return this.#options.hearing.detached(session);
+    if (state.kind === 'opening') for (const message of state.queue) this.#dispatch(message);
   }
 
-  function dispatch(message: ClientMessage): void {
+  #dispatch(message: ClientMessage): void {
+    const state = this.#state;
     if (state.kind === 'opening') {
-      if (state.queue.length === MAX_QUEUED) return bad('Wait for "started" before you go on.');
+      if (state.queue.length === MAX_QUEUED)
+        return this.#bad('Wait for "started" before you go on.');
       state.queue.push(message);
       return;
     }
     if (state.kind !== 'bound') return;
-    const { session } = state;
+    const { hearing } = this.#options;
     switch (message.type) {
       case 'beat':
-        return hearing.beat(session, message);
+        return hearing.beat(state.session, message);
       case 'stop':
-        return hearing.stop(session, message);
+        return hearing.stop(state.session, message);
       case 'saved':
-        return hearing.saved(session, message);
+        return hearing.saved(state.session, message);
       case 'start':
       case 'resume':
-        return bad(`This connection has its session already; "${message.type}" needs another one.`);
+        return this.#bad(
+          `This connection has its session already; "${message.type}" needs another one.`,
+        );
     }
   }
-
-  const connection: Connection = {
-    socket,
-    slowSince: null,
-    send,
-    close,
-    message(text, bytes) {
-      if (state.kind === 'closed') return;
-      if (!isFirst && bytes > MAX_MESSAGE_BYTES) {
-        const detail = `A message may have ${MAX_MESSAGE_BYTES} bytes, and this one has ${bytes}.`;
-        return bad(detail, 'tooBig');
-      }
-      isFirst = false;
-      const message = decodeClientMessage(text);
-      if (message.type === 'bad') return bad(message.detail);
-      if (!isWithinRate(message)) {
-        return fail('rateLimited', 'Too many messages: ten a second beside the beats are enough.');
-      }
-      if (state.kind === 'waiting') open(message).catch(broke);
-      else dispatch(message);
-    },
-    malformed: (detail) => bad(detail),
-    closed: () => {
-      if (state.kind !== 'closed') leave();
-    },
-  };
-  return connection;
 }
 
 const START_TIMEOUT_SENTENCE = `A connection must say "start" or "resume" within ${

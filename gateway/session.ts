@@ -78,8 +78,8 @@ export interface LiveSession {
   joined: Map<BudgetName, number>;
   told: { warnings: Map<string, { budget: BudgetName; version: number }>; source: ToldSource };
   seq: number;
-  /** monotonic instants at which the last ticks were sent, by seq modulo its length */
-  sentAt: Float64Array;
+  /** monotonic instants at which the last ticks were sent, by seq modulo REMEMBERED_TICKS */
+  sentAt: number[];
   /** monotonic: when the recorder was last heard */
   heardAt: number;
   /** monotonic: since when the meter has not taken its words; null: it has */
@@ -119,7 +119,7 @@ export function createLiveSession(made: NewLiveSession): LiveSession {
     joined: new Map(),
     told: { warnings: new Map(), source: { source: 'plan', budget: '', version: 0 } },
     seq: 0,
-    sentAt: new Float64Array(REMEMBERED_TICKS).fill(Number.NaN),
+    sentAt: [Number.NaN],
     heardAt: made.at,
     waitingSince: null,
   };
@@ -164,14 +164,15 @@ export function hearCaptured(session: LiveSession, capturedMs: number | null | u
 /** Numbers a tick that is sent now. */
 export function nextTick(session: LiveSession, at: number): number {
   session.seq += 1;
-  session.sentAt[session.seq % session.sentAt.length] = at;
+  // It grows with the first ones: most sessions' ticks need no more than some.
+  session.sentAt[session.seq % REMEMBERED_TICKS] = at;
   return session.seq;
 }
 
 /** When the tick was sent that this beat answers; NaN where that is not remembered. */
 export function sendingOf(session: LiveSession, seq: number): number {
-  if (seq > session.seq || seq <= session.seq - session.sentAt.length) return Number.NaN;
-  return session.sentAt[seq % session.sentAt.length] ?? Number.NaN;
+  if (seq > session.seq || seq <= session.seq - REMEMBERED_TICKS) return Number.NaN;
+  return session.sentAt[seq % REMEMBERED_TICKS] ?? Number.NaN;
 }
 
 export function recorderState(session: LiveSession): Witness['state'] {
