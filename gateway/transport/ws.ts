@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
-import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { MAX_FIRST_MESSAGE_BYTES } from '../../core/protocol/limits.ts';
 import { SUBPROTOCOL } from '../../core/protocol/messages.ts';
 import { type EntryRefusal, judgeEntry } from './entry.ts';
@@ -56,6 +56,7 @@ function listen(server: Server, { host, port }: TransportOptions): Promise<numbe
 function takeUpgrades(server: Server, options: TransportOptions): WebSocketServer {
   const webSockets = new WebSocketServer({
     noServer: true,
+    WebSocket: ServedWebSocket,
     maxPayload: MAX_FIRST_MESSAGE_BYTES,
     maxFragments: MAX_FRAGMENTS,
     maxBufferedChunks: MAX_BUFFERED_CHUNKS,
@@ -79,7 +80,9 @@ function takeUpgrades(server: Server, options: TransportOptions): WebSocketServe
     );
     if ('status' in verdict) return refuse(stream, verdict);
     webSockets.handleUpgrade(request, stream, head, (webSocket) => {
-      serve(webSocket, stream, address, (socket) => options.opened(socket, verdict));
+      serve(webSocket as ServedWebSocket, stream, address, (socket) =>
+        options.opened(socket, verdict),
+      );
     });
   });
   return webSockets;
@@ -96,32 +99,71 @@ function refuse(stream: Duplex, { status, statusText, headers, body }: EntryRefu
 }
 
 function serve(
-  webSocket: WebSocket,
+  webSocket: ServedWebSocket,
   stream: Duplex,
   remoteAddress: string,
   opened: (socket: Socket) => SocketHandler,
 ): void {
-  const handler = opened({
-    remoteAddress,
-    send(texts) {
-      if (webSocket.readyState !== webSocket.OPEN) return;
-      const frames = framesOf(texts);
-      if (frames !== null) return void stream.write(frames, 'latin1');
-      stream.cork();
-      for (const text of texts) webSocket.send(text);
-      stream.uncork();
-    },
-    close: (code, reason) => webSocket.close(code, reason),
-    terminate: () => webSocket.terminate(),
-    unsentBytes: () => webSocket.bufferedAmount,
-  });
-  webSocket.on('message', (data: RawData, isBinary: boolean) => {
-    if (isBinary) handler.malformed('Messages are text frames; this one was binary.');
-    else handler.message((data as Buffer).toString(), (data as Buffer).length);
-  });
+  const socket = new WsSocket(webSocket, stream, remoteAddress);
+  socket.handler = opened(socket);
+  webSocket.served = socket;
+  webSocket.on('message', heard);
   // Frames that break RFC 6455 or its limits: ws closes with the right code by itself.
-  webSocket.on('error', () => {});
-  webSocket.on('close', (code) => handler.closed(code));
+  webSocket.on('error', ignored);
+  webSocket.on('close', ended);
+}
+
+/** Knows whose socket it is, for listeners that all sockets share: their closures were 0.4 KB each. */
+class ServedWebSocket extends WebSocket {
+  served: WsSocket | null = null;
+}
+
+function heard(this: WebSocket, data: RawData, isBinary: boolean): void {
+  const { handler } = (this as ServedWebSocket).served!;
+  if (isBinary) handler!.malformed('Messages are text frames; this one was binary.');
+  else handler!.message((data as Buffer).toString(), (data as Buffer).length);
+}
+
+function ended(this: WebSocket, code: number): void {
+  (this as ServedWebSocket).served!.handler!.closed(code);
+}
+
+function ignored(): void {}
+
+/** A class, for its methods are shared. */
+class WsSocket implements Socket {
+  readonly remoteAddress: string;
+  handler: SocketHandler | null = null;
+  readonly #webSocket: WebSocket;
+  readonly #stream: Duplex;
+
+  constructor(webSocket: WebSocket, stream: Duplex, remoteAddress: string) {
+    this.remoteAddress = remoteAddress;
+    this.#webSocket = webSocket;
+    this.#stream = stream;
+  }
+
+  send(texts: readonly string[]): void {
+    const webSocket = this.#webSocket;
+    if (webSocket.readyState !== webSocket.OPEN) return;
+    const frames = framesOf(texts);
+    if (frames !== null) return void this.#stream.write(frames, 'latin1');
+    this.#stream.cork();
+    for (const text of texts) webSocket.send(text);
+    this.#stream.uncork();
+  }
+
+  close(code: number, reason: string): void {
+    this.#webSocket.close(code, reason);
+  }
+
+  terminate(): void {
+    this.#webSocket.terminate();
+  }
+
+  unsentBytes(): number {
+    return this.#webSocket.bufferedAmount;
+  }
 }
 
 const MAX_SHORT_BYTES = 125;
