@@ -1,6 +1,4 @@
 /** A gateway as it runs: stores, metering, sockets, HTTP, and an orderly end. */
-import { createServer, type Server } from 'node:http';
-import { getRequestListener } from '@hono/node-server';
 import { QueueName, type RecoverPayload, type SettlePayload } from '../core/jobs/queues.ts';
 import { meterKeys } from '../core/meter/keys.ts';
 import { createMeter } from '../core/meter/meter.ts';
@@ -19,11 +17,12 @@ import { type Connection, createConnection } from './connection.ts';
 import { listen } from './fanout.ts';
 import { createGatekeeper } from './gate.ts';
 import { createHttp, MAX_BODY_BYTES } from './http/app.ts';
-import { createOperations } from './http/operations.ts';
+import { createOperations, type OperationsDeps } from './http/operations.ts';
 import { createLedger } from './ledger.ts';
 import { createMetering } from './metering.ts';
 import { createMetrics } from './metrics.ts';
 import { createMinutes } from './minutes.ts';
+import { startOperations } from './operations-port.ts';
 import { createTickets, ticketKeysOf } from './tickets.ts';
 import { startTransport } from './transport/start.ts';
 import type { TransportOptions } from './transport/transport.ts';
@@ -36,14 +35,20 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 
 export interface RunningGateway {
   port: number;
-  operationsPort: number;
+  /** null: it shares its port, and whoever started it asks for `operations` */
+  operationsPort: number | null;
+  operations: OperationsDeps;
 }
 
-/** Starts a gateway; what it started is added to `stops`, in order. */
+/**
+ * Starts a gateway; what it started is added to `stops`, in order. `sharesPort`: it is one of several
+ * processes on its port (gateway/processes/).
+ */
 export async function startGateway(
   config: GatewayConfig,
   log: Log,
   stops: StopList,
+  { sharesPort = false } = {},
 ): Promise<RunningGateway> {
   const clock = systemClock;
   const database = connect(config.databaseUrl, { name: config.name });
@@ -116,7 +121,8 @@ export async function startGateway(
     version: '0.1.0',
   });
   const serving: TransportOptions = {
-    ...{ host: config.host, port: config.port, path: CONNECT_PATH, gate: keeper.gate },
+    ...{ host: config.host, port: config.port, sharesPort },
+    ...{ path: CONNECT_PATH, gate: keeper.gate },
     fetch: (request) => http.fetch(request),
     maxBodyBytes: MAX_BODY_BYTES,
     opened(socket, upgrade) {
@@ -147,20 +153,21 @@ export async function startGateway(
   });
   stops.add('watch', watch);
 
-  const operations = createServer(
-    getRequestListener(
-      createOperations({
-        ...{ log, serving: () => isServing },
-        metrics: createMetrics(metering, () => keeper.sockets),
-        parts: {
-          redis: async () => ({ ok: redis.servers().some((server) => server.runId() !== null) }),
-          postgres: async () => ({ ok: (await database.sql`select 1`).length === 1 }),
-        },
-      }).fetch,
-    ),
-  );
-  const operationsPort = await bind(operations, config.operationsPort, config.host);
-  stops.add('operations', { stop: () => closeServer(operations) });
+  const operations: OperationsDeps = {
+    ...{ log, serving: () => isServing },
+    metrics: createMetrics(metering, () => keeper.sockets),
+    parts: {
+      redis: async () => ({ ok: redis.servers().some((server) => server.runId() !== null) }),
+      postgres: async () => ({ ok: (await database.sql`select 1`).length === 1 }),
+    },
+  };
+  let operationsPort: number | null = null;
+  if (!sharesPort) {
+    const { fetch } = createOperations(operations);
+    const serving = await startOperations(fetch, config.operationsPort, config.host);
+    stops.add('operations', serving);
+    operationsPort = serving.port;
+  }
   const transport = await startTransport(config.transport, serving);
   const { port } = transport;
   address = { port };
@@ -177,24 +184,5 @@ export async function startGateway(
       await transport.stop();
     },
   });
-  return { port, operationsPort };
-}
-
-function bind(server: Server, port: number, host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      const address = server.address();
-      resolve(typeof address === 'object' && address ? address.port : port);
-    });
-  });
-}
-
-const CLOSE_SERVER_MS = 2_000;
-
-async function closeServer(server: Server): Promise<void> {
-  const cut = setTimeout(() => server.closeAllConnections(), CLOSE_SERVER_MS);
-  server.closeIdleConnections();
-  await new Promise((resolve) => server.close(resolve));
-  clearTimeout(cut);
+  return { port, operationsPort, operations };
 }

@@ -23,10 +23,10 @@ export const HELP = `Usage: npm start -- [flags]
 Starts Taximeter with a Redis and a Postgres of its own, a gateway, a worker and a demo organization.
 Set REDIS_URL or DATABASE_URL to use servers of yours.
 
-  --port N       port of the first gateway, others take the next free ones (${DEFAULT_PORT})
+  --port N       port of the gateway (${DEFAULT_PORT})
   --data DIR     folder for data and logs (.taximeter in the project)
   --speed N      test clock: N meter seconds pass in each real one (1)
-  --gateways N   gateway processes, up to ${MAXIMUM_GATEWAYS} (1)
+  --gateways N   gateway processes that share the port, up to ${MAXIMUM_GATEWAYS} (1)
   --interval MS  milliseconds between two ticks
   --help         show this`;
 

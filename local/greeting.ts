@@ -2,17 +2,16 @@ import type { UpFlags } from './flags.ts';
 import type { GatewayPorts } from './installation.ts';
 
 /** What a person reads once everything runs: where things are, and what to do next. */
-export function greeting(flags: UpFlags, gateways: readonly GatewayPorts[]): string {
-  const [first, ...others] = gateways;
-  const base = `http://localhost:${first!.port}`;
+export function greeting(flags: UpFlags, gateway: GatewayPorts): string {
+  const base = `http://localhost:${gateway.port}`;
   const lines = [
     '',
     'Taximeter is running.',
     '',
     `  Recorder page  ${base}/`,
     `  HTTP API       ${base}/docs  (API key: dev-key)`,
-    `  Operations     http://localhost:${first!.operationsPort}/metrics`,
-    ...others.map(({ name, port }) => `  ${name.padEnd(13)}  http://localhost:${port}/`),
+    `  Operations     http://localhost:${gateway.operationsPort}/metrics`,
+    ...(flags.gateways > 1 ? [`  Gateways       ${flags.gateways} processes on one port`] : []),
     `  Data and logs  ${flags.dataDir}`,
     '',
   ];

@@ -6,22 +6,18 @@ import { toolsFolder } from './places.ts';
 import { nextFreePort, portIsFree } from './port.ts';
 import { type Mains, startProcess } from './processes.ts';
 import { startStores } from './stores.ts';
-import type { Supervised } from './supervise.ts';
 import { diskShortage } from './trouble.ts';
 
 export interface GatewayPorts {
-  name: string;
   port: number;
   operationsPort: number;
 }
 
 export interface Installation {
-  gateways: readonly GatewayPorts[];
-  /** Of gateways, in their order, then of the worker; for tests. */
-  pids(): number[];
+  gateway: GatewayPorts;
   /** Resolves with a sentence when a part ended that can't be kept running. */
   broken: Promise<string>;
-  /** Gateways, then the worker, then the stores. */
+  /** The gateway, then the worker, then the stores. */
   stop(): Promise<void>;
 }
 
@@ -34,34 +30,19 @@ export interface InstallationOptions {
   signal: AbortSignal;
 }
 
-/** The first gateway's ports are as asked for or an error; the others take what is free. */
-async function choosePorts(flags: UpFlags): Promise<GatewayPorts[]> {
-  if (!(await portIsFree(flags.port))) {
+/** The gateway's own port is as asked for or an error; the other one is what is free. */
+async function choosePorts({ port }: UpFlags): Promise<GatewayPorts> {
+  if (!(await portIsFree(port))) {
     throw new Error(
-      `Port ${flags.port} is in use: stop what listens there, or choose another with --port.`,
+      `Port ${port} is in use: stop what listens there, or choose another with --port.`,
     );
   }
-  const taken = new Set([flags.port]);
-  async function take(from: number): Promise<number> {
-    const port = await nextFreePort(from, taken);
-    taken.add(port);
-    return port;
-  }
-  const gateways = [
-    { name: 'gateway-1', port: flags.port, operationsPort: await take(flags.port + 1) },
-  ];
-  for (let number = 2; number <= flags.gateways; number += 1) {
-    const port = await take(flags.port + 1);
-    gateways.push({ name: `gateway-${number}`, port, operationsPort: await take(port + 1) });
-  }
-  return gateways;
+  return { port, operationsPort: await nextFreePort(port + 1, new Set()) };
 }
 
-/** The pages that may connect: those the gateways themselves serve. */
-function origins(gateways: readonly GatewayPorts[]): string {
-  return gateways
-    .flatMap(({ port }) => [`http://localhost:${port}`, `http://127.0.0.1:${port}`])
-    .join(',');
+/** The pages that may connect: those the gateway itself serves. */
+function origins({ port }: GatewayPorts): string {
+  return `http://localhost:${port},http://127.0.0.1:${port}`;
 }
 
 /** Starts everything a newcomer needs on one machine. All or nothing. */
@@ -82,10 +63,9 @@ export async function startInstallation(options: InstallationOptions): Promise<I
   const hopeless = new Promise<string>((resolve) => {
     onHopeless = resolve;
   });
-  const processes: Supervised[] = [];
 
   try {
-    const gateways = await choosePorts(flags);
+    const gateway = await choosePorts(flags);
     const stores = await startStores({
       dataDir,
       toolsFolder: toolsFolder(),
@@ -105,45 +85,43 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       DEVELOPMENT: '1',
       // With development secrets it must not be reached from elsewhere.
       HOST: env.HOST || '127.0.0.1',
-      ALLOWED_ORIGINS: origins(gateways),
+      ALLOWED_ORIGINS: origins(gateway),
       LOG_LEVEL: env.LOG_LEVEL || 'info',
       ...(flags.intervalMs === undefined ? {} : { TICK_INTERVAL_MS: String(flags.intervalMs) }),
     };
     const logsFolder = join(dataDir, 'logs');
-    async function start(name: string, args: readonly string[], ports: Record<string, number>) {
+    async function start(
+      name: string,
+      args: readonly string[],
+      ports: Record<string, number>,
+      more: Record<string, string> = {},
+    ): Promise<void> {
       say(`starting ${name} ...`);
       const portEnv = Object.entries(ports).map(([key, port]) => [key, String(port)]);
       const running = await startProcess({
         name,
         args,
-        env: { ...common, ...Object.fromEntries(portEnv), GATEWAY_NAME: name },
+        env: { ...common, ...Object.fromEntries(portEnv), ...more },
         logsFolder,
         healthPorts: Object.values(ports),
         say,
         onHopeless,
       });
       claim.add(name, running.pid());
-      processes.unshift(running);
-      return running;
+      stops.push(running.stop);
+      signal.throwIfAborted();
     }
 
-    const highest = Math.max(...gateways.map((it) => it.operationsPort));
-    const workerPort = await nextFreePort(highest + 1, new Set());
-    const worker = await start('worker', mains.worker, { OPERATIONS_PORT: workerPort });
-    stops.push(worker.stop);
-    signal.throwIfAborted();
-    const started = gateways.map(({ name, port, operationsPort }) =>
-      start(name, mains.gateway, { PORT: port, OPERATIONS_PORT: operationsPort }),
-    );
-    stops.push(async () => {
-      const settled = await Promise.allSettled(started);
-      await Promise.all(settled.map((it) => (it.status === 'fulfilled' ? it.value.stop() : null)));
+    const workerPort = await nextFreePort(gateway.operationsPort + 1, new Set());
+    await start('worker', mains.worker, { OPERATIONS_PORT: workerPort });
+    // Its processes, if there are several, are its own to start again and to stop.
+    const ports = { PORT: gateway.port, OPERATIONS_PORT: gateway.operationsPort };
+    await start('gateway', mains.gateway, ports, {
+      GATEWAY_NAME: 'gateway',
+      GATEWAY_PROCESSES: String(flags.gateways),
     });
-    await Promise.all(started);
-    signal.throwIfAborted();
     return {
-      gateways,
-      pids: () => processes.map((it) => it.pid()),
+      gateway,
       broken: Promise.race([hopeless, stores.ended]),
       stop,
     };

@@ -73,19 +73,22 @@ describe('a newcomer', () => {
     const port = await anyFreePort();
     const first = start(dataDir, port, '--gateways', '2');
     await first.isUp();
+    const health = await fetch(`http://127.0.0.1:${first.operationsPort()}/healthz`);
+    const { gateways } = (await health.json()) as { gateways: Record<string, { pid: number }> };
+    expect(Object.keys(gateways)).toEqual(['gateway-1', 'gateway-2']);
     for (const it of [port, first.operationsPort()]) {
       expect((await fetch(`http://127.0.0.1:${it}/healthz`)).status).toBe(200);
     }
     const demo = await api(port, 'GET', '/v1/orgs/demo');
     expect(demo).toMatchObject({ plan: 'demo' });
     await api(port, 'PUT', '/v1/orgs/demo', { name: 'Renamed', plan: 'demo', timeZone: 'UTC' });
-    const before = pids(dataDir);
-    expect(before).toHaveLength(5);
+    const before = [...pids(dataDir), ...Object.values(gateways).map(({ pid }) => pid)];
+    expect(before).toHaveLength(6);
     first.child.kill('SIGINT');
     expect(await first.exited).toBe(0);
     expect(before.filter(alive)).toEqual([]);
 
-    const second = start(dataDir, port, '--speed', '60');
+    const second = start(dataDir, port, '--gateways', '2', '--speed', '60');
     await second.isUp();
     expect(await api(port, 'GET', '/v1/orgs/demo')).toMatchObject({ name: 'Renamed' });
     const usage = await api(port, 'GET', '/v1/orgs/demo/usage');

@@ -53,7 +53,7 @@ async function run(flags: UpFlags): Promise<number> {
     return 1;
   }
   started = true;
-  console.log(greeting(flags, installation.gateways));
+  console.log(greeting(flags, installation.gateway));
 
   const broken = installation.broken.then((sentence) => ({ sentence }));
   const outcome = await Promise.race([broken, stopAsked]);

@@ -51,7 +51,14 @@ export async function startTestTransport(
   const app = new Hono();
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES }));
   const transport = await startTransport(name, {
-    ...{ host: '127.0.0.1', port, path: PATH, gate, maxBodyBytes: MAX_BODY_BYTES },
+    ...{
+      host: '127.0.0.1',
+      port,
+      sharesPort: false,
+      path: PATH,
+      gate,
+      maxBodyBytes: MAX_BODY_BYTES,
+    },
     fetch: (request) => app.fetch(request),
     opened(socket, upgrade) {
       let tellClosed: (code: number) => void = () => {};

@@ -18,6 +18,8 @@ export interface TransportOptions {
   host: string;
   /** 0: any free one */
   port: number;
+  /** Other processes of this gateway listen on it, too; who else does is seen to before. */
+  sharesPort: boolean;
   /** where recorders connect */
   path: string;
   gate: Gate;

@@ -17,6 +17,8 @@ import { type Carried, UwsSocket } from './uws-socket.ts';
  * 1009, so it must be let in to be heard; a sender of more than this has no client's manners anyway.
  */
 const CUT_OFF_BYTES = 4 * MAX_FIRST_MESSAGE_BYTES;
+/** LIBUS_LISTEN_DEFAULT: SO_REUSEPORT, by which Linux spreads connections over all who listen. */
+const SHARED_PORT = 0;
 /** LIBUS_LISTEN_EXCLUSIVE_PORT; without it a second process would share the port, unasked. */
 const EXCLUSIVE_PORT = 1;
 const LOOK_MS = 20;
@@ -90,14 +92,16 @@ export async function startUws(options: TransportOptions): Promise<Transport> {
   };
 }
 
-function listen(app: TemplatedApp, { host, port }: TransportOptions): Promise<us_listen_socket> {
+function listen(app: TemplatedApp, options: TransportOptions): Promise<us_listen_socket> {
+  const { host, port, sharesPort } = options;
+  const sharing = sharesPort ? SHARED_PORT : EXCLUSIVE_PORT;
   return new Promise((resolve, reject) => {
     const listened = (listening: us_listen_socket | false) => {
       if (listening) resolve(listening);
       else reject(new Error(`${host}:${port} can't be listened on: is it in use, or not of here?`));
     };
     // Its types lack this form, which all its releases have.
-    (app.listen as (...args: unknown[]) => void).call(app, host, port, EXCLUSIVE_PORT, listened);
+    (app.listen as (...args: unknown[]) => void).call(app, host, port, sharing, listened);
   });
 }
 

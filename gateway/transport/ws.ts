@@ -43,6 +43,7 @@ export async function startWs(options: TransportOptions): Promise<Transport> {
   };
 }
 
+/** In a process that node:cluster started this is a share of the port, without more ado. */
 function listen(server: Server, { host, port }: TransportOptions): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
