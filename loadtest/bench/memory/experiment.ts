@@ -12,10 +12,10 @@ import type { Server } from '../stand/server.ts';
 import { openStand, type Stand } from '../stand/stand.ts';
 import { uwsReason } from '../stand/uws.ts';
 
-const QUICK_SESSIONS = 1_000;
-const FULL_SESSIONS = 3_000;
-/** In there before it is measured: what is made once is not a session's. */
-const WARM_SESSIONS = 200;
+const QUICK_SESSIONS = 1_500;
+const FULL_SESSIONS = 4_000;
+/** In there before it is measured: compiled code, pools and a young heap are made once. */
+const WARM_SESSIONS = 1_000;
 const QUICK_ROUNDS = 1;
 const FULL_ROUNDS = 3;
 /** Every session has been ticked, and has answered, when its memory is measured. */
