@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { type Parameters, parametersOf } from '../projection/parameters.ts';
 import { TARGET_IDS, TARGETS, type TargetId } from './targets.ts';
 
 export interface BenchFlags {
@@ -9,6 +10,10 @@ export interface BenchFlags {
   reportFolder: string;
   /** a table of where the time goes, of gateway and Redis */
   isProfile: boolean;
+  /** a report of an earlier run, to be projected to more sessions; null: none */
+  projectedFile: string | null;
+  /** parameters of the projection that are not the report's */
+  given: Partial<Parameters>;
 }
 
 export const HELP = `Usage: npm run bench -- [flags]
@@ -20,6 +25,9 @@ Exit code 1 when a target is missed or something went wrong. Run it on a machine
   --quick        fewer and shorter rounds: at most 5 minutes instead of 20
   --only P1,P4   only these targets
   --profile      instead: where the CPU time of a loaded gateway goes, as a table of self time
+  --project FILE instead: what 1,000, 100,000 and 1,000,000 sessions would take, from the JSON
+                 report of an earlier run (docs/scale.md)
+  --with N=1,M=2 with --project: parameters by their names, prices for one
   --json         the result as JSON on standard output
   --report DIR   folder for the report, HTML and JSON (reports)
   --help         show this
@@ -40,7 +48,7 @@ function parse(args: readonly string[]) {
       options: {
         ...{ quick: yes, json: yes, profile: yes, help: { ...yes, short: 'h' } },
         only: { type: 'string', multiple: true },
-        report: { type: 'string' },
+        ...{ report: { type: 'string' }, project: { type: 'string' }, with: { type: 'string' } },
       },
       strict: true,
     }).values;
@@ -65,7 +73,7 @@ function targetsOf(texts: readonly string[]): ReadonlySet<TargetId> {
  * @throws FlagError
  */
 export function parseFlags(args: readonly string[]): BenchFlags | 'help' {
-  const { quick, only, json, report, profile, help } = parse(args);
+  const { quick, only, json, report, profile, project, with: given, help } = parse(args);
   if (help) return 'help';
   return {
     isQuick: quick === true,
@@ -73,5 +81,7 @@ export function parseFlags(args: readonly string[]): BenchFlags | 'help' {
     isJson: json === true,
     reportFolder: report ?? 'reports',
     isProfile: profile === true,
+    projectedFile: project ?? null,
+    given: given === undefined ? {} : parametersOf(given),
   };
 }

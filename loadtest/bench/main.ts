@@ -1,8 +1,9 @@
 /** `npm run bench`: this product next to its peers, and which of its targets it meets. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { localFolder } from '../../local/places.ts';
 import { diskShortage } from '../../local/trouble.ts';
+import { printProjection } from '../projection/print.ts';
 import { experiments } from './experiments.ts';
 import { type BenchFlags, FlagError, HELP, parseFlags } from './flags.ts';
 import { printProfile } from './profile/print.ts';
@@ -95,7 +96,10 @@ process.stderr.on('error', () => {});
 try {
   const flags = parseFlags(process.argv.slice(2));
   if (flags === 'help') console.log(HELP);
-  else process.exit(await run(flags));
+  else if (flags.projectedFile !== null) {
+    const report = JSON.parse(readFileSync(flags.projectedFile, 'utf8')) as BenchReport;
+    console.log(printProjection(report, flags.given));
+  } else process.exit(await run(flags));
 } catch (error) {
   console.error(`taximeter: ${error instanceof Error ? error.message : String(error)}`);
   if (!(error instanceof FlagError) && process.env.LOG_LEVEL === 'debug') console.error(error);
