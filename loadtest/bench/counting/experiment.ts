@@ -40,11 +40,11 @@ interface Pace {
 }
 const QUICK: Pace = {
   ...{ sessions: 1_000, joinMs: 15_000, rounds: 2, closedRounds: 1, closedSessions: 500 },
-  ...{ warmMs: 800, measureMs: 3_000, probeMs: 1_500 },
+  ...{ warmMs: 2_000, measureMs: 2_500, probeMs: 1_500 },
 };
 const FULL: Pace = {
-  ...{ sessions: 2_000, joinMs: 60_000, rounds: 7, closedRounds: 5, closedSessions: 3_000 },
-  ...{ warmMs: 1_500, measureMs: 5_000, probeMs: 3_000 },
+  ...{ sessions: 2_000, joinMs: 60_000, rounds: 6, closedRounds: 4, closedSessions: 2_500 },
+  ...{ warmMs: 2_500, measureMs: 5_000, probeMs: 3_000 },
 };
 
 /** A few sessions that ask nothing of a server: an idle one, and what a tick of it is like. */

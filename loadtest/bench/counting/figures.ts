@@ -16,6 +16,7 @@ const P3_LIMITS: readonly [string, number][] = [
 ];
 /** Below that a server was not at its limit, and a closed load is not what it is meant to be. */
 const FULL_PERCENT = 80;
+const NOISY_PERCENT = 5;
 
 const cpuOf = (rounds: Rounds, server: string, process = server) =>
   (rounds.get(server) ?? []).map((round) => round.cpuUs[process] ?? 0);
@@ -26,19 +27,30 @@ function cpuOfAll(rounds: Rounds, contestant: Contestant): number[] {
   return (rounds.get(server.name) ?? []).map(sum);
 }
 
+/** What else the machine was busy with: above some percent, figures are of a noisy machine. */
+function noiseOf(rounds: Rounds): string {
+  const others = [...rounds.values()].flat().map(({ othersPercent }) => othersPercent ?? 0);
+  const percent = others.length === 0 ? 0 : median(others);
+  return percent < NOISY_PERCENT
+    ? ''
+    : `not a quiet machine: others took ${percent.toFixed(0)} % of it meanwhile`;
+}
+
 export function gatewayFigures(open: Rounds, closed: Rounds, noUws: string | null): Figure[] {
   const echo = cpuOf(open, ECHO);
   const busy = (closed.get(PRODUCT_FULL) ?? []).map((it) => it.busyPercent[PRODUCT_FULL] ?? 0);
   const isFull = busy.length === 0 || median(busy) >= FULL_PERCENT;
+  // Then it is no closed load, and says nothing of one.
+  const limit = isFull ? P1_LIMIT : null;
   const note = isFull ? '' : `only ${median(busy).toFixed(0)} % of its core was asked of it`;
   const full = cpuOf(closed, PRODUCT_FULL);
   const figures = [
-    ratioFigure({ target: 'P1', name: 'open load', limit: P1_LIMIT }, cpuOf(open, PRODUCT), echo),
     ratioFigure(
-      { target: 'P1', name: 'closed load', limit: P1_LIMIT, note },
-      full,
-      cpuOf(closed, ECHO),
+      { target: 'P1', name: 'open load', limit: P1_LIMIT, note: noiseOf(open) },
+      cpuOf(open, PRODUCT),
+      echo,
     ),
+    ratioFigure({ target: 'P1', name: 'closed load', limit, note }, full, cpuOf(closed, ECHO)),
   ];
   const uws = { target: 'P1u', name: 'open load', limit: P1U_LIMIT } as const;
   if (noUws !== null) return [...figures, notMeasured(uws, '×', noUws)];
