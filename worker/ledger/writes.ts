@@ -31,16 +31,23 @@ export function upsertSessions(
   return tx`
     insert into sessions as s (org, id, user_id, started_at, start_month, first_period, last_period,
       state, ended_at, reason, stopped_by, recorded_ms, overshoot_ms, generation)
-    select org, session, "user", from_epoch_ms("startedAt"), "startMonth",
+    select w.org, w.session, w."user", from_epoch_ms("startedAt"), "startMonth",
       from_epoch_ms("firstPeriod"), from_epoch_ms("lastPeriod"),
       case when "endedAt" is null then 'live' else 'ended' end, from_epoch_ms("endedAt"),
-      case when "endedAt" is not null then reason end, "stoppedBy", "recordedMs", "overshootMs",
+      case when "endedAt" is not null then w.reason end, "stoppedBy", "recordedMs", "overshootMs",
       ${generation}
     from json_to_recordset(${JSON.stringify(sessions)}::json) as w (org text, session text,
       "user" text, "startedAt" bigint, "startMonth" date, "firstPeriod" bigint,
       "lastPeriod" bigint, "endedAt" bigint, reason text, "stoppedBy" text, "recordedMs" bigint,
       "overshootMs" bigint)
-    order by org, session
+    left join sessions k on k.org = w.org and k.id = w.session
+    where k.id is null or ${generation} > k.generation or "overshootMs" > k.overshoot_ms
+      or "recordedMs" > k.recorded_ms or ("endedAt" is not null and k.ended_at is null)
+      or from_epoch_ms("firstPeriod") < k.first_period
+      or from_epoch_ms("lastPeriod") > k.last_period
+      or ("endedAt" is not null and w.reason is not null and k.reason is null)
+      or ("stoppedBy" is not null and k.stopped_by is null)
+    order by w.org, w.session
     on conflict (org, id) do update set
       first_period = least(s.first_period, excluded.first_period),
       last_period = greatest(s.last_period, excluded.last_period),
@@ -54,13 +61,7 @@ export function upsertSessions(
       ended_at = coalesce(s.ended_at, excluded.ended_at),
       reason = coalesce(s.reason, excluded.reason),
       stopped_by = coalesce(s.stopped_by, excluded.stopped_by),
-      generation = greatest(s.generation, excluded.generation)
-    where excluded.generation > s.generation or excluded.first_period < s.first_period
-      or excluded.last_period > s.last_period or excluded.overshoot_ms > s.overshoot_ms
-      or excluded.recorded_ms > s.recorded_ms
-      or (excluded.ended_at is not null and s.ended_at is null)
-      or (excluded.reason is not null and s.reason is null)
-      or (excluded.stopped_by is not null and s.stopped_by is null)`;
+      generation = greatest(s.generation, excluded.generation)`;
 }
 
 export function writeMinutes(tx: Sql, minutes: readonly GrownMinute[]): Promise<unknown>[] {
