@@ -20,7 +20,7 @@ const seconds = (ms: number) => `${ms / 1_000} s`;
 export const stops: Experiment = {
   name: 'stops',
   targets: ['P4', 'P7'],
-  seconds: { quick: 64, full: 230 },
+  seconds: { quick: 64, full: 270 },
   async run(bench) {
     const stand = await openStand(bench, 'stops');
     await stand.worker('rest');

@@ -14,10 +14,13 @@ export const SIZES = BUDGETS.map(([sessions]) => sessions);
 /** A budget lasts so long for all its sessions together. */
 const LIMIT_MS = 6_000;
 /** Budgets begin one after the other, so that joining does not crowd the stops. */
-const BEGIN_OVER_MS = 9_000;
-/** Its sessions join so close to each other, and a little further for each of them. */
+const BEGIN_OVER_MS = 16_000;
+/**
+ * Its sessions join so close to each other, and a little further for each of them: one thread has all
+ * their recorders, and whose `started` it reads late begins late by its own clock.
+ */
 const JOIN_SPREAD_MS = 300;
-const JOIN_APART_MS = 12;
+const JOIN_APART_MS = 25;
 /** Nobody stops by itself: by then all have been stopped. */
 const GIVE_UP_MS = 40_000;
 const LONGEST_SAVING_MS = 50;
@@ -32,6 +35,7 @@ export interface StopScript {
 
 export function makeOrganizations(run: string, gateways: number, scale: number): StopScript {
   const sizes = new Map<string, number>();
+  const overMs = BEGIN_OVER_MS * scale;
   const all = BUDGETS.flatMap(([size, budgets]) =>
     Array.from({ length: Math.ceil(budgets * scale) }, (_, i) => ({
       ...{ org: `${run}-of-${size}-${i}`, size },
@@ -40,7 +44,7 @@ export function makeOrganizations(run: string, gateways: number, scale: number):
   const organizations = all.map(({ org, size }, place) => {
     sizes.set(org, size);
     // The largest first: they take longest to join.
-    const beginMs = (BEGIN_OVER_MS * (all.length - 1 - place)) / all.length;
+    const beginMs = (overMs * (all.length - 1 - place)) / all.length;
     const spreadMs = JOIN_SPREAD_MS + size * JOIN_APART_MS;
     const recorders = Array.from({ length: size }, (_, i) => ({
       ...{ org, user: `member-${i}`, session: `${org}-${i}`, gateway: (i + place) % gateways },
@@ -51,5 +55,5 @@ export function makeOrganizations(run: string, gateways: number, scale: number):
     }));
     return { org, quotaMs: size * LIMIT_MS, recorders };
   });
-  return { organizations, sizes, endsAtMs: BEGIN_OVER_MS + 2 * LIMIT_MS };
+  return { organizations, sizes, endsAtMs: overMs + 3 * LIMIT_MS };
 }
