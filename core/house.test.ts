@@ -56,6 +56,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   loadtest: ['core', 'client', 'drizzle'],
   // Starts the product and its peers side by side, and measures them.
   'loadtest/bench': ['core', 'client', 'drizzle', 'local', 'loadtest'],
+  // Starts the product, and whatever it stands on, to take it away again.
+  'loadtest/chaos': ['core', 'client', 'drizzle', 'local', 'loadtest'],
   // Starts the product as `npm start` does.
   'loadtest/product': ['drizzle', 'local'],
   local: ['core', 'drizzle'],

@@ -44,6 +44,13 @@ export interface RecorderLog {
   recording: Span[];
   /** when it had no connection although it was live */
   away: Span[];
+  /**
+   * Time that it cannot know whether it counts: gaps about as long as the longest that does, and what
+   * passed before an answer said that a pause or a stop had been heard.
+   */
+  unsureMs: number;
+  /** it left without a word, as a closed lid does */
+  hasVanished: boolean;
   /** how often `started` was heard */
   connections: number;
   /** from joining, ticket included, to the first `started`; null: never let in */

@@ -14,6 +14,7 @@ import {
   seededRandom,
   type Threshold,
 } from '../client/index.ts';
+import { Doubt } from './doubt.ts';
 import { machineClock, machineNowMs } from './machine-clock.ts';
 import type { RecorderLog } from './recorder-log.ts';
 import { RecordingTime } from './recording-time.ts';
@@ -35,6 +36,7 @@ export class Recorder {
   readonly #means: RecorderMeans;
   readonly #client: MeterClient;
   readonly #time = new RecordingTime();
+  readonly #doubt = new Doubt();
   readonly #log: RecorderLog;
   #socket: StampedSocket | null = null;
   #gateway = '';
@@ -56,7 +58,7 @@ export class Recorder {
     this.#log = {
       ...{ org, user, session, recording: this.#time.spans, away: [], connections: 0 },
       ...{ joinMs: null, ticks: 0, acknowledgedMs: null, ended: null, warnings: [], stop: null },
-      ...{ refused: null, phase: 'idle', complaints: [] },
+      ...{ refused: null, phase: 'idle', complaints: [], unsureMs: 0, hasVanished: false },
     };
     const { urls } = means;
     this.#client = new MeterClient({
@@ -83,6 +85,7 @@ export class Recorder {
       if (isOver(this.state) || this.#isClosed) return;
       this.#take(step);
     }
+    if (this.#isClosed) return;
     await this.#client.over();
   }
 
@@ -101,6 +104,7 @@ export class Recorder {
   /** The log so far; final once `run` has resolved. */
   log(): RecorderLog {
     this.#log.phase = this.#client.getState().phase;
+    this.#log.unsureMs = this.#doubt.ms;
     return this.#log;
   }
 
@@ -144,14 +148,21 @@ export class Recorder {
     switch (step.do) {
       case 'pause':
         this.#client.pause();
+        this.#doubt.said(nowMs);
         return this.#time.halt(nowMs);
       case 'record':
         this.#client.resume();
+        this.#doubt.said(nowMs);
         if (this.state.phase === 'recording') this.#time.begin(nowMs);
         return;
       case 'stop':
         this.#time.halt(nowMs);
+        this.#doubt.said(nowMs);
         return void this.#client.stop('done');
+      case 'vanish':
+        this.#time.halt(nowMs);
+        this.#log.hasVanished = true;
+        return this.close();
       case 'lose':
         this.#away(nowMs);
         return this.#socket?.terminate();
@@ -179,6 +190,9 @@ export class Recorder {
         log.joinMs ??= nowMs - this.#joinedAtMs;
         this.#heardHere = new Set();
         this.#longestGapMs = message.intervalMs + message.timeoutMs;
+        this.#doubt.connected(
+          ...([nowMs, message.intervalMs, message.timeoutMs, this.#time.isRunning] as const),
+        );
         this.#time.bridge(nowMs, this.#longestGapMs);
         if (this.state.phase === 'recording') this.#time.begin(nowMs);
         for (const warning of message.warnings) this.#warned(warning, nowMs, 'started');
@@ -187,6 +201,11 @@ export class Recorder {
         return;
       case 'tick':
         log.ticks += 1;
+        this.#doubt.ticked(
+          nowMs,
+          message.reading.sessionMs > (log.acknowledgedMs ?? 0),
+          this.#time.isRunning,
+        );
         this.#time.prove(nowMs);
         return this.#acknowledge(message.reading.sessionMs);
       case 'warning':
@@ -202,6 +221,7 @@ export class Recorder {
       case 'ended': {
         this.#time.halt(nowMs);
         this.#back(nowMs);
+        this.#doubt.ended(nowMs);
         const { recordedMs, overshootMs, bySource } = message.summary;
         if (log.ended) log.complaints.push('ended twice');
         log.ended = { reason: message.reason, recordedMs, overshootMs, ...bySource };

@@ -4,9 +4,12 @@
  */
 import { seededRandom } from '../client/index.ts';
 
-/** What a recorder does to itself. Of `lose` the client learns only that its socket is gone. */
+/**
+ * What a recorder does to itself. Of `lose` the client learns only that its socket is gone; who vanishes
+ * never comes back, and says nothing.
+ */
 export type Step = { atMs: number } & (
-  | { do: 'pause' | 'record' | 'lose' | 'stop' }
+  | { do: 'pause' | 'record' | 'lose' | 'stop' | 'vanish' }
   /** the network leaves and is back after `awayMs`; the client comes back to the same gateway */
   | { do: 'leave'; awayMs: number }
 );
@@ -52,6 +55,10 @@ export interface ScenarioOptions {
   limited: number;
   dropsPerMinute: number;
   pausesPerMinute: number;
+  /** part of the recorders that vanish instead of stopping, 0 to 1 */
+  vanishing?: number;
+  /** part of those that stop by themselves on the way; what is not given is usual */
+  early?: number;
 }
 
 /** A member may hold several recorders: they share that member's budget too. */
@@ -95,11 +102,12 @@ function add(steps: Step[], ...more: Step[]): void {
 
 function stepsOf(random: Random, options: ScenarioOptions, joinAtMs: number): Step[] {
   const endMs = (options.rampSeconds + options.seconds) * 1_000;
-  const isEarly = random() < EARLY_STOP_SHARE && options.joinSpreadMs === null;
+  const isEarly = random() < (options.early ?? EARLY_STOP_SHARE) && options.joinSpreadMs === null;
   const stopMs = isEarly
     ? between(random, joinAtMs + EARLIEST_STOP_MS, endMs)
     : endMs + random() * LAST_STOPS_SPREAD_MS;
-  const steps: Step[] = [{ atMs: stopMs, do: 'stop' }];
+  const vanishes = options.vanishing !== undefined && random() < options.vanishing;
+  const steps: Step[] = [{ atMs: stopMs, do: vanishes ? 'vanish' : 'stop' }];
   const lastMs = stopMs - STEP_APART_MS;
   let pausedUntilMs = 0;
   for (const atMs of instants(random, options.pausesPerMinute, joinAtMs, lastMs)) {

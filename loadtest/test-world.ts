@@ -10,7 +10,7 @@ export function makeLog(over: Partial<RecorderLog> = {}): RecorderLog {
   return {
     ...{ org: 'o', user: 'u', session: 's', recording: [], away: [], connections: 1, joinMs: 4 },
     ...{ ticks: 3, acknowledgedMs: null, ended: null, warnings: [], stop: null, refused: null },
-    ...{ phase: 'ended', complaints: [] },
+    ...{ phase: 'ended', complaints: [], unsureMs: 0, hasVanished: false },
     ...over,
   };
 }

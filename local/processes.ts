@@ -24,16 +24,21 @@ export interface Mains {
 
 export const MAINS: Mains = { gateway: mainArguments('gateway'), worker: mainArguments('worker') };
 
-export interface ProcessOptions {
+export interface ServingOptions {
   name: string;
   args: readonly string[];
   env: NodeJS.ProcessEnv;
   logsFolder: string;
   /** Ports whose /healthz must answer 200 before it counts as started. */
   healthPorts: readonly number[];
+}
+
+export interface ProcessOptions extends ServingOptions {
   say: (line: string) => void;
   onHopeless: (sentence: string) => void;
 }
+
+const logPathOf = ({ name, logsFolder }: ServingOptions) => join(logsFolder, `${name}.log`);
 
 async function healthy(port: number): Promise<boolean> {
   try {
@@ -51,8 +56,10 @@ async function allHealthy(ports: readonly number[]): Promise<boolean> {
   return (await Promise.all(ports.map(healthy))).every(Boolean);
 }
 
-async function startServing(options: ProcessOptions, logPath: string): Promise<Child> {
+/** Starts a gateway or worker once, and answers when it serves. @throws Error with its last words */
+export async function startServing(options: ServingOptions): Promise<Child> {
   const { name, args, env, healthPorts } = options;
+  const logPath = logPathOf(options);
   const child = await startChild({
     name,
     command: process.execPath,
@@ -77,7 +84,7 @@ async function startServing(options: ProcessOptions, logPath: string): Promise<C
 /** Starts a gateway or worker, waits until it serves, and keeps it running. */
 export function startProcess(options: ProcessOptions): Promise<Supervised> {
   const { name, say, onHopeless } = options;
-  const logPath = join(options.logsFolder, `${name}.log`);
-  const start = () => startServing(options, logPath);
+  const logPath = logPathOf(options);
+  const start = () => startServing(options);
   return supervise({ name, logPath, start, say, onHopeless });
 }

@@ -23,6 +23,8 @@ export interface RedisOptions {
   appendOnly?: boolean;
   /** More of what a configuration file would say. */
   settings?: Readonly<Record<string, string>>;
+  /** More of what its process is given. */
+  env?: Readonly<Record<string, string>>;
   /** Where a downloaded server is kept. Default `.taximeter/tools`. */
   toolsFolder?: string;
   /** Hears what takes long. */
@@ -80,7 +82,7 @@ async function startOn(server: RedisServer, options: RedisOptions, port: number)
     name: 'Redis',
     command: server.path,
     args: serverArguments(options, port),
-    env: server.env,
+    env: { ...server.env, ...options.env },
     logPath: join(options.dataDir, 'redis.log'),
     stopSignal: 'SIGTERM',
     patienceMs: STOP_PATIENCE_MS,

@@ -1,0 +1,128 @@
+/**
+ * What holds after a round of faults. The load test's audit says where recorder and ledger differ, to
+ * the millisecond; here is what a fault excuses, each with its reason. Nothing excuses a millisecond
+ * that was doubled, or charged past a limit.
+ */
+import { type AuditResult, audit } from '../audit.ts';
+import type { Books } from '../books.ts';
+import type { Finding } from '../finding.ts';
+import type { Budget } from '../lateness.ts';
+import type { RecorderLog, Span } from '../recorder-log.ts';
+import type { Struck } from './schedule.ts';
+
+export interface Judgement {
+  audit: AuditResult;
+  /** Any of them fails the round. */
+  findings: Finding[];
+  /** What had no witness left: Redis forgot it, its gateway was killed, its recorder was gone. */
+  unwitnessedMs: number;
+  /** Time of which the rules leave open whether it counts, by the recorders' own logs. */
+  unsureMs: number;
+  /** From a loss, with stores and another gateway at hand, to `started`. */
+  resumesMs: number[];
+}
+
+/** Opening a connection and what the wire takes, each side of a recording. */
+const STOPWATCH_MS = 100;
+/** A fault is felt for so long after it is put right. */
+const AFTER_MS = 2_500;
+/** A session that ended is in the ledger by then; until then its gateway and Redis know of it. */
+const SETTLING_MS = 8_000;
+/** What a recorder that is not let in during a fault may be told. */
+const EXCUSED_REFUSALS = ['meterUnavailable', 'serverFull', 'draining'];
+
+export function judge(
+  budgets: readonly Budget[],
+  books: Books,
+  struck: readonly Struck[],
+): Judgement {
+  const audited = audit(budgets, books);
+  const logs = new Map(
+    budgets.flatMap((budget) => budget.logs.map((log) => [keyOf(log), log] as const)),
+  );
+  let unwitnessedMs = 0;
+  const findings = audited.findings.filter((finding) => {
+    const log = finding.session === null ? undefined : logs.get(keyOf(finding));
+    switch (finding.kind) {
+      case 'stopwatch':
+        return log !== undefined && !isWithinDoubt(finding, log, struck);
+      case 'noEnd':
+        return !log?.hasVanished;
+      case 'complaint':
+        return !EXCUSED_REFUSALS.some((code) => finding.detail === `refused: ${code}`);
+      case 'unknown':
+        return finding.ms !== 0;
+      case 'lost':
+        if (log === undefined || hadWitness(log, struck)) return true;
+        unwitnessedMs += finding.ms ?? 0;
+        return false;
+      // Who could not be told, or was told by a clock that ran wrong; they are counted, not judged.
+      case 'early':
+      case 'untold':
+      case 'falselyTold':
+      case 'notExact':
+        return false;
+      default:
+        return true;
+    }
+  });
+  return {
+    ...{ audit: audited, findings, unwitnessedMs },
+    unsureMs: [...logs.values()].reduce((sum, log) => sum + log.unsureMs, 0),
+    resumesMs: [...logs.values()].flatMap((log) => resumesOf(log, struck)),
+  };
+}
+
+const keyOf = ({ org, session }: { org: string; session: string | null }) => `${org}|${session}`;
+
+const meets = ({ fromMs, toMs }: Span, it: Struck, afterMs = AFTER_MS) =>
+  it.fromMs <= toMs && it.toMs + afterMs >= fromMs;
+
+/** Faults that can keep a word between recorder and meter on its way. */
+const delays = ({ touches }: Struck) =>
+  touches.some((it) => it === 'door' || it === 'gateway' || it === 'redis' || it === 'postgres');
+
+/**
+ * The recorder's own clock may differ by what its log can't decide, and by how long a fault kept the
+ * words on their way that begin and end its recording.
+ */
+function isWithinDoubt(finding: Finding, log: RecorderLog, struck: readonly Struck[]): boolean {
+  const edges = log.recording.flatMap(({ fromMs, toMs }) => [fromMs, toMs]);
+  const delaysMs = edges.flatMap((atMs) =>
+    struck
+      .filter((it) => delays(it) && meets({ fromMs: atMs, toMs: atMs }, it))
+      .map((it) => it.toMs - it.fromMs + AFTER_MS),
+  );
+  const sum = delaysMs.reduce((total, ms) => total + ms, 0);
+  const allowedMs = STOPWATCH_MS * (log.connections + edges.length) + log.unsureMs + sum;
+  return (finding.ms ?? 0) <= allowedMs;
+}
+
+/**
+ * Whether somebody still knew of the end of this session when Redis had forgotten it: its gateway, if
+ * none was killed meanwhile, or its recorder, if it was still there.
+ */
+function hadWitness(log: RecorderLog, struck: readonly Struck[]): boolean {
+  const lastMs = Math.max(0, ...log.recording.map(({ toMs }) => toMs));
+  const around = { fromMs: lastMs - SETTLING_MS, toMs: lastMs + SETTLING_MS };
+  const near = struck.filter((it) => meets(around, it, 0));
+  const forgot = near.some((it) => it.forgets);
+  const killed = near.some((it) => it.kills > 0 && it.touches.includes('gateway'));
+  return !(forgot && killed);
+}
+
+/** Faults with which a recorder has nowhere to come back to at once. */
+const keepsAway = ({ touches }: Struck) =>
+  touches.some((it) => it === 'redis' || it === 'postgres' || it === 'clock');
+
+/** Losses by a gateway's end or a cut wire, while stores and at least one gateway were whole. */
+function resumesOf(log: RecorderLog, struck: readonly Struck[]): number[] {
+  return log.away.flatMap((away) => {
+    const met = struck.filter((it) => meets(away, it, 1_000));
+    const causes = met.filter(({ touches }) =>
+      touches.some((it) => it === 'gateway' || it === 'door'),
+    );
+    if (met.some(keepsAway) || causes.length !== 1) return [];
+    return [away.toMs - away.fromMs];
+  });
+}
