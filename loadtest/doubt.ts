@@ -10,29 +10,21 @@ const SLACK_MS = 500;
 export class Doubt {
   ms = 0;
   #intervalMs = 0;
-  #longestGapMs = 0;
-  /** The gateway has proof up to this, at least. */
-  #provenMs = 0;
-  #lastTickMs = 0;
+  #heardMs = 0;
   #saidMs: number | null = null;
 
   /** `started` came; `isRunning`: its stopwatch ran while it was away. */
   connected(nowMs: number, intervalMs: number, timeoutMs: number, isRunning: boolean): void {
     this.#intervalMs = intervalMs;
-    this.#longestGapMs = intervalMs + timeoutMs;
-    const gapMs = nowMs - this.#provenMs;
-    if (isRunning && gapMs > this.#longestGapMs - SLACK_MS) this.ms += gapMs;
-    this.#answered(nowMs);
-    this.#provenMs = nowMs;
-    this.#lastTickMs = nowMs;
+    // What the answer to the last tick proved may be lost: then the gap began a tick before.
+    const gapMs = nowMs - this.#heardMs + intervalMs;
+    if (isRunning && gapMs > intervalMs + timeoutMs - SLACK_MS) this.ms += gapMs;
+    this.ticked(nowMs);
   }
 
-  /** `hasGrown`: the reading is higher than the last, so the answer to the last tick had arrived. */
-  ticked(nowMs: number, hasGrown: boolean, isRunning: boolean): void {
+  ticked(nowMs: number): void {
     this.#answered(nowMs);
-    if (!isRunning) this.#provenMs = nowMs;
-    else if (hasGrown) this.#provenMs = this.#lastTickMs;
-    this.#lastTickMs = nowMs;
+    this.#heardMs = nowMs;
   }
 
   /** A pause, the end of one, a stop: from now on the two may count differently, until it is heard. */

@@ -12,6 +12,7 @@ export interface GeneratorTask {
   apiKey: string;
   runStartMs: number;
   countEveryMs: number;
+  isTraced: boolean;
 }
 
 export type GeneratorWord =

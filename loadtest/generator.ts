@@ -11,12 +11,12 @@ const LOOP_RESOLUTION_MS = 10;
 const NS_PER_MS = 1e6;
 
 async function work(task: GeneratorTask): Promise<void> {
-  const { scripts, urls, apiKey, runStartMs } = task;
+  const { scripts, urls, apiKey, runStartMs, isTraced } = task;
   const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   delay.enable();
   const backends = urls.map((url) => connectBackend(url, apiKey));
   const fleet = startFleet(scripts, {
-    ...{ urls, runStartMs },
+    ...{ urls, runStartMs, isTraced },
     ticket: ({ org, user, session, gateway }) =>
       backends[gateway % backends.length]!.ticket(org, user, session),
     ended: ({ org, session }) => say({ kind: 'ended', org, session }),

@@ -17,6 +17,8 @@ export interface GeneratorsOptions {
   urls: string[];
   apiKey: string;
   countEveryMs: number;
+  /** whether logs keep every message. Default false */
+  isTraced?: boolean;
   /** a recorder has heard how its session ended */
   ended(name: { org: string; session: string }): void;
 }
@@ -41,7 +43,7 @@ function forkGenerator(): ChildProcess {
 }
 
 export function startGenerators(options: GeneratorsOptions): Generators {
-  const { scripts, urls, apiKey, countEveryMs } = options;
+  const { scripts, urls, apiKey, countEveryMs, isTraced = false } = options;
   const runStartMs = machineNowMs() + HEAD_START_MS;
   const children = Array.from({ length: options.count }, forkGenerator);
   const counts = children.map(() => NOTHING_COUNTED);
@@ -63,7 +65,8 @@ export function startGenerators(options: GeneratorsOptions): Generators {
   children.forEach((child, place) => {
     // Dealt out like cards, so that the recorders of an organization sit in different processes.
     const own = scripts.filter((_, i) => i % children.length === place);
-    const task: GeneratorTask = { scripts: own, urls, apiKey, runStartMs, countEveryMs };
+    const means = { urls, apiKey, runStartMs, countEveryMs, isTraced };
+    const task: GeneratorTask = { scripts: own, ...means };
     child.send(task);
   });
   const done = Promise.all(answers).then((words) => ({

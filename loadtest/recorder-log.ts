@@ -36,6 +36,9 @@ export interface EndHeard {
   overageMs: number;
 }
 
+/** A message: when, its type, the session's time it told, the gateway it came from. */
+export type Heard = readonly [atMs: number, type: string, sessionMs: number, gateway: string];
+
 export interface RecorderLog {
   org: string;
   user: string;
@@ -67,6 +70,8 @@ export interface RecorderLog {
   phase: string;
   /** what was said to it that the protocol rules out */
   complaints: string[];
+  /** what it was told, in order, where that is asked for */
+  heard?: Heard[];
 }
 
 export function recordedMs(log: Pick<RecorderLog, 'recording'>): number {

@@ -27,6 +27,8 @@ export interface RecorderMeans {
   ticket(script: RecorderScript): Promise<string>;
   /** when the run began, on the machine's clock */
   runStartMs: number;
+  /** whether logs keep every message */
+  isTraced: boolean;
   /** heard how it ended: now is the time to ask the meter what it has */
   ended(log: RecorderLog): void;
 }
@@ -60,7 +62,8 @@ export class Recorder {
       ...{ joinMs: null, ticks: 0, acknowledgedMs: null, ended: null, warnings: [], stop: null },
       ...{ refused: null, phase: 'idle', complaints: [], unsureMs: 0, hasVanished: false },
     };
-    const { urls } = means;
+    const { urls, isTraced } = means;
+    if (isTraced) this.#log.heard = [];
     this.#client = new MeterClient({
       urls: urls.map((_, i) => urls[(gateway + i) % urls.length]!),
       getTicket: () => means.ticket(script),
@@ -183,6 +186,10 @@ export class Recorder {
 
   #heard(message: ServerMessage, nowMs: number): void {
     const log = this.#log;
+    if ('reading' in message) {
+      const { sessionMs } = message.reading;
+      log.heard?.push([nowMs, message.type, sessionMs, this.#gateway]);
+    }
     switch (message.type) {
       case 'started':
         this.#back(nowMs);
@@ -201,11 +208,7 @@ export class Recorder {
         return;
       case 'tick':
         log.ticks += 1;
-        this.#doubt.ticked(
-          nowMs,
-          message.reading.sessionMs > (log.acknowledgedMs ?? 0),
-          this.#time.isRunning,
-        );
+        this.#doubt.ticked(nowMs);
         this.#time.prove(nowMs);
         return this.#acknowledge(message.reading.sessionMs);
       case 'warning':

@@ -108,6 +108,39 @@ onModelAndRedis('recovery', (begin) => {
     expect(reply).toMatchObject({ status: 'superseded', session: { totalMs: 33_000 } });
   });
 
+  it('rule 22: a gap counts from the instant of its witness, though the ledger has all of it', async () => {
+    for (const [state, beyondMs, expectedMs] of [
+      ['recording', 0, 34_000],
+      ['recording', 1_500, 34_000],
+      ['paused', 0, 30_000],
+    ] as const) {
+      const world = await begin();
+      await world.seed({ quotaMs: 100_000 });
+      await world.open('a');
+      await world.advance(30_000);
+      await world.beat('a', 30_000);
+      const row = await world.session('a');
+      const witness = witnessOf(row, {
+        totalMs: 30_000 - beyondMs,
+        at: START + 30_000 - beyondMs,
+        state,
+      });
+      await world.advance(4_000);
+      await recover(world);
+      await world.seed({ quotaMs: 100_000, usedMs: 30_000, generation: 2 });
+      const marks = [{ period: START, chargedMs: 0 }];
+      const settled = { ended: false, reason: '', overshootMs: 0, marks, chargedMs: 30_000 };
+      const sessions = [
+        { session: 'a', org: ORG, user: USER, base: { ...settled, startedAt: START } },
+      ];
+      await world.subject.meter.adopt({ shard: SHARD, generation: 2, sessions });
+      const reply = await world.open('a', { kind: 'resume', witness, countedGapMs: 20_000 });
+      const resumed = state === 'paused' ? 'paused' : 'recording';
+      const session = { totalMs: expectedMs, state: resumed, chargedUpTo: START + 34_000 };
+      expect(reply).toMatchObject({ status: 'resumed', session });
+    }
+  });
+
   it('rule 22: who is adopted is stopped by a budget that is stopped, not by one that was', async () => {
     const world = await begin();
     await world.seed({ quotaMs: 0 });

@@ -7,7 +7,7 @@ import { type AuditResult, audit } from '../audit.ts';
 import type { Books } from '../books.ts';
 import type { Finding } from '../finding.ts';
 import type { Budget } from '../lateness.ts';
-import type { RecorderLog, Span } from '../recorder-log.ts';
+import { type RecorderLog, recordedMs, type Span } from '../recorder-log.ts';
 import type { Struck } from './schedule.ts';
 
 export interface Judgement {
@@ -24,6 +24,8 @@ export interface Judgement {
 
 /** Opening a connection and what the wire takes, each side of a recording. */
 const STOPWATCH_MS = 100;
+/** Who leaves without a word is charged up to the last tick that it answered, and was told one before. */
+const VANISHED_MS = 2_500;
 /** A fault is felt for so long after it is put right. */
 const AFTER_MS = 2_500;
 /** A session that ended is in the ledger by then; until then its gateway and Redis know of it. */
@@ -40,12 +42,19 @@ export function judge(
   const logs = new Map(
     budgets.flatMap((budget) => budget.logs.map((log) => [keyOf(log), log] as const)),
   );
+  // What a recorder was told last may be less: it left, or its stores were away.
+  const billedMs = new Map(
+    audited.sessions.map((it) => [
+      keyOf(it),
+      Math.max(it.acknowledgedMs, (it.ledgerMs ?? 0) + it.overshootMs),
+    ]),
+  );
   let unwitnessedMs = 0;
   const findings = audited.findings.filter((finding) => {
     const log = finding.session === null ? undefined : logs.get(keyOf(finding));
     switch (finding.kind) {
       case 'stopwatch':
-        return log !== undefined && !isWithinDoubt(finding, log, struck);
+        return log !== undefined && !isWithinDoubt(log, billedMs.get(keyOf(log)) ?? 0, struck);
       case 'noEnd':
         return !log?.hasVanished;
       case 'complaint':
@@ -86,7 +95,7 @@ const delays = ({ touches }: Struck) =>
  * The recorder's own clock may differ by what its log can't decide, and by how long a fault kept the
  * words on their way that begin and end its recording.
  */
-function isWithinDoubt(finding: Finding, log: RecorderLog, struck: readonly Struck[]): boolean {
+function isWithinDoubt(log: RecorderLog, countedMs: number, struck: readonly Struck[]): boolean {
   const edges = log.recording.flatMap(({ fromMs, toMs }) => [fromMs, toMs]);
   const delaysMs = edges.flatMap((atMs) =>
     struck
@@ -94,8 +103,10 @@ function isWithinDoubt(finding: Finding, log: RecorderLog, struck: readonly Stru
       .map((it) => it.toMs - it.fromMs + AFTER_MS),
   );
   const sum = delaysMs.reduce((total, ms) => total + ms, 0);
-  const allowedMs = STOPWATCH_MS * (log.connections + edges.length) + log.unsureMs + sum;
-  return (finding.ms ?? 0) <= allowedMs;
+  const vanishedMs = log.hasVanished ? VANISHED_MS : 0;
+  const usualMs = STOPWATCH_MS * (log.connections + edges.length) + vanishedMs;
+  const allowedMs = usualMs + log.unsureMs + sum;
+  return Math.abs(recordedMs(log) - countedMs) <= allowedMs;
 }
 
 /**

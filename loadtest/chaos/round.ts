@@ -70,7 +70,7 @@ export async function playRound(options: RoundOptions): Promise<Round> {
     count: 1,
     scripts: scenario.organizations.flatMap(({ recorders }) => recorders),
     urls: stage.gateways.map(({ url }) => url),
-    ...{ apiKey: options.apiKey, countEveryMs: COUNT_EVERY_MS, ended: () => {} },
+    ...{ apiKey: options.apiKey, countEveryMs: COUNT_EVERY_MS, isTraced: true, ended: () => {} },
   });
   try {
     const lengthMs = Math.max(0, seconds - CALM_S) * 1_000;

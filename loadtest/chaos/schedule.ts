@@ -76,6 +76,7 @@ export async function strikeAll(
     if (signal.aborted) break;
     const blow = fault.aim(stage, diceOf(seed));
     if (blow === null || blow.locks.some((lock) => held.has(lock))) continue;
+    if (leavesNone(stage, blow.locks, held)) continue;
     for (const lock of blow.locks) held.add(lock);
     const { name, touches, forgets = false } = fault;
     const it: Struck = {
@@ -93,6 +94,12 @@ export async function strikeAll(
   }
   await Promise.all(under);
   return struck;
+}
+
+/** Whether no gateway would be left to come back to, by faults that came together by chance. */
+function leavesNone({ gateways }: Stage, locks: readonly string[], held: ReadonlySet<string>) {
+  if (!gateways.some(({ name }) => held.has(name))) return false;
+  return gateways.every(({ name }) => held.has(name) || locks.includes(name));
 }
 
 /** @throws Error when it is not put right in time: the stage is of no use then */

@@ -17,12 +17,23 @@ export function budgetsNeeded(session: ModelSession, witness: Witness | null): B
 }
 
 /**
- * Changes nothing unless the witness' total is above the session's. It is nobody's word: owner and
+ * The ledger keeps no instants: of a session that came back from it with all that a witness knows, or
+ * more, the witness says when that was and whether it recorded. What it does not know came after it.
+ */
+function place(session: ModelSession, witness: Witness, beyondMs: number): void {
+  if (session.state !== 'detached' || session.detachedFrom !== '') return;
+  if (witness.state === 'detached') return;
+  session.detachedFrom = witness.state;
+  session.chargedUpTo = witness.at + beyondMs;
+}
+
+/**
+ * Charges nothing unless the witness' total is above the session's. It is nobody's word: owner and
  * state stay, and a session that has been stopped has not answered by it.
  */
 export function raise(turn: Turn, session: ModelSession, witness: Witness): void {
   const growthMs = witness.totalMs - session.totalMs;
-  if (growthMs <= 0) return;
+  if (growthMs <= 0) return place(session, witness, -growthMs);
   let stands = session.places.size > 0;
   leave(turn.shard, session);
 

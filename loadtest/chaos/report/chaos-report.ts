@@ -11,6 +11,8 @@ export interface RoundReport {
   /** counted from 1 */
   round: number;
   seed: number;
+  /** on the machine's monotonic clock, as in the logs below */
+  startMs: number;
   lengthMs: number;
   sessions: number;
   /** instants from the start of its recorders */
@@ -84,7 +86,7 @@ export function roundReport(round: number, played: Round): RoundReport {
     ).length;
   });
   return {
-    ...{ round, seed, lengthMs, settledMs, connected, struck: struck.map(shifted) },
+    ...{ round, seed, startMs, lengthMs, settledMs, connected, struck: struck.map(shifted) },
     sessions: judgement.audit.totals.sessions,
     observedMs: logs.reduce((sum, log) => sum + recordedMs(log), 0),
     ledgerMs: judgement.audit.totals.ledgerMs,

@@ -67,13 +67,21 @@ local function missing_for(ctx, rec, witness)
   return missing
 end
 
+-- The ledger keeps no instants: of a session that came back from it with all that a witness knows, or
+-- more, the witness says when that was and whether it recorded. What it does not know came after it.
+local function place(ctx, rec, witness, beyond)
+  if rec[STATE] ~= STATES.detached or rec[RAN] ~= 2 or witness.state == 'detached' then return end
+  rec[RAN] = witness.state == 'recording' and 1 or 0
+  set_upto(ctx, rec, witness.at + beyond)
+end
+
 -- Rule 22: raises a session to what a witness says, its charged time segment by segment into the
 -- periods of its marks. Overshoot stands beside it and is never charged: what a segment finds no room
 -- for is not carried into the next one, and where the two disagree on overshoot, the axis of charged
 -- time is entered as late as the growth allows.
 local function raise(ctx, rec, witness)
   local growth = witness.totalMs - rec[TOTAL]
-  if growth <= 0 then return end
+  if growth <= 0 then return place(ctx, rec, witness, -growth) end
   local charged = witness.totalMs - witness.overshootMs
   local known = math.max(rec[CHARGED], charged - growth)
   for i, mark in ipairs(witness.marks) do
