@@ -2,6 +2,8 @@
 import cluster from 'node:cluster';
 import { createLog } from '../core/runtime/log.ts';
 import { createStopList } from '../core/runtime/stop.ts';
+import { onUncaught } from '../core/runtime/uncaught.ts';
+import { isLateWrite } from '../drizzle/late-write.ts';
 import { readConfig } from './config.ts';
 import { joinPrimary } from './processes/child.ts';
 import { startProcesses } from './processes/primary.ts';
@@ -22,6 +24,7 @@ try {
   const deadlineMs = STOP_DEADLINE_MS + (isPrimary ? 2 * PRIMARY_EXTRA_MS : 0);
   const stops = createStopList({ log, deadlineMs });
   stops.onSignals();
+  onUncaught({ log, isHarmless: isLateWrite });
   try {
     if (isPrimary) {
       const patienceMs = STOP_DEADLINE_MS + PRIMARY_EXTRA_MS;

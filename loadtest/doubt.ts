@@ -10,20 +10,24 @@ const SLACK_MS = 500;
 export class Doubt {
   ms = 0;
   #intervalMs = 0;
+  /** The checkpoint it holds says that time was proven up to this. */
+  #provenMs = 0;
   #heardMs = 0;
   #saidMs: number | null = null;
 
   /** `started` came; `isRunning`: its stopwatch ran while it was away. */
   connected(nowMs: number, intervalMs: number, timeoutMs: number, isRunning: boolean): void {
     this.#intervalMs = intervalMs;
-    // What the answer to the last tick proved may be lost: then the gap began a tick before.
-    const gapMs = nowMs - this.#heardMs + intervalMs;
+    const gapMs = nowMs - this.#provenMs;
     if (isRunning && gapMs > intervalMs + timeoutMs - SLACK_MS) this.ms += gapMs;
-    this.ticked(nowMs);
+    this.ticked(nowMs, true, false);
   }
 
-  ticked(nowMs: number): void {
+  /** `hasGrown`: the reading is higher than the last, so the answer to the last tick was counted. */
+  ticked(nowMs: number, hasGrown: boolean, isRunning: boolean): void {
     this.#answered(nowMs);
+    if (!isRunning) this.#provenMs = nowMs;
+    else if (hasGrown) this.#provenMs = this.#heardMs;
     this.#heardMs = nowMs;
   }
 

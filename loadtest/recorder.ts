@@ -208,7 +208,11 @@ export class Recorder {
         return;
       case 'tick':
         log.ticks += 1;
-        this.#doubt.ticked(nowMs);
+        this.#doubt.ticked(
+          nowMs,
+          message.reading.sessionMs > (log.acknowledgedMs ?? 0),
+          this.#time.isRunning,
+        );
         this.#time.prove(nowMs);
         return this.#acknowledge(message.reading.sessionMs);
       case 'warning':

@@ -1,6 +1,8 @@
 /** The worker process: reads its configuration, starts, stops on a signal. */
 import { createLog } from '../core/runtime/log.ts';
 import { createStopList } from '../core/runtime/stop.ts';
+import { onUncaught } from '../core/runtime/uncaught.ts';
+import { isLateWrite } from '../drizzle/late-write.ts';
 import { readConfig } from './config.ts';
 import { startWorker } from './worker.ts';
 
@@ -11,6 +13,7 @@ try {
   const log = createLog({ name: config.name, level: config.logLevel });
   const stops = createStopList({ log, deadlineMs: STOP_DEADLINE_MS });
   stops.onSignals();
+  onUncaught({ log, isHarmless: isLateWrite });
   try {
     const { operationsPort } = await startWorker(config, log, stops);
     log.info({ operationsPort }, 'the worker works');

@@ -33,10 +33,16 @@ const SETTLING_MS = 8_000;
 /** What a recorder that is not let in during a fault may be told. */
 const EXCUSED_REFUSALS = ['meterUnavailable', 'serverFull', 'draining'];
 
+export interface Circumstances {
+  struck: readonly Struck[];
+  /** so long a session without a connection waits for its recorder */
+  resumeWindowMs: number;
+}
+
 export function judge(
   budgets: readonly Budget[],
   books: Books,
-  struck: readonly Struck[],
+  { struck, resumeWindowMs }: Circumstances,
 ): Judgement {
   const audited = audit(budgets, books);
   const logs = new Map(
@@ -49,22 +55,36 @@ export function judge(
       Math.max(it.acknowledgedMs, (it.ledgerMs ?? 0) + it.overshootMs),
     ]),
   );
-  let unwitnessedMs = 0;
+  const logOf = (it: Finding) => (it.session === null ? undefined : logs.get(keyOf(it)));
+  const unwitnessed = audited.findings.filter((it) => {
+    const log = logOf(it);
+    return it.kind === 'lost' && log !== undefined && !hadWitness(log, struck);
+  });
+  const excused = new Set(unwitnessed.map(keyOf));
   const findings = audited.findings.filter((finding) => {
-    const log = finding.session === null ? undefined : logs.get(keyOf(finding));
+    const log = logOf(finding);
+    // It was away for so long that its session was ended; that it was told so is right.
+    const wasGivenUp =
+      log?.away.some(({ fromMs, toMs }) => toMs - fromMs > resumeWindowMs) ?? false;
     switch (finding.kind) {
       case 'stopwatch':
-        return log !== undefined && !isWithinDoubt(log, billedMs.get(keyOf(log)) ?? 0, struck);
+        return (
+          log !== undefined &&
+          !wasGivenUp &&
+          !isWithinDoubt(log, billedMs.get(keyOf(log)) ?? 0, struck)
+        );
       case 'noEnd':
-        return !log?.hasVanished;
+        // One that said its stop, and learned on coming back that it was heard, has ended.
+        return !(log?.hasVanished || wasGivenUp || log?.phase === 'ended');
       case 'complaint':
+        if (finding.detail === 'lost: sessionEnded') return !wasGivenUp;
         return !EXCUSED_REFUSALS.some((code) => finding.detail === `refused: ${code}`);
       case 'unknown':
         return finding.ms !== 0;
+      // Less stands in each book, not only in one.
       case 'lost':
-        if (log === undefined || hadWitness(log, struck)) return true;
-        unwitnessedMs += finding.ms ?? 0;
-        return false;
+      case 'apart':
+        return !excused.has(keyOf(finding));
       // Who could not be told, or was told by a clock that ran wrong; they are counted, not judged.
       case 'early':
       case 'untold':
@@ -76,7 +96,8 @@ export function judge(
     }
   });
   return {
-    ...{ audit: audited, findings, unwitnessedMs },
+    ...{ audit: audited, findings },
+    unwitnessedMs: unwitnessed.reduce((sum, it) => sum + (it.ms ?? 0), 0),
     unsureMs: [...logs.values()].reduce((sum, log) => sum + log.unsureMs, 0),
     resumesMs: [...logs.values()].flatMap((log) => resumesOf(log, struck)),
   };

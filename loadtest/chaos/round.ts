@@ -22,6 +22,7 @@ export interface RoundOptions {
   faultsPerMinute: number;
   faults: readonly Fault[];
   apiKey: string;
+  resumeWindowMs: number;
   signal: AbortSignal;
   struck(it: Struck): void;
 }
@@ -82,7 +83,7 @@ export async function playRound(options: RoundOptions): Promise<Round> {
     ]);
     signal.throwIfAborted();
     const startMs = generators.runStartMs;
-    const judged = await settleAndJudge(stage, scenario, logs, struck);
+    const judged = await settleAndJudge(options, scenario, logs, struck);
     return { seed, run, startMs, lengthMs: scenario.endsAtMs, struck, logs, ...judged };
   } finally {
     await generators.stop();
@@ -114,7 +115,7 @@ async function logsOf(generators: Generators, patienceMs: number, signal: AbortS
 }
 
 async function settleAndJudge(
-  stage: Stage,
+  { stage, resumeWindowMs }: RoundOptions,
   scenario: Scenario,
   logs: RecorderLog[],
   struck: readonly Struck[],
@@ -129,7 +130,7 @@ async function settleAndJudge(
       ...{ org, quotaMs },
       logs: logs.filter((log) => log.org === org),
     }));
-    return { settledMs, judgement: judge(budgets, books, struck) };
+    return { settledMs, judgement: judge(budgets, books, { struck, resumeWindowMs }) };
   } finally {
     await reader.stop();
   }

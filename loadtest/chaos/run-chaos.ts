@@ -17,9 +17,9 @@ export interface ChaosOptions {
 
 const INTERVAL_MS = 1_000;
 /** Interval and this is the longest gap that counts (rule 2). */
-const TIMEOUT_MS = 9_000;
+const TIMEOUT_MS = 14_000;
 /** Who vanished is ended after it; a round waits for that. */
-const RESUME_WINDOW_MS = 15_000;
+const RESUME_WINDOW_MS = 20_000;
 const API_KEY = 'dev-key';
 
 /** The faults whose name begins with one of these. @throws FlagError for a beginning that none has */
@@ -54,7 +54,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       const stamp = new Date().toISOString().slice(0, 19).replace(/\D/g, '');
       const it = await playRound({
         ...{ stage, seed, run: `${stamp}-${seed}`, faults, apiKey: API_KEY, signal },
-        ...{ sessions: flags.sessions, organizations: flags.organizations },
+        ...{ resumeWindowMs: RESUME_WINDOW_MS, sessions: flags.sessions },
+        ...{ organizations: flags.organizations },
         ...{ seconds: flags.seconds, faultsPerMinute: flags.faultsPerMinute },
         struck: ({ name, target }) => say(`  ${name}: ${target}`),
       });

@@ -38,21 +38,17 @@ export async function recover(
   context: RecoveryContext,
   shards: readonly number[],
 ): Promise<Recovered[]> {
-  const held = await context.sql.reserve();
-  let locked: number[] = [];
-  try {
-    const rows = await held<{ shard: number }[]>`
+  // In a transaction, which is rejected when its connection is lost; what goes on then is fenced by
+  // the generation that the next one raises.
+  return (await context.sql.begin(async (tx) => {
+    const rows = await tx<{ shard: number }[]>`
       select shard from unnest(${[...shards]}::integer[]) as shard
-      where pg_try_advisory_lock(${RECOVERY_LOCK}::integer, shard)`;
-    locked = rows.map((row) => row.shard);
+      where pg_try_advisory_xact_lock(${RECOVERY_LOCK}::integer, shard)`;
+    const locked = rows.map((row) => row.shard);
     // Looked at again under the lock: somebody may just have recovered them.
     const needs = await shardsInNeed(context.meter, locked, await readShards(context.db));
     return needs.length === 0 ? [] : await recoverLocked(context, needs);
-  } finally {
-    await held`select pg_advisory_unlock(${RECOVERY_LOCK}::integer, shard)
-      from unnest(${locked}::integer[]) as shard`.catch(() => {});
-    held.release();
-  }
+  })) as Recovered[];
 }
 
 async function recoverLocked(context: RecoveryContext, needs: Need[]): Promise<Recovered[]> {
