@@ -235,6 +235,10 @@ export class Conversation implements LinkHost {
       this.#link.retryLater();
     } else if (this.#claim.refused(code)) {
       this.#link.renew();
+    } else if (isLive(state) && code === 'ticketStale') {
+      // Some clock is wrong: no reason to stop a recording. Its session ends if that lasts.
+      this.#claim.stale();
+      this.#link.retryLater();
     } else {
       this.#refuse({ code, detail, binding, reading, actions });
     }

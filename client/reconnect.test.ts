@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { StopNotice } from './state.ts';
 import { scriptedBench, until } from './test-client.ts';
-import { started, stopping, tick } from './test-gateway.ts';
+import { started, stopping, tick, type Visit } from './test-gateway.ts';
 
 const bench = scriptedBench();
 
@@ -168,6 +168,26 @@ describe('a lost connection', () => {
     await second.hear('resume');
     second.say({ type: 'refused', code: 'meterUnavailable', detail: 'Down.', actions: [] });
     await (await bench.gateway.visit()).hear('resume');
+    expect(client.getState()).toMatchObject({ phase: 'recording', save: 'none' });
+  });
+
+  it('goes on recording while tickets are refused as stale: some clock is wrong', async () => {
+    const client = bench.makeClient({
+      onStop: () => Promise.reject(new Error('must not be called')),
+    });
+    (await bench.makeLive(client)).cut();
+    const stale = (visit: Visit) =>
+      visit.say({ type: 'refused', code: 'ticketStale', detail: 'Expired.', actions: [] });
+    let visit = await bench.other.visit();
+    for (let renewal = 0; renewal < 2; renewal++) {
+      await visit.hear('resume');
+      stale(visit);
+      visit = await bench.other.visit();
+    }
+    const last = await visit.hear('resume');
+    stale(visit);
+    const elsewhere = await (await bench.gateway.visit()).hear('resume');
+    expect(elsewhere.ticket).not.toBe(last.ticket);
     expect(client.getState()).toMatchObject({ phase: 'recording', save: 'none' });
   });
 });
