@@ -133,6 +133,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const earlier = own?.user === user && (await isLast(own, asked.witness)) ? own : undefined;
     if (earlier) hearCaptured(earlier, capturedMs);
     const { maxSessionMs, levels } = limits;
+    const askedAt = clock.monotonicMs();
     const opened = await open({
       session: id,
       org,
@@ -151,7 +152,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const refused = refusalOf(opened, asked.plannedMs, options.actions);
     if (refused) return refused;
     const admitted = opened as Admitted['opened'];
-    const session = sessionOf(admitted, limits, who, earlier);
+    const session = sessionOf(admitted, limits, who, earlier ?? askedAt);
     hearCaptured(session, capturedMs);
     return { opened: admitted, session };
   }
@@ -161,17 +162,32 @@ export function createAdmission(options: AdmissionOptions): Admission {
     return refusal('sessionUnknown', `There is no session "${id}" to resume.`);
   }
 
+  /**
+   * When the time was proven that a resumed session comes with: as the meter charged its gap. What
+   * passed since, on a wire or in a process that stood still, counts like any gap.
+   */
+  function resumedAt(chargedUpTo: number, askedAt: number): number {
+    const at = clock.monotonicMs();
+    const sinceMs = (time.now() - chargedUpTo) / time.speed;
+    return at - Math.max(0, Math.min(sinceMs, at - askedAt));
+  }
+
+  /** `before`: the session as it was known here; else when the meter was asked. */
   function sessionOf(
-    { session: row }: Admitted['opened'],
+    { session: row, status }: Admitted['opened'],
     limits: Limits,
     who: Principal,
-    earlier: LiveSession | undefined,
+    before: LiveSession | number,
   ): LiveSession {
     const at = clock.monotonicMs();
     const isRunning = row.state === 'recording' && row.stoppedBy === '';
+    const earlier = typeof before === 'number' ? undefined : before;
     const known = earlier ? wholeMs(earlier.stopwatch) : 0;
-    // Known here, it was proven when it came back: what opening it took counts like any gap.
-    const provenAt = earlier?.stopwatch.provenAt ?? at;
+    // Known here, it was proven when it came back. A new one begins with `started` (rule 2).
+    let provenAt = earlier?.stopwatch.provenAt ?? at;
+    if (typeof before === 'number' && status === 'resumed') {
+      provenAt = resumedAt(row.chargedUpTo, before);
+    }
     const session = createLiveSession({
       row,
       limits: {

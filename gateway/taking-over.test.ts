@@ -48,6 +48,25 @@ describe.each(['the same gateway', 'another one'])('at %s', (where) => {
     expect(total).toBeGreaterThan(20_030);
   });
 
+  it('what its opening took counts: the answer of the meter may have waited', async () => {
+    await other.connect().start('acme');
+    const first = gateway.connect();
+    await first.start('acme');
+    await world.pass(8_000);
+    first.cut();
+    await world.pass(3_000);
+    world.stores.delayMs = 1_500;
+    const second = there().connect();
+    const { session } = first.last('started');
+    second.send({ type: 'resume', session, checkpoint: first.checkpoint() });
+    await world.pass(4_000);
+    world.stores.delayMs = 0;
+    await world.pass(5_000);
+    const total = await recordedMs(second);
+    expect(total).toBeLessThanOrEqual(20_060);
+    expect(total).toBeGreaterThan(20_000);
+  });
+
   it('a gap of more than interval and timeout does not count', async () => {
     const first = gateway.connect();
     await first.start('acme');
