@@ -252,6 +252,13 @@ describe('rates', () => {
     expect(closes).toEqual([{ code: 4003, reason: 'rateLimited' }]);
   });
 
+  it('count pings, which the transport answers', () => {
+    for (let i = 0; i < 19; i++) connection.control();
+    expect(closes).toEqual([]);
+    connection.control();
+    expect(closes).toEqual([{ code: 4003, reason: 'rateLimited' }]);
+  });
+
   it('leave the session to be resumed', () => {
     flood(30);
     expect(heard.filter((what) => !what.startsWith('beat'))).toEqual(['detached', 'closed']);

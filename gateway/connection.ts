@@ -99,10 +99,7 @@ class BoundSocket implements Connection {
     this.#isFirst = false;
     const message = decodeClientMessage(text);
     if (message.type === 'bad') return this.#bad(message.detail);
-    if (!this.#isWithinRate(message)) {
-      const detail = 'Too many messages: ten a second beside the beats are enough.';
-      return this.#fail('rateLimited', detail);
-    }
+    if (!this.#isWithinRate(message)) return this.#fail('rateLimited', TOO_MANY_SENTENCE);
     if (this.#state.kind === 'waiting') {
       this.#open(message).catch((error: unknown) => this.#broke(error));
     } else this.#dispatch(message);
@@ -110,6 +107,12 @@ class BoundSocket implements Connection {
 
   malformed(detail: string): void {
     this.#bad(detail);
+  }
+
+  /** Each is answered by the transport: a flood of them costs what one of messages does. */
+  control(): void {
+    if (this.#state.kind === 'closed' || this.#takeToken()) return;
+    this.#fail('rateLimited', TOO_MANY_SENTENCE);
   }
 
   closed(): void {
@@ -145,6 +148,10 @@ class BoundSocket implements Connection {
       this.#freeSeq = message.seq;
       return true;
     }
+    return this.#takeToken();
+  }
+
+  #takeToken(): boolean {
     const now = this.#options.monotonicMs();
     const earned = ((now - this.#tokensAt) / 1_000) * MESSAGES_PER_SECOND;
     this.#tokens = Math.min(MESSAGE_BURST, this.#tokens + earned) - 1;
@@ -215,6 +222,7 @@ class BoundSocket implements Connection {
   }
 }
 
+const TOO_MANY_SENTENCE = 'Too many messages: ten a second beside the beats are enough.';
 const START_TIMEOUT_SENTENCE = `A connection must say "start" or "resume" within ${
   START_TIMEOUT_MS / 1_000
 } seconds.`;

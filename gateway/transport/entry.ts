@@ -4,6 +4,8 @@ import type { Upgrade } from './socket.ts';
 import type { TransportOptions } from './transport.ts';
 
 const WEBSOCKET_VERSION = '13';
+/** 16 bytes in base64 (RFC 6455, 4.2.1); uWebSockets.js itself looks at the length alone. */
+const KEY_PATTERN = /^[A-Za-z0-9+/]{22}==$/;
 
 export interface EntryRequest {
   path: string;
@@ -14,6 +16,8 @@ export interface EntryRequest {
   protocols: string;
   /** the header Sec-WebSocket-Version */
   version: string;
+  /** the header Sec-WebSocket-Key */
+  key: string;
 }
 
 export interface EntryRefusal {
@@ -34,6 +38,9 @@ export function judgeEntry(
   if (refused) return refusal(refused.status, refused.reason);
   if (request.version !== WEBSOCKET_VERSION) {
     return refusal(400, `Speak version ${WEBSOCKET_VERSION} of WebSocket.`);
+  }
+  if (!KEY_PATTERN.test(request.key)) {
+    return refusal(400, 'Send a Sec-WebSocket-Key of 16 bytes in base64.');
   }
   const offered = request.protocols.split(',').map((name) => name.trim());
   if (!offered.includes(SUBPROTOCOL)) {

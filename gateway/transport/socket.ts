@@ -25,5 +25,7 @@ export interface SocketHandler {
   message(text: string, bytes: number): void;
   /** What is no text frame of a bearable size; the transport closes it then. */
   malformed(detail: string): void;
+  /** A ping, which the transport answers, or a pong that nobody asked for. */
+  control(): void;
   closed(code: number): void;
 }

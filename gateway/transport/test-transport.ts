@@ -30,6 +30,8 @@ export interface Met {
   upgrade: Upgrade;
   heard: { text: string; bytes: number }[];
   malformed: string[];
+  /** pings and pongs */
+  controls: number;
   closed: Promise<number>;
 }
 
@@ -65,13 +67,16 @@ export async function startTestTransport(
       const closed = new Promise<number>((resolve) => {
         tellClosed = resolve;
       });
-      const one: Met = { socket, upgrade, heard: [], malformed: [], closed };
+      const one: Met = { socket, upgrade, heard: [], malformed: [], controls: 0, closed };
       met.push(one);
       return {
         message: (text, bytes) => void one.heard.push({ text, bytes }),
         malformed(detail) {
           one.malformed.push(detail);
           socket.close(4506, 'badMessage');
+        },
+        control() {
+          one.controls += 1;
         },
         closed: (code) => tellClosed(code),
       };

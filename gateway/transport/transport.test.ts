@@ -142,6 +142,7 @@ describe.each(await transportsHere())('the transport %s', (name) => {
         (count) => count === 1,
       );
       expect(server.heard[0]!.text).toBe('{"type":"start"}');
+      expect(server.controls).toBe(1);
       bare.tcp.destroy();
       expect(await server.closed).toBe(1006);
     });

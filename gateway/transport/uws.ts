@@ -49,9 +49,8 @@ export async function startUws(options: TransportOptions): Promise<Transport> {
       const entry = entryRequest(response, request);
       const verdict = judgeEntry(entry, options);
       if ('status' in verdict) return refuse(response, verdict);
-      const key = request.getHeader('sec-websocket-key');
       const arriving = { socket: new UwsSocket(entry.address), upgrade: verdict };
-      response.upgrade<Arriving>(arriving, key, SUBPROTOCOL, '', context);
+      response.upgrade<Arriving>(arriving, entry.key, SUBPROTOCOL, '', context);
     },
     open(native) {
       const { socket, upgrade } = native.getUserData();
@@ -60,6 +59,8 @@ export async function startUws(options: TransportOptions): Promise<Transport> {
       socket.handler = options.opened(socket, upgrade);
     },
     message: (native, message, isBinary) => native.getUserData().socket.heard(message, isBinary),
+    ping: (native) => native.getUserData().socket.handler?.control(),
+    pong: (native) => native.getUserData().socket.handler?.control(),
     drain: (native) => native.getUserData().socket.drained(),
     close(native, code) {
       sockets -= 1;
@@ -69,10 +70,9 @@ export async function startUws(options: TransportOptions): Promise<Transport> {
   });
   app.any('/*', (response, request) => {
     if (!asksForWebSocket(request)) return http.answer(response, request);
-    // On any other path, or with a key that is none: the route above would have taken it.
+    // On any other path, or with a key that is none: the route above would have taken the others.
     const verdict = judgeEntry(entryRequest(response, request), options);
-    const isRefused = 'status' in verdict;
-    refuse(response, isRefused ? verdict : refusal(400, 'Send a Sec-WebSocket-Key of 16 bytes.'));
+    refuse(response, 'status' in verdict ? verdict : refusal(400, 'This asks for no WebSocket.'));
   });
 
   const listening = await listen(app, options);
@@ -120,6 +120,7 @@ function entryRequest(response: HttpResponse, request: HttpRequest): EntryReques
     address: addressText(response.getRemoteAddress()),
     protocols: request.getHeader('sec-websocket-protocol'),
     version: request.getHeader('sec-websocket-version'),
+    key: request.getHeader('sec-websocket-key'),
   };
 }
 

@@ -76,6 +76,7 @@ function takeUpgrades(server: Server, options: TransportOptions): WebSocketServe
         address,
         protocols: request.headers['sec-websocket-protocol'] ?? '',
         version: request.headers['sec-websocket-version'] ?? '',
+        key: request.headers['sec-websocket-key'] ?? '',
       },
       options,
     );
@@ -109,6 +110,8 @@ function serve(
   socket.handler = opened(socket);
   webSocket.served = socket;
   webSocket.on('message', heard);
+  webSocket.on('ping', controlled);
+  webSocket.on('pong', controlled);
   // Frames that break RFC 6455 or its limits: ws closes with the right code by itself.
   webSocket.on('error', ignored);
   webSocket.on('close', ended);
@@ -123,6 +126,10 @@ function heard(this: WebSocket, data: RawData, isBinary: boolean): void {
   const { handler } = (this as ServedWebSocket).served!;
   if (isBinary) handler!.malformed('Messages are text frames; this one was binary.');
   else handler!.message((data as Buffer).toString(), (data as Buffer).length);
+}
+
+function controlled(this: WebSocket): void {
+  (this as ServedWebSocket).served!.handler!.control();
 }
 
 function ended(this: WebSocket, code: number): void {

@@ -1,0 +1,43 @@
+/** Texts at the edges of UTF-8 (RFC 3629), and bytes beyond them. */
+
+export const GOOD_TEXTS: readonly (readonly [name: string, text: string])[] = [
+  ['the first of two bytes, U+0080', '\u0080'],
+  ['the last of two bytes, U+07FF', '\u07ff'],
+  ['the first of three bytes, U+0800', '\u0800'],
+  ['the last before the surrogates, U+D7FF', '\ud7ff'],
+  ['the first behind them, U+E000', '\ue000'],
+  ['U+FFFD', '\ufffd'],
+  ['the last of three bytes, U+FFFF', '\uffff'],
+  ['the first of four bytes, U+10000', '\u{10000}'],
+  ['the last of all, U+10FFFF', '\u{10ffff}'],
+  ['Greek', 'κόσμε'],
+  ['a combined letter', 'n\u0303'],
+  ['an emoji of several', '👩‍👧'],
+  ['a byte order mark within', 'a\ufeffb'],
+];
+
+export const BROKEN_UTF8: readonly (readonly [name: string, hex: string])[] = [
+  ['a continuation byte alone', '80'],
+  ['the last continuation byte alone', 'bf'],
+  ['three continuation bytes', '80 bf 80'],
+  ['the first byte of two alone', 'c3'],
+  ['two of three bytes', 'e2 82'],
+  ['three of four bytes', 'f0 9f 98'],
+  ['a first byte behind a first byte', 'c3 c3'],
+  ['an overlong slash in two bytes', 'c0 af'],
+  ['an overlong slash in three bytes', 'e0 80 af'],
+  ['an overlong slash in four bytes', 'f0 80 80 af'],
+  ['the highest overlong of two bytes', 'c1 bf'],
+  ['the highest overlong of three bytes', 'e0 9f bf'],
+  ['the highest overlong of four bytes', 'f0 8f bf bf'],
+  ['an overlong NUL', 'c0 80'],
+  ['the first surrogate, U+D800', 'ed a0 80'],
+  ['the last surrogate, U+DFFF', 'ed bf bf'],
+  ['a pair of surrogates', 'ed a0 bd ed b8 80'],
+  ['the first beyond all, U+110000', 'f4 90 80 80'],
+  ['a first byte of four that is none', 'f5 80 80 80'],
+  ['five bytes', 'f8 88 80 80 80'],
+  ['six bytes', 'fc 84 80 80 80 80'],
+  ['the byte FE', 'fe'],
+  ['the byte FF', 'ff'],
+];
