@@ -22,6 +22,8 @@ export interface OwnProductOptions {
   apiKey: string;
   isKept: boolean;
   env: NodeJS.ProcessEnv;
+  /** for Node, before the main file of each gateway */
+  gatewayArguments?: readonly string[];
   say(line: string): void;
 }
 
@@ -102,13 +104,25 @@ export async function startOwnProduct(options: OwnProductOptions): Promise<Produ
 
     await start('worker', MAINS.worker, { OPERATIONS_PORT: await anyFreePort() });
     const urls: string[] = [];
+    const operationsUrls: string[] = [];
+    const gatewayArguments = [...(options.gatewayArguments ?? []), ...MAINS.gateway];
     for (let number = 1; number <= options.gateways; number++) {
       const ports = { PORT: await anyFreePort(), OPERATIONS_PORT: await anyFreePort() };
-      await start(`gateway-${number}`, MAINS.gateway, ports);
+      await start(`gateway-${number}`, gatewayArguments, ports);
+      operationsUrls.push(`http://127.0.0.1:${ports.OPERATIONS_PORT}`);
       urls.push(`ws://127.0.0.1:${ports.PORT}`);
     }
     const { apiKey } = options;
-    return { urls, apiKey, redisUrl: redis.url, databaseUrl: postgres.url, pids, incidents, stop };
+    return {
+      urls,
+      operationsUrls,
+      apiKey,
+      redisUrl: redis.url,
+      databaseUrl: postgres.url,
+      pids,
+      incidents,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

@@ -2,6 +2,8 @@
 export interface Product {
   /** of its gateways, ws */
   urls: string[];
+  /** of the same gateways, http; left out where they are not ours to look at */
+  operationsUrls?: string[];
   apiKey: string;
   redisUrl: string;
   databaseUrl: string;

@@ -7,6 +7,8 @@ export interface Inspector {
   collect(): Promise<void>;
   /** resident memory of the process */
   residentBytes(): Promise<number>;
+  /** what JavaScript holds, buffers included */
+  heapBytes(): Promise<number>;
   /** CPU samples from now on, until `stopProfile` gives them. */
   startProfile(everyUs: number): Promise<void>;
   stopProfile(): Promise<CpuProfile>;
@@ -53,6 +55,13 @@ export async function openInspector(port: number): Promise<Inspector> {
     return answer.result ?? {};
   }
 
+  async function numberOf(expression: string): Promise<number> {
+    const { result } = (await ask('Runtime.evaluate', { expression, returnByValue: true })) as {
+      result: { value: number };
+    };
+    return result.value;
+  }
+
   return {
     async collect() {
       await ask('HeapProfiler.enable');
@@ -62,13 +71,9 @@ export async function openInspector(port: number): Promise<Inspector> {
       }
       await ask('HeapProfiler.disable');
     },
-    async residentBytes() {
-      const { result } = (await ask('Runtime.evaluate', {
-        expression: 'process.memoryUsage.rss()',
-        returnByValue: true,
-      })) as { result: { value: number } };
-      return result.value;
-    },
+    residentBytes: () => numberOf('process.memoryUsage.rss()'),
+    heapBytes: () =>
+      numberOf('(({ heapUsed, external }) => heapUsed + external)(process.memoryUsage())'),
     async startProfile(everyUs) {
       await ask('Profiler.enable');
       await ask('Profiler.setSamplingInterval', { interval: everyUs });

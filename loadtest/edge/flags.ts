@@ -1,0 +1,61 @@
+import { parseArgs } from 'node:util';
+import { FlagError } from '../flags.ts';
+
+export interface FuzzFlags {
+  seed: number;
+  frames: number;
+  /** number of the one conversation to have; null: all */
+  conversation: number | null;
+  transport: 'ws' | 'uws';
+  isJson: boolean;
+}
+
+export const HELP = `Usage: npm run fuzz -- [flags]
+
+Conversations of recorders, spoiled as messages, as frames and as bytes, on bare sockets against a
+gateway of this project, while another recorder is metered on it. Exit code 1 when something does not
+hold: a wrong close code, a broken frame or message from the gateway, memory that grows, sessions or
+sockets that are left, or a millisecond of the other recorder that is missing or too many.
+
+  --seed N           same seed, same bytes (1)
+  --frames N         so many at least (1000000)
+  --conversation N   only this one of the seed, as a report names it
+  --transport NAME   ws or uws (ws)
+  --json             the result as JSON on standard output
+  --help             show this`;
+
+function wholeOf(flag: string, text: string | undefined, most: number): number | null {
+  if (text === undefined) return null;
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isInteger(value) && value >= 0 && value <= most) return value;
+  throw new FlagError(`--${flag} must be a whole number from 0 to ${most}, and is "${text}".`);
+}
+
+/** @throws FlagError */
+export function parseFlags(args: readonly string[]): FuzzFlags | 'help' {
+  const text = { type: 'string' } as const;
+  const yes = { type: 'boolean' } as const;
+  const options = {
+    ...{ seed: text, frames: text, conversation: text, transport: text, json: yes },
+    help: { type: 'boolean', short: 'h' } as const,
+  };
+  let values: Record<string, string | boolean | undefined>;
+  try {
+    values = parseArgs({ args: [...args], options, strict: true }).values;
+  } catch (error) {
+    throw new FlagError(`${error instanceof Error ? error.message : String(error)} See --help.`);
+  }
+  if (values.help === true) return 'help';
+  const given = (flag: string) => values[flag] as string | undefined;
+  const transport = given('transport') ?? 'ws';
+  if (transport !== 'ws' && transport !== 'uws') {
+    throw new FlagError(`--transport must be ws or uws, and is "${transport}".`);
+  }
+  return {
+    seed: wholeOf('seed', given('seed'), 2 ** 32 - 1) ?? 1,
+    frames: Math.max(1, wholeOf('frames', given('frames'), 1e9) ?? 1_000_000),
+    conversation: wholeOf('conversation', given('conversation'), 1e9),
+    transport,
+    isJson: values.json === true,
+  };
+}
