@@ -52,6 +52,13 @@ export interface Caller {
   ticket: string | undefined;
   origin: string | null;
   isAwaited(): boolean;
+  /** Counts it for its member and organization; a sentence where that is one too many. */
+  takeSeat(org: string, user: string): Promise<string | null>;
+}
+
+/** There are too many connections: nothing is wrong with this one, and it may come again. */
+export interface Crowded {
+  crowded: string;
 }
 
 type Asked = Pick<
@@ -60,8 +67,8 @@ type Asked = Pick<
 >;
 
 export interface Admission {
-  start(message: Start, caller: Caller): Promise<Admitted | Refusal>;
-  resume(message: Resume, caller: Caller): Promise<Admitted | Refusal>;
+  start(message: Start, caller: Caller): Promise<Admitted | Refusal | Crowded>;
+  resume(message: Resume, caller: Caller): Promise<Admitted | Refusal | Crowded>;
 }
 
 export function createAdmission(options: AdmissionOptions): Admission {
@@ -69,8 +76,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
 
   async function redeem(
     ticket: string | undefined,
-    origin: string | null,
-  ): Promise<Principal | Refusal> {
+    { origin, takeSeat }: Caller,
+  ): Promise<Principal | Refusal | Crowded> {
     if (!ticket) {
       return refusal('ticketInvalid', 'A ticket is needed: get one from your backend and send it.');
     }
@@ -82,10 +89,11 @@ export function createAdmission(options: AdmissionOptions): Admission {
         'This ticket only reads figures; it does not let a recorder in.',
       );
     }
-    if (!(await tickets.redeem(claims))) {
-      return refusal('ticketStale', 'This ticket was used already: get a fresh one.');
-    }
     const { org, user, trustCaptured } = claims;
+    // Both ask Redis, at once.
+    const [isFirst, crowded] = await Promise.all([tickets.redeem(claims), takeSeat(org, user)]);
+    if (!isFirst) return refusal('ticketStale', 'This ticket was used already: get a fresh one.');
+    if (crowded !== null) return { crowded };
     return { org, user, trustCaptured, session: claims.session ?? null };
   }
 
@@ -205,7 +213,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
     return session;
   }
 
-  async function guarded(run: () => Promise<Admitted | Refusal>): Promise<Admitted | Refusal> {
+  async function guarded(
+    run: () => Promise<Admitted | Refusal | Crowded>,
+  ): Promise<Admitted | Refusal | Crowded> {
     try {
       return await run();
     } catch (error) {
@@ -219,10 +229,11 @@ export function createAdmission(options: AdmissionOptions): Admission {
   }
 
   return {
-    start: (message, { ticket, origin, isAwaited }) =>
+    start: (message, caller) =>
       guarded(async () => {
-        const who = await redeem(message.ticket ?? ticket, origin);
-        if ('code' in who) return who;
+        const { ticket, isAwaited } = caller;
+        const who = await redeem(message.ticket ?? ticket, caller);
+        if ('code' in who || 'crowded' in who) return who;
         const id = message.session ?? who.session ?? randomUUID();
         if (!isId(id)) return refusal('sessionInvalid', `"${id}" is no id of a session.`);
         if (who.session && who.session !== id) {
@@ -234,8 +245,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
         return admit(who, id, { isFresh, mayBeNew: true, plannedMs, isAwaited, ...none }, null);
       }),
 
-    resume: (message, { ticket, origin, isAwaited }) =>
+    resume: (message, caller) =>
       guarded(async () => {
+        const { ticket, isAwaited } = caller;
         const id = message.session;
         const checkpoint = message.checkpoint ? seal.open(message.checkpoint) : null;
         if (message.checkpoint && (!checkpoint || checkpoint.session !== id)) {
@@ -247,8 +259,11 @@ export function createAdmission(options: AdmissionOptions): Admission {
         if (isEnough && !presented) {
           const { org, user, trustCaptured } = checkpoint;
           who = { org, user, trustCaptured, session: id };
+          const crowded = await caller.takeSeat(org, user);
+          if (crowded !== null) return { crowded };
         } else {
-          const redeemed = await redeem(presented, origin);
+          const redeemed = await redeem(presented, caller);
+          if ('crowded' in redeemed) return redeemed;
           if ('code' in redeemed) {
             return presented ? redeemed : refusal('ticketStale', 'Resume with a fresh ticket.');
           }

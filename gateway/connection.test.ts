@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sessionRow } from '../core/meter/test-rows.ts';
 import type { ServerMessage } from '../core/protocol/messages.ts';
-import type { Admitted, Caller } from './admission.ts';
+import type { Admitted, Caller, Crowded } from './admission.ts';
 import { type Connection, createConnection } from './connection.ts';
 import { type Refusal, refusal } from './refusal.ts';
 import { createLiveSession, type LiveSession, nextTick } from './session.ts';
@@ -15,7 +15,7 @@ let session: LiveSession;
 let connection: Connection;
 let caller: Caller | null;
 /** the admission's answer, when the test gives it */
-let answer: (admitted: Admitted | Refusal) => void;
+let answer: (admitted: Admitted | Refusal | Crowded) => void;
 let bind: (admitted: Admitted, wire: LiveSession['wire']) => void;
 
 beforeEach(() => {
@@ -37,7 +37,7 @@ beforeEach(() => {
   const admit = (message: { type: string }, given: Caller) => {
     heard.push(message.type);
     caller = given;
-    return new Promise<Admitted | Refusal>((resolve) => {
+    return new Promise<Admitted | Refusal | Crowded>((resolve) => {
       answer = resolve;
     });
   };
@@ -64,6 +64,13 @@ beforeEach(() => {
       } as never,
       bind: (admitted, wire) => bind(admitted, wire),
       monotonicMs: () => performance.now(),
+      seats: {
+        takeMember: async (org, user) => {
+          heard.push(`seat ${org} ${user}`);
+          return null;
+        },
+        leaveMember: (org, user) => void heard.push(`unseat ${org} ${user}`),
+      },
       closed: hear('closed'),
       failed: (error) => void failed.push(error),
     },
@@ -143,6 +150,23 @@ describe('before a session', () => {
     await settle();
     expect(heard).toEqual(['start', 'closed', 'detached']);
     expect(sent).toEqual([]);
+  });
+
+  it('is counted for its member from its first word until it is gone', async () => {
+    say({ type: 'start' });
+    expect(await caller!.takeSeat('acme', 'ann')).toBeNull();
+    await caller!.takeSeat('acme', 'ann');
+    connection.closed(1006);
+    expect(await caller!.takeSeat('acme', 'ann')).toBeNull();
+    expect(heard).toEqual(['start', 'seat acme ann', 'unseat acme ann', 'closed']);
+  });
+
+  it('one too many is told to come again later', async () => {
+    say({ type: 'start' });
+    answer({ crowded: 'This member has 20 connections already.' });
+    await settle();
+    expect(sent).toMatchObject([{ type: 'error', code: 'tryAgainLater', fatal: true }]);
+    expect(closes).toEqual([{ code: 1013, reason: 'tryAgainLater' }]);
   });
 
   it('what breaks in letting it in closes this one, and ends nothing else', async () => {

@@ -11,8 +11,9 @@ import {
   START_TIMEOUT_MS,
 } from '../core/protocol/limits.ts';
 import type { ClientMessage, ServerMessage } from '../core/protocol/messages.ts';
-import type { Admission, Admitted } from './admission.ts';
+import type { Admission, Admitted, Caller, Crowded } from './admission.ts';
 import type { Hearing } from './hearing.ts';
+import type { Seats } from './limits/seats.ts';
 import type { Refusal } from './refusal.ts';
 import type { LiveSession, Wire } from './session.ts';
 import type { Ending } from './stopping.ts';
@@ -36,6 +37,8 @@ export interface ConnectionOptions {
   /** binds the session to its wire: `started`, ticks, warnings */
   bind(admitted: Admitted, wire: Wire): void;
   monotonicMs(): number;
+  /** Null: sockets of this address are not counted. */
+  seats: Pick<Seats, 'takeMember' | 'leaveMember'> | null;
   closed(connection: Connection): void;
   failed(error: unknown): void;
 }
@@ -44,6 +47,8 @@ export interface Connection extends SocketHandler, Wire {
   readonly socket: Socket;
   /** since when more is unsent than a reader that keeps up would leave; null: it keeps up */
   slowSince: number | null;
+  /** There are too many of its kind: it says so and closes, and its client tries again later. */
+  turnAway(detail: string): void;
 }
 
 export function createConnection(
@@ -65,6 +70,8 @@ class BoundSocket implements Connection {
   #tokensAt: number;
   #isFirst = true;
   #freeSeq = 0;
+  /** whose it is, as far as it is counted */
+  #seat: { org: string; user: string } | null = null;
 
   constructor(socket: Socket, upgrade: Upgrade, options: ConnectionOptions) {
     this.socket = socket;
@@ -115,14 +122,27 @@ class BoundSocket implements Connection {
     this.#fail('rateLimited', TOO_MANY_SENTENCE);
   }
 
+  turnAway(detail: string): void {
+    this.#fail('tryAgainLater', detail);
+  }
+
   closed(): void {
     if (this.#state.kind !== 'closed') this.#leave();
+  }
+
+  /** A sentence where its member has too many; it is counted for as long as it is open. */
+  async #takeSeat(org: string, user: string): Promise<string | null> {
+    const { seats } = this.#options;
+    if (seats === null || this.#seat !== null || this.#state.kind === 'closed') return null;
+    this.#seat = { org, user };
+    return seats.takeMember(org, user);
   }
 
   #leave(): void {
     const state = this.#state;
     if (state.kind === 'waiting') clearTimeout(state.timer);
     this.#state = CLOSED;
+    if (this.#seat !== null) this.#options.seats?.leaveMember(this.#seat.org, this.#seat.user);
     if (state.kind === 'bound' && state.session.wire === this) {
       this.#options.hearing.detached(state.session);
     }
@@ -166,7 +186,11 @@ class BoundSocket implements Connection {
     if (this.#state.kind === 'waiting') clearTimeout(this.#state.timer);
     this.#state = { kind: 'opening', queue: [] };
     const { admission } = this.#options;
-    const caller = { ...this.#upgrade, isAwaited: () => this.#state.kind === 'opening' };
+    const caller: Caller = {
+      ...this.#upgrade,
+      isAwaited: () => this.#state.kind === 'opening',
+      takeSeat: (org, user) => this.#takeSeat(org, user),
+    };
     const admitted =
       message.type === 'start'
         ? await admission.start(message, caller)
@@ -180,7 +204,8 @@ class BoundSocket implements Connection {
     this.close(CloseCode.tryAgainLater, 'tryAgainLater');
   }
 
-  #settle(admitted: Admitted | Refusal): void {
+  #settle(admitted: Admitted | Refusal | Crowded): void {
+    if ('crowded' in admitted) return this.turnAway(admitted.crowded);
     if ('code' in admitted) {
       const { close: name, ...refused } = admitted;
       this.send(refused);

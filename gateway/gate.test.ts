@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { createGatekeeper, type GateOptions } from './gate.ts';
 
+let now = 0;
 const keeper = (more: Partial<GateOptions> = {}) =>
   createGatekeeper({
     ...{ allowedOrigins: ['https://app.example'], development: false },
-    ...{ maxSockets: 100, maxSocketsPerAddress: 3 },
+    ...{ maxSockets: 100, maxSocketsPerAddress: 3, monotonicMs: () => now },
     ...more,
   });
 const HERE = '203.0.113.7';
@@ -50,6 +51,18 @@ describe('sockets', () => {
     expect(it.gate(null, '203.0.113.8')).toBeNull();
     it.left(HERE);
     expect(it.gate(null, HERE)).toBeNull();
+  });
+
+  it('of an address that has them all elsewhere are refused for a second', () => {
+    const it = keeper();
+    it.full(HERE);
+    expect(it.gate(null, HERE)?.status).toBe(503);
+    expect(it.gate(null, '203.0.113.8')).toBeNull();
+    now += 1_000;
+    expect(it.gate(null, HERE)).toBeNull();
+    const local = keeper({ development: true });
+    local.full('127.0.0.1');
+    expect(local.gate(null, '127.0.0.1')).toBeNull();
   });
 
   it('are limited in all', () => {

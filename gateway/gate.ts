@@ -7,8 +7,13 @@ export interface GateOptions {
   /** pages of this machine may connect too, and loopback has no cap of its own */
   development: boolean;
   maxSockets: number;
+  /** of this process alone; over all of them limits/seats.ts counts */
   maxSocketsPerAddress: number;
+  monotonicMs(): number;
 }
+
+/** So long an address that has all its sockets elsewhere is refused before its upgrade. */
+const FULL_MS = 1_000;
 
 export type TurnAway = { code: 'originNotAllowed' | 'serverFull' | 'draining'; detail: string };
 
@@ -16,6 +21,10 @@ export interface Gatekeeper {
   gate: Gate;
   /** the reason in words, for who asks by fetch after a failed upgrade */
   reason(origin: string | null, address: string): TurnAway | null;
+  /** An address of this machine, in development: its sockets are not limited. */
+  isExempt(address: string): boolean;
+  /** Over all gateways it has as many sockets as it may. */
+  full(address: string): void;
   entered(address: string): void;
   left(address: string): void;
   drain(): void;
@@ -25,6 +34,7 @@ export interface Gatekeeper {
 export function createGatekeeper(options: GateOptions): Gatekeeper {
   const allowed = new Set(options.allowedOrigins);
   const byAddress = new Map<string, number>();
+  const fullUntil = new Map<string, number>();
   let sockets = 0;
   let isDraining = false;
 
@@ -32,6 +42,16 @@ export function createGatekeeper(options: GateOptions): Gatekeeper {
   function isAllowed(origin: string | null): boolean {
     if (origin === null || allowed.has(origin)) return true;
     return options.development && isLoopbackOrigin(origin);
+  }
+
+  const isExempt = (address: string) => options.development && isLoopback(address);
+
+  function isFull(address: string): boolean {
+    const until = fullUntil.get(address);
+    if (until === undefined) return false;
+    if (options.monotonicMs() < until) return true;
+    fullUntil.delete(address);
+    return false;
   }
 
   function reason(origin: string | null, address: string): TurnAway | null {
@@ -42,8 +62,9 @@ export function createGatekeeper(options: GateOptions): Gatekeeper {
     if (isDraining) {
       return { code: 'draining', detail: 'This gateway is stopping: connect to another one.' };
     }
-    const isExempt = options.development && isLoopback(address);
-    const isCrowded = (byAddress.get(address) ?? 0) >= options.maxSocketsPerAddress && !isExempt;
+    const isCrowded =
+      !isExempt(address) &&
+      ((byAddress.get(address) ?? 0) >= options.maxSocketsPerAddress || isFull(address));
     if (sockets >= options.maxSockets || isCrowded) {
       const detail = 'There are as many connections as this gateway takes: try again shortly.';
       return { code: 'serverFull', detail };
@@ -52,7 +73,13 @@ export function createGatekeeper(options: GateOptions): Gatekeeper {
   }
 
   return {
-    reason,
+    ...{ reason, isExempt },
+    full(address) {
+      const now = options.monotonicMs();
+      // What is over goes with what comes, so that addresses that never return leave nothing behind.
+      for (const [other, until] of fullUntil) if (until <= now) fullUntil.delete(other);
+      fullUntil.set(address, now + FULL_MS);
+    },
     gate(origin, address) {
       const why = reason(origin, address);
       if (!why) return null;

@@ -1,4 +1,5 @@
 /** A gateway as it runs: stores, metering, sockets, HTTP, and an orderly end. */
+import { randomUUID } from 'node:crypto';
 import { QueueName, type RecoverPayload, type SettlePayload } from '../core/jobs/queues.ts';
 import { meterKeys } from '../core/meter/keys.ts';
 import { createMeter } from '../core/meter/meter.ts';
@@ -19,6 +20,10 @@ import { createGatekeeper } from './gate.ts';
 import { createHttp, MAX_BODY_BYTES } from './http/app.ts';
 import { createOperations, type OperationsDeps } from './http/operations.ts';
 import { createLedger } from './ledger.ts';
+import { startAlive } from './limits/alive.ts';
+import { createRate } from './limits/rate.ts';
+import { createSeats } from './limits/seats.ts';
+import { startSocketCounts } from './limits/socket-counts.ts';
 import { createMetering } from './metering.ts';
 import { createMetrics } from './metrics.ts';
 import { createMinutes } from './minutes.ts';
@@ -97,7 +102,15 @@ export async function startGateway(
   redis.onRunId(() => metering.reconnected());
   await listen(subscriber.redis, meterKeys(), (event) => metering.heard(event));
 
-  const keeper = createGatekeeper(config);
+  const limiting = { redisOf: redis.redisOf, keys: meterKeys() };
+  const alive = await startAlive({ me: `${config.name}-${randomUUID()}`, ...limiting });
+  stops.add('signs of life', alive);
+  const counts = startSocketCounts({ alive, ...limiting });
+  stops.add('socket counts', counts);
+  redis.onRunId(() => counts.writeAgain());
+  const seats = createSeats(counts, config);
+  const monotonicMs = () => clock.monotonicMs();
+  const keeper = createGatekeeper({ ...config, monotonicMs });
   const connections = new Set<Connection>();
   let isServing = false;
   let address = { port: config.port };
@@ -117,6 +130,10 @@ export async function startGateway(
     serving: () => isServing,
     actions: (binding) => metering.telling.actions(binding),
     recoveryNeeded: (org) => metering.recovery.needed(org),
+    // Loopback is all there is in development, and it is exempt.
+    ...(!config.development && {
+      rate: createRate({ ...config.apiRate, ...limiting, monotonicMs }),
+    }),
     turnedAway: (request) => keeper.reason(request.headers.get('origin'), ''),
     version: '0.1.0',
   });
@@ -126,25 +143,37 @@ export async function startGateway(
     fetch: (request) => http.fetch(request),
     maxBodyBytes: MAX_BODY_BYTES,
     opened(socket, upgrade) {
-      keeper.entered(socket.remoteAddress);
+      const { remoteAddress } = socket;
+      const isCounted = !keeper.isExempt(remoteAddress);
+      keeper.entered(remoteAddress);
       const connection = createConnection(socket, upgrade, {
         admission: metering.admission,
         hearing: metering.hearing,
         ending: metering.ending,
         bind: (admitted, wire) => metering.bind(admitted, wire),
-        monotonicMs: () => clock.monotonicMs(),
+        monotonicMs,
+        seats: isCounted ? seats : null,
         failed: (error) => log.error({ err: error }, 'a session could not be bound'),
         closed(gone) {
-          keeper.left(socket.remoteAddress);
+          keeper.left(remoteAddress);
+          if (isCounted) seats.leaveAddress(remoteAddress);
           connections.delete(gone);
         },
       });
       connections.add(connection);
+      // Not waited for: it may say its first word, and is closed if there are too many.
+      if (isCounted) {
+        void seats.takeAddress(remoteAddress).then((crowded) => {
+          if (crowded === null) return;
+          keeper.full(remoteAddress);
+          connection.turnAway(crowded);
+        });
+      }
       return connection;
     },
   };
   const watch = startWatch({
-    monotonicMs: () => clock.monotonicMs(),
+    ...{ monotonicMs },
     silenceMs: config.intervalMs + config.timeoutMs,
     sessions: () => metering.hub.live(),
     connections: () => connections,

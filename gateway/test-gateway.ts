@@ -245,6 +245,7 @@ function connect(
       ...{ admission: metering.admission, hearing: metering.hearing, ending: metering.ending },
       bind: (admitted, wire) => metering.bind(admitted, wire),
       monotonicMs: clock.monotonicMs,
+      seats: null,
       closed: (gone) => void connections.delete(gone),
       failed: (error) => void logged.push({ level: 50, msg: String(error) }),
     },

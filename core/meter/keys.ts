@@ -17,8 +17,14 @@ export function shardOf(org: string, shards = SHARDS): number {
 export interface MeterKeys {
   head(shard: number): string;
   channel(shard: number): string;
-  /** marks a ticket as used; the one kind of key with a time-to-live, since it carries no money */
+  /** Marks a ticket as used. This and those below have a time-to-live, since they carry no money. */
   ticket(id: string): string;
+  /** which gateway processes give signs of life */
+  gateways(): string;
+  /** how many sockets each process has of an address, a member or an organization */
+  sockets(kind: string, id: string): string;
+  /** how often an API caller has asked */
+  rate(id: string): string;
 }
 
 /**
@@ -33,5 +39,8 @@ export function meterKeys(namespace = NAMESPACE): MeterKeys {
     head: (shard) => `${namespace}:{${shard}}:head`,
     channel: (shard) => `${namespace}:{${shard}}:events`,
     ticket: (id) => `${namespace}:ticket:${id}`,
+    gateways: () => `${namespace}:gateways`,
+    sockets: (kind, id) => `${namespace}:sockets:${kind}:${id}`,
+    rate: (id) => `${namespace}:rate:${id}`,
   };
 }

@@ -88,7 +88,7 @@ function crossOrigin(allowedOrigins: readonly string[]) {
       c.req.path === CONNECT_PATH || allowedOrigins.includes(origin) ? origin : null,
     allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
     allowHeaders: ['authorization', 'content-type', 'idempotency-key'],
-    exposeHeaders: ['idempotency-replayed', 'retry-after'],
+    exposeHeaders: ['idempotency-replayed', 'retry-after', 'ratelimit', 'ratelimit-policy'],
     maxAge: CORS_MAX_AGE_SECONDS,
   });
 }

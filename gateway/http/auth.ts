@@ -8,8 +8,9 @@ import type { MiddlewareHandler } from 'hono';
 import type { Database } from '../../drizzle/client.ts';
 import { apiKeys } from '../../drizzle/schema/organizations.ts';
 import type { HttpDeps } from './deps.ts';
-import type { Principal } from './principal.ts';
+import { actorOf, type Principal } from './principal.ts';
 import { ProblemError } from './problem.ts';
+import { holdRate } from './rate-limit.ts';
 import type { HttpEnv } from './router.ts';
 
 /** Accepted in development only; a production start refuses every secret of development. */
@@ -30,7 +31,7 @@ function equalInConstantTime(a: string, b: string): boolean {
   return timingSafeEqual(hash(a), hash(b));
 }
 
-type AuthDeps = Pick<HttpDeps, 'db' | 'tickets' | 'now' | 'development'>;
+type AuthDeps = Pick<HttpDeps, 'db' | 'tickets' | 'now' | 'development' | 'rate'>;
 
 /** Sets `principal`, or answers 401 by throwing. */
 export function authenticate(deps: AuthDeps): MiddlewareHandler<HttpEnv> {
@@ -43,10 +44,16 @@ export function authenticate(deps: AuthDeps): MiddlewareHandler<HttpEnv> {
       );
     }
     const origin = c.req.header('origin');
-    c.set(
-      'principal',
-      TICKET_FORM.test(given) ? await ticketOf(deps, given, origin) : await keyOf(deps, given),
-    );
+    const { rate } = deps;
+    if (TICKET_FORM.test(given)) {
+      const principal = await ticketOf(deps, given, origin);
+      if (rate) await holdRate(rate, actorOf(principal), c);
+      c.set('principal', principal);
+    } else {
+      // Before the database is asked, which a flood would ask each time.
+      if (rate) await holdRate(rate, `key:${hashApiKey(given)}`, c);
+      c.set('principal', await keyOf(deps, given));
+    }
     await next();
   };
 }

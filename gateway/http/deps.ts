@@ -2,6 +2,7 @@ import type { Meter } from '../../core/meter/commands.ts';
 import type { Action, Binding } from '../../core/protocol/messages.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import type { Database } from '../../drizzle/client.ts';
+import type { Rate } from '../limits/rate.ts';
 import type { Tickets } from '../tickets.ts';
 import type { ProblemCode } from './problem-codes.ts';
 
@@ -40,6 +41,8 @@ export interface HttpDeps {
   actions(binding: Binding): Action[];
   /** The meter answered `recover` for this organization: somebody must ask for its recovery. */
   recoveryNeeded(org: string): void;
+  /** How often each caller may ask. Left out: as often as it likes, in development. */
+  rate?: Rate;
   turnedAway?(request: Request): TurnedAway | null;
   /** Ends one live session for an operator. Default: `meter.stop`. */
   stopSession?: Meter['stop'];

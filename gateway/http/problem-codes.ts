@@ -31,6 +31,7 @@ export const PROBLEMS = {
   sessionInvalid: [422, 'Session invalid'],
   upgradeRequired: [426, 'WebSocket upgrade required'],
   concurrencyLimit: [429, 'Too many concurrent sessions'],
+  rateLimited: [429, 'Too many requests'],
   unexpected: [500, 'Unexpected error'],
   serverFull: [503, 'Gateway full'],
   draining: [503, 'Gateway draining'],

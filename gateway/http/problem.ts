@@ -78,7 +78,13 @@ export class ProblemError extends Error {
   }
 }
 
-const EVERYWHERE = ['credentialsMissing', 'keyInvalid', 'notAllowed', 'invalid'] as const;
+const EVERYWHERE = [
+  'credentialsMissing',
+  'keyInvalid',
+  'notAllowed',
+  'invalid',
+  'rateLimited',
+] as const;
 
 /**
  * `responses` of a route: the problems it can answer with besides those of every route. They are
