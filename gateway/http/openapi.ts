@@ -82,6 +82,8 @@ export function serveOpenApi(app: OpenAPIHono<HttpEnv>, version: string): void {
   });
   const document = openApiDocument(app, version);
   const page = docsPage(document);
-  app.get('/openapi.json', (c) => c.json(document));
+  // As text: to write it anew takes longer than anything else that anybody may ask for.
+  const text = JSON.stringify(document);
+  app.get('/openapi.json', (c) => c.body(text, 200, { 'content-type': 'application/json' }));
   app.get('/docs', (c) => c.html(page.html, 200, page.headers));
 }

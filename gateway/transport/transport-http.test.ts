@@ -168,6 +168,27 @@ describe.each(transports)('HTTP on the transport %s', (name) => {
     bare.tcp.destroy();
   });
 
+  it('cuts off who asks for hundreds before the first answer, and serves others', async () => {
+    const many = 'GET /echo/a HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(300);
+    const bare = await openBare(transport.port, many);
+    await bare.ended;
+    expect(bare.received().split('HTTP/1.1 200').length).toBeLessThan(20);
+    bare.tcp.destroy();
+    expect((await ask(`${transport.url}/echo/b`)).status).toBe(200);
+  });
+
+  it('answers one after the other on one connection, as many as are asked', async () => {
+    const bare = await openBare(transport.port, '');
+    for (let count = 1; count <= 30; count++) {
+      bare.tcp.write('GET /echo/a HTTP/1.1\r\nHost: a\r\n\r\n');
+      await soon(
+        () => bare.received().split('HTTP/1.1 200').length - 1,
+        (answers) => answers === count,
+      );
+    }
+    bare.tcp.destroy();
+  });
+
   it('gives a long body in full to a reader that takes its time', async () => {
     const bare = await openBare(transport.port, 'GET /long HTTP/1.1\r\nHost: a\r\n\r\n');
     bare.tcp.pause();

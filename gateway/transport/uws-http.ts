@@ -1,8 +1,16 @@
 /** HTTP beside the sockets of uWebSockets.js, answered by a handler of the Fetch standard. */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { TransportOptions } from './transport.ts';
 import { mayHaveBody, readBody, readHead } from './uws-request.ts';
 import { writeResponse } from './uws-response.ts';
+
+/**
+ * A few KB may hold hundreds of requests, and those that are answered at once are all answered before
+ * anything else is heard, sessions included. The next ones wait for the next turn of the event loop;
+ * uWebSockets.js cuts off who sends yet more meanwhile.
+ */
+const MAX_IN_A_TURN = 8;
 
 export interface UwsHttp {
   answer(response: HttpResponse, request: HttpRequest): void;
@@ -18,6 +26,17 @@ export function createUwsHttp({
 }: Pick<TransportOptions, 'fetch' | 'maxBodyBytes'>): UwsHttp {
   let open = 0;
   let isClosing = false;
+  let inThisTurn = 0;
+
+  function isLate(): boolean {
+    if (inThisTurn === 0) {
+      setImmediate(() => {
+        inThisTurn = 0;
+      });
+    }
+    inThisTurn += 1;
+    return inThisTurn > MAX_IN_A_TURN;
+  }
 
   /** All that is read of the two arguments is read before the first await. */
   async function exchange(to: HttpResponse, from: HttpRequest, gone: AbortSignal): Promise<void> {
@@ -25,6 +44,7 @@ export function createUwsHttp({
     if (head === null)
       return refuse(to, '400 Bad Request', 'That is no request this server can read.');
     const body = mayHaveBody(head) ? await readBody(to, maxBodyBytes) : null;
+    if (isLate()) await nextTurn();
     if (gone.aborted) return;
     const { method, url, headers } = head;
     let request: Request;

@@ -1,5 +1,5 @@
 /** The `ws` transport: Node's own HTTP server, and upgrades, frames and their limits by `ws`. */
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
@@ -14,6 +14,8 @@ const MAX_FRAGMENTS = 16;
 const MAX_BUFFERED_CHUNKS = 64;
 const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 15_000;
+/** Of one connection, unanswered. */
+const MAX_REQUESTS_AT_ONCE = 8;
 /** How often Node looks for requests beyond the two; by default every 30 s. */
 const TIMEOUT_CHECK_MS = 1_000;
 
@@ -25,7 +27,7 @@ export async function startWs(options: TransportOptions): Promise<Transport> {
       requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     },
-    getRequestListener(options.fetch),
+    withoutQueue(getRequestListener(options.fetch)),
   );
   const webSockets = takeUpgrades(server, options);
   const port = await listen(server, options);
@@ -40,6 +42,25 @@ export async function startWs(options: TransportOptions): Promise<Transport> {
       await new Promise((resolve) => server.close(resolve));
       clearTimeout(cut);
     },
+  };
+}
+
+type Listener = (request: IncomingMessage, response: ServerResponse) => unknown;
+
+/**
+ * Node hears all requests of one piece at once, and a few KB may hold hundreds: nothing else is heard
+ * until each has its answer, sessions included. Who sends many before their answers is cut off; no
+ * browser and no client library does.
+ */
+function withoutQueue(listener: Listener): Listener {
+  const openBySocket = new WeakMap<Duplex, number>();
+  return (request, response) => {
+    const { socket } = request;
+    const open = (openBySocket.get(socket) ?? 0) + 1;
+    openBySocket.set(socket, open);
+    if (open > MAX_REQUESTS_AT_ONCE || socket.destroyed) return void socket.destroy();
+    response.once('close', () => openBySocket.set(socket, (openBySocket.get(socket) ?? 1) - 1));
+    return listener(request, response);
   };
 }
 
