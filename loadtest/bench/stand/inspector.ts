@@ -9,6 +9,8 @@ export interface Inspector {
   residentBytes(): Promise<number>;
   /** what JavaScript holds, buffers included */
   heapBytes(): Promise<number>;
+  /** How many names all its objects inherit that no object should: 0 unless a prototype was written to. */
+  pollutedNames(): Promise<number>;
   /** CPU samples from now on, until `stopProfile` gives them. */
   startProfile(everyUs: number): Promise<void>;
   stopProfile(): Promise<CpuProfile>;
@@ -72,6 +74,7 @@ export async function openInspector(port: number): Promise<Inspector> {
       await ask('HeapProfiler.disable');
     },
     residentBytes: () => numberOf('process.memoryUsage.rss()'),
+    pollutedNames: () => numberOf('Object.keys(Object.prototype).length'),
     heapBytes: () =>
       numberOf('(({ heapUsed, external }) => heapUsed + external)(process.memoryUsage())'),
     async startProfile(everyUs) {

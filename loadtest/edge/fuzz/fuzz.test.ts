@@ -21,7 +21,8 @@ it('a conversation is the same for the same seed, and another for another', () =
 describe('a gateway', () => {
   let product: TestProduct;
   beforeAll(async () => {
-    const env = { RESUME_WINDOW_MS: '1000', SESSION_SWEEP_MS: '500' };
+    // Sessions whose recorder is gone end soon, but not one that a busy machine keeps waiting.
+    const env = { RESUME_WINDOW_MS: '6000', SESSION_SWEEP_MS: '1000' };
     product = await startTestProduct({ gateways: 0, intervalMs: 500, env });
   }, 120_000);
   afterAll(() => product?.stop());

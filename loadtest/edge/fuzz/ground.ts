@@ -1,5 +1,5 @@
 /** The gateway that is fuzzed, seen from outside: its API, its gauges, its memory after a collection. */
-import { openInspector } from '../../bench/stand/inspector.ts';
+import { type Inspector, openInspector } from '../../bench/stand/inspector.ts';
 import type { Pass } from './conversation.ts';
 
 const REQUEST_PATIENCE_MS = 20_000;
@@ -29,6 +29,10 @@ export interface Ground {
   /** Waits until nothing is left but so many sockets and sessions; answers what is left else. */
   calm(sockets: number, patienceMs: number): Promise<{ sockets: number; sessions: number }>;
   memory(): Promise<Memory>;
+  /** resident memory now, without a collection */
+  residentBytes(): Promise<number>;
+  /** names that every object of the gateway's has by now and should not */
+  pollutedNames(): Promise<number>;
   /** What the ledger has of an ended session, in ms, once that is `expectedMs` or patience is over. */
   settledMs(session: string, expectedMs: number, patienceMs: number): Promise<number>;
 }
@@ -65,6 +69,15 @@ export async function openGround(options: GroundOptions): Promise<Ground> {
   await ask('PUT', `/v1/plans/${PLAN}`, { name: PLAN, minutes: null });
   await ask('PUT', `/v1/orgs/${ORGANIZATION}`, { name: ORGANIZATION, plan: PLAN });
   let passes = 0;
+  async function inspect<T>(ask: (inspector: Inspector) => Promise<T>): Promise<T> {
+    const inspector = await openInspector(inspectPort);
+    try {
+      return await ask(inspector);
+    } finally {
+      await inspector.stop();
+    }
+  }
+
   return {
     ticketOf,
     async pass(session) {
@@ -81,16 +94,14 @@ export async function openGround(options: GroundOptions): Promise<Ground> {
         await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
       }
     },
-    async memory() {
-      const inspector = await openInspector(inspectPort);
-      try {
+    memory: () =>
+      inspect(async (inspector) => {
         await inspector.collect();
         const heapBytes = await inspector.heapBytes();
         return { heapBytes, residentBytes: await inspector.residentBytes() };
-      } finally {
-        await inspector.stop();
-      }
-    },
+      }),
+    residentBytes: () => inspect((inspector) => inspector.residentBytes()),
+    pollutedNames: () => inspect((inspector) => inspector.pollutedNames()),
     async settledMs(session, expectedMs, patienceMs) {
       const until = performance.now() + patienceMs;
       for (;;) {

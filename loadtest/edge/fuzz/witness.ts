@@ -60,8 +60,11 @@ export async function startWitness(port: number, ticket: string): Promise<Witnes
       worstGapMs = Math.max(worstGapMs, now - tickedAt);
       tickedAt = now;
       socket.send(JSON.stringify({ type: 'beat', seq: message.seq }));
-    } else if (message.type === 'ended') ended = message;
-    else if (message.type === 'error' || message.type === 'refused') {
+    } else if (message.type === 'ended') {
+      ended = message;
+      if (message.reason !== 'stopped')
+        trouble ??= `its session was ended: ${JSON.stringify(message)}`;
+    } else if (message.type === 'error' || message.type === 'refused') {
       trouble ??= `it was told ${message.type}: ${message.detail}`;
     }
     changed();
@@ -89,6 +92,7 @@ export async function startWitness(port: number, ticket: string): Promise<Witnes
   return {
     trouble: () => trouble,
     async stop() {
+      if (trouble) throw new Error(`The other recorder: ${trouble}.`);
       const ownMs = performance.now() - startedAt;
       socket.send(JSON.stringify({ type: 'stop' }));
       const { summary } = await until(() => ended);
