@@ -65,6 +65,13 @@ describe('sockets', () => {
     expect(local.gate(null, '127.0.0.1')).toBeNull();
   });
 
+  it('of one network of IPv6 are counted together', () => {
+    const it = keeper();
+    for (let i = 0; i < 3; i++) it.entered(`2001:db8::${i}`);
+    expect(it.gate(null, '2001:db8::ffff')?.status).toBe(503);
+    expect(it.gate(null, '2001:db8:0:1::1')).toBeNull();
+  });
+
   it('are limited in all', () => {
     const it = keeper({ maxSockets: 5 });
     for (let i = 0; i < 5; i++) it.entered(`203.0.113.${i}`);

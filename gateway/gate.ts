@@ -1,5 +1,6 @@
 /** Who may connect at all: exact origins, a cap on sockets, none while draining. */
 import { isIP } from 'node:net';
+import { networkOf } from './limits/network.ts';
 import type { Gate } from './transport/transport.ts';
 
 export interface GateOptions {
@@ -33,7 +34,8 @@ export interface Gatekeeper {
 
 export function createGatekeeper(options: GateOptions): Gatekeeper {
   const allowed = new Set(options.allowedOrigins);
-  const byAddress = new Map<string, number>();
+  /** by network, and so is the one below */
+  const counts = new Map<string, number>();
   const fullUntil = new Map<string, number>();
   let sockets = 0;
   let isDraining = false;
@@ -47,10 +49,12 @@ export function createGatekeeper(options: GateOptions): Gatekeeper {
   const isExempt = (address: string) => options.development && isLoopback(address);
 
   function isFull(address: string): boolean {
-    const until = fullUntil.get(address);
+    const network = networkOf(address);
+    if ((counts.get(network) ?? 0) >= options.maxSocketsPerAddress) return true;
+    const until = fullUntil.get(network);
     if (until === undefined) return false;
     if (options.monotonicMs() < until) return true;
-    fullUntil.delete(address);
+    fullUntil.delete(network);
     return false;
   }
 
@@ -62,10 +66,7 @@ export function createGatekeeper(options: GateOptions): Gatekeeper {
     if (isDraining) {
       return { code: 'draining', detail: 'This gateway is stopping: connect to another one.' };
     }
-    const isCrowded =
-      !isExempt(address) &&
-      ((byAddress.get(address) ?? 0) >= options.maxSocketsPerAddress || isFull(address));
-    if (sockets >= options.maxSockets || isCrowded) {
+    if (sockets >= options.maxSockets || (!isExempt(address) && isFull(address))) {
       const detail = 'There are as many connections as this gateway takes: try again shortly.';
       return { code: 'serverFull', detail };
     }
@@ -78,7 +79,7 @@ export function createGatekeeper(options: GateOptions): Gatekeeper {
       const now = options.monotonicMs();
       // What is over goes with what comes, so that addresses that never return leave nothing behind.
       for (const [other, until] of fullUntil) if (until <= now) fullUntil.delete(other);
-      fullUntil.set(address, now + FULL_MS);
+      fullUntil.set(networkOf(address), now + FULL_MS);
     },
     gate(origin, address) {
       const why = reason(origin, address);
@@ -87,13 +88,15 @@ export function createGatekeeper(options: GateOptions): Gatekeeper {
     },
     entered(address) {
       sockets += 1;
-      byAddress.set(address, (byAddress.get(address) ?? 0) + 1);
+      const network = networkOf(address);
+      counts.set(network, (counts.get(network) ?? 0) + 1);
     },
     left(address) {
       sockets -= 1;
-      const others = (byAddress.get(address) ?? 1) - 1;
-      if (others === 0) byAddress.delete(address);
-      else byAddress.set(address, others);
+      const network = networkOf(address);
+      const others = (counts.get(network) ?? 1) - 1;
+      if (others === 0) counts.delete(network);
+      else counts.set(network, others);
     },
     drain() {
       isDraining = true;

@@ -1,4 +1,5 @@
 /** How many sockets an address, a member and an organization may have at once, over all gateways. */
+import { networkOf } from './network.ts';
 import type { SocketCounts } from './socket-counts.ts';
 
 export interface SeatLimits {
@@ -22,10 +23,10 @@ export function createSeats(counts: SocketCounts, limits: SeatLimits): Seats {
   return {
     async takeAddress(address) {
       const most = limits.maxSocketsPerAddress;
-      if (await counts.enter('address', address, most)) return null;
+      if (await counts.enter('address', networkOf(address), most)) return null;
       return `This address has its ${most} connections already: close one, then come again.`;
     },
-    leaveAddress: (address) => counts.leave('address', address),
+    leaveAddress: (address) => counts.leave('address', networkOf(address)),
     async takeMember(org, user) {
       const { maxSocketsPerMember: most, maxSocketsPerOrganization: mostOfAll } = limits;
       // Sent together: a join waits for one answer of Redis, not for two.
