@@ -1,11 +1,18 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import { createTenants, type Tenants } from './bound.ts';
 
 export interface ConnectOptions {
   /** Connections at most. */
   connections?: number;
   /** Shown in pg_stat_activity. */
   name?: string;
+  /**
+   * What all of its statements are for, where it is not one tenant: the worker's work, which a
+   * policy allows to the worker's role only, or the whole installation's, as of whoever owns the
+   * tables. Left out, rows of tenants are seen through `tenants` alone.
+   */
+  scope?: 'worker' | 'installation';
 }
 
 /** Runs statements; a transaction is one too. */
@@ -14,7 +21,9 @@ export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
 export type Queryable = Database | Transaction;
 
 export interface DatabaseConnection {
+  /** Not bound to a tenant: without a `scope` it sees what belongs to none. */
   db: Database;
+  tenants: Tenants;
   /** The driver below, for LISTEN and for connections of one's own. */
   sql: postgres.Sql;
   stop(): Promise<void>;
@@ -51,12 +60,18 @@ export function connect(url: string, options: ConnectOptions = {}): DatabaseConn
       application_name: options.name ?? 'taximeter',
       lock_timeout: LOCK_TIMEOUT_MS,
       statement_timeout: STATEMENT_TIMEOUT_MS,
+      ...(options.scope === undefined ? {} : { 'taximeter.scope': options.scope }),
     },
   });
+  let isEnded = false;
   return {
     db: drizzle(sql),
+    tenants: createTenants(sql, () => isEnded),
     sql,
-    stop: () => sql.end({ timeout: STOP_TIMEOUT_S }),
+    stop() {
+      isEnded = true;
+      return sql.end({ timeout: STOP_TIMEOUT_S });
+    },
   };
 }
 

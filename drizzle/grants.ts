@@ -36,27 +36,104 @@ const OPEN = [
 const PASSING = ['meter_outbox', 'idempotency_keys'] as const;
 
 /**
- * Grants the login role what services need, and takes away whatever else it was given before, also
- * on partitions, which would be a way around the column grants.
+ * What a gateway's own login may do beside reading: take in accounts and limits, write down what was
+ * asked for. It settles nothing, burns no lot and changes no key.
  */
-export async function grantTo(sql: postgres.Sql, role: string): Promise<void> {
-  const [found] = await sql`select rolsuper from pg_roles where rolname = ${role}`;
-  const name = `"${role.replaceAll('"', '""')}"`;
-  if (found === undefined) await sql.unsafe(`create role ${name} login`);
+const ASKED_FOR: Record<string, readonly string[]> = {
+  insert: [
+    'plans',
+    'organizations',
+    'organization_members',
+    'billing_periods',
+    'adjustments',
+    'extra_minutes_purchases',
+    'meter_outbox',
+    'recoveries',
+    'idempotency_keys',
+    'audit_log',
+  ],
+  update: ['plans', 'organizations', 'organization_members', 'billing_periods', 'idempotency_keys'],
+};
+
+export interface Logins {
+  /** what gateways log in as */
+  gateway: string;
+  /** what workers log in as, if it is another role: then gateways may do less */
+  worker?: string | undefined;
+}
+
+/**
+ * Grants the login roles what services need, and takes away whatever else they were given before,
+ * also on partitions, which would be a way around the column grants and the policies.
+ */
+export async function grantTo(sql: postgres.Sql, logins: Logins): Promise<void> {
+  const { gateway, worker = gateway } = logins;
+  for (const role of new Set([gateway, worker])) {
+    const [found] = await sql`select from pg_roles where rolname = ${role}`;
+    if (found === undefined) await sql.unsafe(`create role ${quoted(role)} login`);
+  }
+  await sql.begin(async (tx) => {
+    if (worker !== gateway) await tx.unsafe(`${afresh(gateway)} ${gatewayGrants(gateway)}`);
+    await tx.unsafe(`${afresh(worker)} ${workerGrants(worker)}`);
+    await writeWorkerPolicies(tx, worker, worker !== gateway);
+  });
+}
+
+const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+
+function afresh(role: string): string {
+  const name = quoted(role);
+  return `
+    alter default privileges in schema public revoke all on tables from ${name};
+    revoke all on all tables in schema public from ${name};
+    grant usage on schema public to ${name};
+    grant usage, select on all sequences in schema public to ${name};
+    grant execute on all functions in schema public to ${name};
+    revoke execute on function guard_tenants(regclass, name) from ${name};`;
+}
+
+function gatewayGrants(role: string): string {
+  const name = quoted(role);
+  const tables = [...Object.keys(CHANGEABLE), ...OPEN, ...PASSING];
+  const writes = Object.entries(ASKED_FOR).map(
+    ([right, on]) => `grant ${right} on ${on.join(', ')} to ${name};`,
+  );
+  return `grant select on ${tables.join(', ')} to ${name}; ${writes.join('\n')}`;
+}
+
+function workerGrants(role: string): string {
+  const name = quoted(role);
   const columns = Object.entries(CHANGEABLE).flatMap(([table, names]) =>
     names.length === 0 ? [] : [`grant update (${names.join(', ')}) on ${table} to ${name};`],
   );
-  await sql.begin((tx) =>
-    tx.unsafe(`
-      alter default privileges in schema public revoke all on tables from ${name};
-      revoke all on all tables in schema public from ${name};
-      grant usage on schema public to ${name};
-      grant usage, select on all sequences in schema public to ${name};
-      grant execute on all functions in schema public to ${name};
-      grant select, insert on ${Object.keys(CHANGEABLE).join(', ')} to ${name};
-      ${columns.join('\n')}
-      grant select, insert, update on ${OPEN.join(', ')} to ${name};
-      grant select, insert, update, delete on ${PASSING.join(', ')} to ${name};
-    `),
-  );
+  return `
+    grant select, insert on ${Object.keys(CHANGEABLE).join(', ')} to ${name};
+    ${columns.join('\n')}
+    grant select, insert, update on ${OPEN.join(', ')} to ${name};
+    grant select, insert, update, delete on ${PASSING.join(', ')} to ${name};`;
+}
+
+/**
+ * The worker's own policy: it settles many organizations in one statement. Where it shares its login
+ * with the gateways, it has to say that it is the worker, lest a gateway's unbound statement sees
+ * everything. Only what differs is written, since it locks the table.
+ */
+async function writeWorkerPolicies(
+  tx: postgres.TransactionSql,
+  role: string,
+  isItsOwn: boolean,
+): Promise<void> {
+  const allows = isItsOwn ? 'true' : "(select current_setting('taximeter.scope', true)) = 'worker'";
+  const digest = `worker policy of ${role}: ${allows}`;
+  const tables = await tx<{ name: string; said: string | null }[]>`
+    select c.relname as name, obj_description(p.oid, 'pg_policy') as said
+    from pg_class c left join pg_policy p on p.polrelid = c.oid and p.polname = 'worker'
+    where c.relnamespace = 'public'::regnamespace and c.relrowsecurity`;
+  for (const { name, said } of tables) {
+    if (said === digest) continue;
+    await tx.unsafe(`
+      drop policy if exists worker on ${quoted(name)};
+      create policy worker on ${quoted(name)} to ${quoted(role)} using (${allows});
+      comment on policy worker on ${quoted(name)} is '${digest.replaceAll("'", "''")}';`);
+  }
 }

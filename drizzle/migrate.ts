@@ -5,8 +5,13 @@ import postgres from 'postgres';
 import { grantTo } from './grants.ts';
 
 export interface MigrateOptions {
-  /** What gateways and workers log in as. Made without a password when it is not there. */
+  /** What gateways log in as, and workers too where they have no role of their own. */
   loginRole?: string;
+  /**
+   * What workers log in as: then gateways are granted less. Roles that are not there are made,
+   * without a password.
+   */
+  workerRole?: string | undefined;
   /** Meter instant from which partitions are made ahead; now, when left out. */
   now?: () => number;
 }
@@ -58,7 +63,9 @@ async function apply(sql: postgres.Sql, migration: Migration): Promise<void> {
  * by several at once.
  */
 export async function migrate(adminUrl: string, options: MigrateOptions = {}): Promise<void> {
-  const sql = postgres(adminUrl, { max: 1, onnotice: () => {}, connection: { TimeZone: 'UTC' } });
+  // Policies hold for the owner of the tables too.
+  const connection = { TimeZone: 'UTC', 'taximeter.scope': 'installation' };
+  const sql = postgres(adminUrl, { max: 1, onnotice: () => {}, connection });
   try {
     await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
     await sql`create table if not exists migrations (
@@ -68,7 +75,7 @@ export async function migrate(adminUrl: string, options: MigrateOptions = {}): P
     for (const migration of pending(readMigrations(), applied)) await apply(sql, migration);
     const month = new Date((options.now ?? Date.now)()).toISOString();
     await sql`select make_usage_partitions(${month}::timestamptz::date, ${PARTITIONS_AHEAD_MONTHS})`;
-    await grantTo(sql, options.loginRole ?? 'taximeter');
+    await grantTo(sql, { gateway: options.loginRole ?? 'taximeter', worker: options.workerRole });
   } finally {
     // Ending the connection gives the lock back.
     await sql.end();

@@ -33,7 +33,7 @@ beforeAll(async () => {
     server.on('close', () => client.destroy());
   });
   await new Promise<void>((resolve) => line.listen(0, '127.0.0.1', resolve));
-  const address = new URL(database.url);
+  const address = new URL(database.gatewayUrl);
   address.host = `127.0.0.1:${(line.address() as { port: number }).port}`;
   stalling = connect(address.href, { connections: 2 });
 });
@@ -46,7 +46,7 @@ afterAll(async () => {
 beforeEach(async () => {
   isStalled = false;
   account = await makeTestAccount(direct.db, { plan: { concurrentSessions: 7 } });
-  ledger = createLedger(stalling.db, 'gateway-1', createLog({ name: 'test', level: 'silent' }));
+  ledger = createLedger(stalling, 'gateway-1', createLog({ name: 'test', level: 'silent' }));
 });
 
 describe('limits', () => {

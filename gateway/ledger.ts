@@ -7,6 +7,7 @@ import type { BudgetName } from '../core/meter/budget-name.ts';
 import type { SeedCommand } from '../core/meter/commands.ts';
 import type { LedgerBase } from '../core/meter/rows.ts';
 import type { Log } from '../core/runtime/log.ts';
+import type { Tenants } from '../drizzle/bound.ts';
 import type { Database } from '../drizzle/client.ts';
 import { ensurePeriod } from '../drizzle/queries/ensure-period.ts';
 import { type Limits, loadLimits } from '../drizzle/queries/load-limits.ts';
@@ -30,7 +31,13 @@ export interface Ledger {
   requestRecovery(shard: number): Promise<void>;
 }
 
-export function createLedger(db: Database, gateway: string, log: Log): Ledger {
+/** What it asks of the database: of one organization, and what belongs to none. */
+export interface LedgerDatabase {
+  tenants: Pick<Tenants, 'of'>;
+  db: Database;
+}
+
+export function createLedger({ tenants, db }: LedgerDatabase, gateway: string, log: Log): Ledger {
   const remembered = new Map<string, Limits>();
   const periods = new Map<string, Period>();
 
@@ -44,7 +51,7 @@ export function createLedger(db: Database, gateway: string, log: Log): Ledger {
     async limits(org, user) {
       const key = `${org}|${user}`;
       try {
-        const limits = await inTime(loadLimits(db, org, user));
+        const limits = await inTime(loadLimits(tenants.of(org), org, user));
         if (limits) remember(remembered, key, limits);
         return limits;
       } catch (error) {
@@ -57,12 +64,12 @@ export function createLedger(db: Database, gateway: string, log: Log): Ledger {
     async period(org, at) {
       const known = periods.get(org);
       if (known && known.startsAt <= at && at < known.endsAt) return known;
-      const period = await inTime(ensurePeriod(db, org, at));
+      const period = await inTime(ensurePeriod(tenants.of(org), org, at));
       if (period) remember(periods, org, period);
       return period;
     },
-    seeds: (org, names) => inTime(loadSeeds(db, org, names)),
-    base: (org, session) => inTime(loadSessionBase(db, org, session)),
+    seeds: (org, names) => inTime(loadSeeds(tenants.of(org), org, names)),
+    base: (org, session) => inTime(loadSessionBase(tenants.of(org), org, session)),
     requestRecovery: (shard) => inTime(requestRecovery(db, shard, gateway)),
   };
 }

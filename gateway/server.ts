@@ -86,7 +86,7 @@ export async function startGateway(
   const [firstSecret, ...olderSecrets] = config.checkpointSecrets;
   const metering = createMetering({
     ...{ meter, tickets, minutes, clock, log, meterClock },
-    ledger: createLedger(database.db, config.name, log),
+    ledger: createLedger(database, config.name, log),
     seal: createSeal([bytes(firstSecret), ...olderSecrets.map(bytes)]),
     intervalMs: config.intervalMs,
     timeoutMs: config.timeoutMs,
@@ -115,7 +115,7 @@ export async function startGateway(
   let isServing = false;
   let address = { port: config.port };
   const http = createHttp({
-    ...{ db: database.db, meter, tickets, log },
+    ...{ db: database.tenants, meter, tickets, log },
     now: () => clock.wallMs(),
     meterNow: () => metering.time.now(),
     development: config.development,

@@ -30,7 +30,11 @@ export interface Reader {
 }
 
 export async function openReader(redisUrl: string, databaseUrl: string): Promise<Reader> {
-  const database = connect(databaseUrl, { connections: 2, name: 'loadtest' });
+  const database = connect(databaseUrl, {
+    connections: 2,
+    name: 'loadtest',
+    scope: 'worker',
+  });
   const log = createLog({ name: 'loadtest', level: 'silent' });
   const connection = connectMeter(redisUrl, { log, name: 'loadtest' });
   await connection.ready();

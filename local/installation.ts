@@ -71,6 +71,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       toolsFolder: toolsFolder(),
       redisUrl: env.REDIS_URL || undefined,
       databaseUrl: env.DATABASE_URL || undefined,
+      workerDatabaseUrl: env.WORKER_DATABASE_URL || undefined,
       databaseAdminUrl: env.DATABASE_ADMIN_URL || undefined,
       speed: flags.speed,
       say,
@@ -113,7 +114,12 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     }
 
     const workerPort = await nextFreePort(gateway.operationsPort + 1, new Set());
-    await start('worker', mains.worker, { OPERATIONS_PORT: workerPort });
+    await start(
+      'worker',
+      mains.worker,
+      { OPERATIONS_PORT: workerPort },
+      { DATABASE_URL: stores.workerDatabaseUrl },
+    );
     // Its processes, if there are several, are its own to start again and to stop.
     const ports = { PORT: gateway.port, OPERATIONS_PORT: gateway.operationsPort };
     await start('gateway', mains.gateway, ports, {

@@ -7,7 +7,14 @@ import { type Claim, claimFolder } from './claim.ts';
 import { anyFreePort } from './port.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 import { clearStaleLock, makeCluster, readSecret } from './postgres-folder.ts';
-import { OWNER_ROLE, prepareRoles, rolePassword, roleUrl, SERVICE_ROLE } from './postgres-roles.ts';
+import {
+  OWNER_ROLE,
+  prepareRoles,
+  rolePassword,
+  roleUrl,
+  SERVICE_ROLE,
+  WORKER_ROLE,
+} from './postgres-roles.ts';
 import { type PostgresUser, pickPostgresUser } from './postgres-user.ts';
 
 const START_PATIENCE_MS = 60_000;
@@ -33,8 +40,10 @@ export interface PostgresOptions {
 export interface RunningPostgres {
   /** For migrations: the owner of the tables, not a superuser. */
   adminUrl: string;
-  /** For gateways and workers. */
+  /** For gateways. */
   url: string;
+  /** For workers, and for whoever reads everything. */
+  workerUrl: string;
   pid: number;
   /** Resolves when the server ended, wanted or not, with a sentence saying how. */
   ended: Promise<string>;
@@ -100,6 +109,7 @@ async function prepare(port: number, secret: string) {
   return {
     adminUrl: roleUrl(port, OWNER_ROLE, rolePassword(secret, OWNER_ROLE)),
     url: roleUrl(port, SERVICE_ROLE, rolePassword(secret, SERVICE_ROLE)),
+    workerUrl: roleUrl(port, WORKER_ROLE, rolePassword(secret, WORKER_ROLE)),
   };
 }
 
@@ -135,10 +145,11 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   const claim = await claimFolder(options.dataDir, 'another Taximeter');
   try {
     const user = pickPostgresUser(binaries, options.dataDir, say, options.runAs);
-    const { child, adminUrl, url } = await startWithin(claim, user, options);
+    const { child, adminUrl, url, workerUrl } = await startWithin(claim, user, options);
     return {
       adminUrl,
       url,
+      workerUrl,
       pid: child.pid,
       ended: child.exited.then((exit) => `Postgres ${describeExit(exit)}. ${child.logTail()}`),
       async stop() {

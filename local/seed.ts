@@ -12,7 +12,11 @@ export const DEMO_ORGANIZATION = { id: 'demo', name: 'Demo organization', plan: 
  * may have been changed since. (Packages of extra minutes come with the migrations.)
  */
 export async function seed(adminUrl: string): Promise<void> {
-  const connection = connect(adminUrl, { connections: 1, name: 'taximeter-seed' });
+  const connection = connect(adminUrl, {
+    connections: 1,
+    name: 'taximeter-seed',
+    scope: 'installation',
+  });
   try {
     await connection.db.transaction(async (tx) => {
       await tx.insert(plans).values(DEMO_PLAN).onConflictDoNothing();

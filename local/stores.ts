@@ -9,6 +9,8 @@ import { seed } from './seed.ts';
 export interface Stores {
   redisUrl: string;
   databaseUrl: string;
+  /** The same one, as workers log in. */
+  workerDatabaseUrl: string;
   /** Resolves with a sentence when one of ours ended by itself; never for servers of others. */
   ended: Promise<string>;
   stop(): Promise<void>;
@@ -20,11 +22,14 @@ export interface StoresOptions {
   /** Servers to use instead of our own. The admin address migrates; it may be the same. */
   redisUrl: string | undefined;
   databaseUrl: string | undefined;
+  workerDatabaseUrl: string | undefined;
   databaseAdminUrl: string | undefined;
   /** Meter seconds a real second, from now on. */
   speed: number;
   say: (line: string) => void;
 }
+
+const roleOf = (url: string) => decodeURIComponent(new URL(url).username);
 
 /** Before the gateways start: they read the speed once, and the worker tells the meter. */
 async function setClock(adminUrl: string, speed: number): Promise<void> {
@@ -45,7 +50,7 @@ export async function startStores(options: StoresOptions): Promise<Stores> {
     for (let last = stops.pop(); last !== undefined; last = stops.pop()) await last();
   }
   try {
-    let { redisUrl, databaseUrl, databaseAdminUrl } = options;
+    let { redisUrl, databaseUrl, workerDatabaseUrl, databaseAdminUrl } = options;
     if (redisUrl === undefined) {
       say('starting Redis ...');
       const redis = await startRedis({ dataDir: join(dataDir, 'redis'), toolsFolder, say });
@@ -59,14 +64,19 @@ export async function startStores(options: StoresOptions): Promise<Stores> {
       stops.push(server.stop);
       endings.push(server.ended);
       databaseUrl = server.url;
+      workerDatabaseUrl = server.workerUrl;
       databaseAdminUrl = server.adminUrl;
     }
     const adminUrl = databaseAdminUrl ?? databaseUrl;
     say('migrating the database ...');
-    await migrate(adminUrl);
+    await migrate(adminUrl, { workerRole: workerDatabaseUrl && roleOf(workerDatabaseUrl) });
     await seed(adminUrl);
     await setClock(adminUrl, options.speed);
-    return { redisUrl, databaseUrl, ended: Promise.race(endings), stop };
+    return {
+      ...{ redisUrl, databaseUrl, workerDatabaseUrl: workerDatabaseUrl ?? databaseUrl },
+      ended: Promise.race(endings),
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

@@ -3,12 +3,15 @@ import { basename } from 'node:path';
 import postgres from 'postgres';
 import { inject } from 'vitest';
 import { migrate } from '../drizzle/migrate.ts';
+import { WORKER_ROLE } from './postgres-roles.ts';
 
 export interface TestDatabase {
   /** The owner's address: may alter tables. */
   adminUrl: string;
-  /** The address gateways and workers would use. */
+  /** The address a worker would use: it sees everything. */
   url: string;
+  /** The address a gateway would use. */
+  gatewayUrl: string;
   drop(): Promise<void>;
 }
 
@@ -27,7 +30,7 @@ async function makeTemplate(sql: postgres.Sql, adminUrl: string, template: strin
   // Without the mark it is what a failed migration left.
   await sql.unsafe(`drop database if exists ${template}`);
   await sql.unsafe(`create database ${template}`);
-  await migrate(withDatabase(adminUrl, template));
+  await migrate(withDatabase(adminUrl, template), { workerRole: WORKER_ROLE });
   await sql.unsafe(`alter database ${template} is_template true`);
 }
 
@@ -52,6 +55,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   return {
     adminUrl: withDatabase(adminUrl, name),
     url: withDatabase(inject('postgresUrl'), name),
+    gatewayUrl: withDatabase(inject('postgresGatewayUrl'), name),
     async drop() {
       const ending = postgres(adminUrl, { max: 1, onnotice: () => {} });
       try {

@@ -29,6 +29,7 @@ export interface TestProduct {
   redisUrl: string;
   /** Ends its Redis and starts another one at the same address, with whatever `between` left. */
   restartRedis(between?: (dataDir: string) => Promise<void>): Promise<void>;
+  /** Of the worker, which sees everything. */
   databaseUrl: string;
   adminUrl: string;
   apiKey: string;
@@ -68,7 +69,7 @@ export async function startTestProduct(options: TestProductOptions = {}): Promis
   }
 
   if (options.speed !== undefined) {
-    const admin = connect(database.adminUrl);
+    const admin = connect(database.adminUrl, { scope: 'installation' });
     await admin.db.transaction((tx) => setSpeed(tx, options.speed!, Date.now()));
     await admin.stop();
   }
@@ -80,7 +81,7 @@ export async function startTestProduct(options: TestProductOptions = {}): Promis
       env: {
         ...process.env,
         REDIS_URL: redisUrl,
-        DATABASE_URL: database.url,
+        DATABASE_URL: args === MAINS.worker ? database.url : database.gatewayUrl,
         DEVELOPMENT: '1',
         HOST: '127.0.0.1',
         GATEWAY_NAME: name,

@@ -15,14 +15,19 @@ declare module 'vitest' {
     clusterUrl: string;
     /** The owner role. Test files take a database of their own: `createTestDatabase()`. */
     postgresAdminUrl: string;
-    /** The role of gateways and workers on the same server. */
+    /** The role of workers on the same server, which sees everything. */
     postgresUrl: string;
+    /** The role of gateways. */
+    postgresGatewayUrl: string;
     /** Folder of this run, removed at its end. */
     runFolder: string;
   }
 }
 
-const NO_STORES = { redisUrl: '', clusterUrl: '', postgresAdminUrl: '', postgresUrl: '' };
+const NO_STORES = {
+  ...{ redisUrl: '', clusterUrl: '' },
+  ...{ postgresAdminUrl: '', postgresUrl: '', postgresGatewayUrl: '' },
+};
 
 /** Removes folders of runs that were killed and whose servers the watchdog has ended since. */
 function removeOldRuns(): void {
@@ -55,6 +60,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide('clusterUrl', urls.clusterUrl);
     project.provide('postgresAdminUrl', urls.postgresAdminUrl);
     project.provide('postgresUrl', urls.postgresUrl);
+    project.provide('postgresGatewayUrl', urls.postgresGatewayUrl);
   } catch (error) {
     await teardown();
     throw error;
@@ -86,10 +92,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
   async function startDatabase(say: (line: string) => void) {
     const given = process.env.TEST_DATABASE_URL;
-    if (given !== undefined) return { postgresAdminUrl: given, postgresUrl: given };
+    if (given !== undefined) {
+      return { postgresAdminUrl: given, postgresUrl: given, postgresGatewayUrl: given };
+    }
     const dataDir = join(runFolder, 'postgres');
     const server = await startPostgres({ dataDir, durable: false, say });
     stops.push(server.stop);
-    return { postgresAdminUrl: server.adminUrl, postgresUrl: server.url };
+    return {
+      postgresAdminUrl: server.adminUrl,
+      postgresUrl: server.workerUrl,
+      postgresGatewayUrl: server.url,
+    };
   }
 }

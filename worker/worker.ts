@@ -35,7 +35,10 @@ export async function startWorker(
   const { monotonicMs, wallMs } = systemClock;
   const metrics = createMetrics();
   const url = config.redisUrl;
-  const database = connect(config.databaseUrl, { name: config.name, connections: CONNECTIONS });
+  const database = connect(config.databaseUrl, {
+    ...{ name: config.name, connections: CONNECTIONS },
+    scope: 'worker',
+  });
   stops.add('Postgres', database);
   await refuseSuperuser(database);
   const { db, sql } = database;

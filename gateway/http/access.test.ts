@@ -229,7 +229,7 @@ describe('what goes wrong', () => {
   it('is 503 with a time to come back while a store is away', async () => {
     const nowhere = connect('postgres://nobody@127.0.0.1:1/none');
     try {
-      const withoutLedger = http.with({ db: nowhere.db });
+      const withoutLedger = http.with({ db: nowhere.tenants });
       const ledger = await withoutLedger('GET', '/v1/orgs/acme/usage');
       expect([ledger.status, ledger.body.code]).toEqual([503, 'ledgerUnavailable']);
       expect(ledger.headers.get('retry-after')).not.toBeNull();

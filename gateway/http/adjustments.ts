@@ -82,7 +82,7 @@ export function adjustments(deps: HttpDeps) {
     const { minutes, kind, reason, user = null } = c.req.valid('json');
     if (kind === 'plan' && user !== null) throw ownLimit(org, user);
     const ms = msOfMinutes(minutes)!;
-    const answer = await writeOnce<AdjustmentShown>(c, deps.db, {
+    const answer = await writeOnce<AdjustmentShown>(c, deps.db.of(org), {
       run: async (tx) => {
         await requireKnown(tx, org);
         const at = Math.floor(deps.meterNow());

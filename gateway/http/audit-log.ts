@@ -34,13 +34,14 @@ const auditRoute = createRoute({
   },
 });
 
-export function auditLog({ db }: HttpDeps) {
+export function auditLog(deps: HttpDeps) {
   const app = newRouter();
   app.openapi(auditRoute, async (c) => {
     const { org } = c.req.valid('param');
     requireBackend(c.get('principal'), org);
     const { cursor, limit } = c.req.valid('query');
     const before = decodeCursor('audit', cursor, isNumberKey)?.[0];
+    const db = deps.db.of(org);
     await requireKnown(db, org);
     const rows = await db
       .select()

@@ -75,7 +75,7 @@ async function keyOf({ db, now, development }: AuthDeps, given: string): Promise
     if (development && equalInConstantTime(given, DEVELOPMENT_KEY)) {
       return { kind: 'key', id: DEVELOPMENT_KEY, orgs: null };
     }
-    const principal = await findKey(db, hashApiKey(given), now());
+    const principal = await findKey(db.all, hashApiKey(given), now());
     if (principal !== undefined) return principal;
   }
   throw new ProblemError(

@@ -80,7 +80,7 @@ export function check(deps: HttpDeps) {
     const { org } = c.req.valid('param');
     const ask = c.req.valid('json');
     requireMember(c.get('principal'), org, ask.user);
-    const limits = await loadLimits(deps.db, org, ask.user);
+    const limits = await loadLimits(deps.db.of(org), org, ask.user);
     if (limits === null) throw organizationUnknown(org);
     const budgets = await readLiveBudgets(deps, org, ask.user);
     const refusal =
@@ -154,6 +154,7 @@ async function refusedByCount(
   if (sessionsPerDay !== null) {
     const { startsAt, endsAt } = localDayBounds(localDay(at, timeZone), timeZone);
     const [row] = await deps.db
+      .of(org)
       .select({ today: count() })
       .from(sessions)
       .where(

@@ -84,7 +84,7 @@ export function demo(deps: HttpDeps, settings: DemoSettings) {
   app.openapi(ticketRoute, async (c) => {
     const { user = settings.user, session } = c.req.valid('json');
     const { org } = settings;
-    await deps.db.transaction(async (tx) => {
+    await deps.db.of(org).transaction(async (tx) => {
       await makeMember(tx, org, user);
     });
     const { ticket, expiresAt } = await deps.tickets.mint({ org, user, session });
@@ -95,7 +95,7 @@ export function demo(deps: HttpDeps, settings: DemoSettings) {
     const { minutes } = c.req.valid('json');
     const { org, user } = settings;
     const ms = Math.max(1, msOfMinutes(minutes)!);
-    const row = await deps.db.transaction(async (tx) => {
+    const row = await deps.db.of(org).transaction(async (tx) => {
       await requireKnown(tx, org);
       const reason = 'Given on the recorder page';
       const gift = { org, user, kind: 'extra' as const, ms, reason, actor: 'demo' };

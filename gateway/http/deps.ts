@@ -1,7 +1,7 @@
 import type { Meter } from '../../core/meter/commands.ts';
 import type { Action, Binding } from '../../core/protocol/messages.ts';
 import type { Log } from '../../core/runtime/log.ts';
-import type { Database } from '../../drizzle/client.ts';
+import type { Tenants } from '../../drizzle/bound.ts';
 import type { Rate } from '../limits/rate.ts';
 import type { Tickets } from '../tickets.ts';
 import type { ProblemCode } from './problem-codes.ts';
@@ -20,7 +20,8 @@ export interface TurnedAway {
 }
 
 export interface HttpDeps {
-  db: Database;
+  /** Every statement says whose rows it is for: rows of others are not there for it. */
+  db: Tenants;
   meter: Meter;
   tickets: Tickets;
   log: Log;

@@ -78,7 +78,7 @@ export function extraMinutes(deps: HttpDeps) {
   const app = newRouter();
 
   app.openapi(packagesRoute, async (c) => {
-    const rows = await deps.db
+    const rows = await deps.db.all
       .select()
       .from(extraMinutesPackages)
       .where(eq(extraMinutesPackages.active, true))
@@ -129,6 +129,7 @@ function lotsAfter(
 ) {
   const { purchasedAt, id } = extraMinutesPurchases;
   return db
+    .of(org)
     .select()
     .from(extraMinutesPurchases)
     .where(

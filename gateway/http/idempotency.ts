@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
-import { and, eq } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import type { Context } from 'hono';
 import type { Database, Transaction } from '../../drizzle/client.ts';
 import { idempotencyKeys } from '../../drizzle/schema/operations.ts';
@@ -70,12 +70,16 @@ async function claimAndRun<Body>(
   write: Write<Body>,
 ): Promise<Effect<Body> & { repeated: boolean }> {
   const mine = and(eq(idempotencyKeys.owner, claim.owner), eq(idempotencyKeys.key, claim.key));
-  // Waits here while another request holds the same key.
-  const inserted = await tx
-    .insert(idempotencyKeys)
-    .values(claim)
-    .onConflictDoNothing()
-    .returning({ key: idempotencyKeys.key });
+  const [, inserted] = await Promise.all([
+    // Row-level security shows a caller its own keys only.
+    tx.execute(sql`select set_config('taximeter.caller', ${claim.owner}, true)`),
+    // Waits here while another request holds the same key.
+    tx
+      .insert(idempotencyKeys)
+      .values(claim)
+      .onConflictDoNothing()
+      .returning({ key: idempotencyKeys.key }),
+  ]);
   if (inserted.length === 0) {
     const [stored] = await tx.select().from(idempotencyKeys).where(mine).for('update');
     if (stored !== undefined && stored.requestHash !== claim.requestHash) {

@@ -45,7 +45,7 @@ export async function presentPeriod(
   { db, meterNow }: Pick<Deps, 'db' | 'meterNow'>,
   org: string,
 ): Promise<Period> {
-  const period = await ensurePeriod(db, org, Math.floor(meterNow()));
+  const period = await ensurePeriod(db.of(org), org, Math.floor(meterNow()));
   if (period === null) throw organizationUnknown(org);
   return period;
 }
@@ -68,7 +68,7 @@ export function recovering(deps: Pick<HttpDeps, 'recoveryNeeded'>, org: string):
 
 async function snapshot({ db }: Deps, org: string, names: BudgetName[]): Promise<BudgetRow[]> {
   if (names.length === 0) return [];
-  const seeds = await loadSeeds(db, org, names);
+  const seeds = await loadSeeds(db.of(org), org, names);
   if (seeds === null) throw organizationUnknown(org);
   return seeds.budgets.map((seed) => rowOf(seed, seeds.account));
 }

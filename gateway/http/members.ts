@@ -83,8 +83,9 @@ export function members(deps: HttpDeps) {
     requireBackend(c.get('principal'), org);
     const { cursor, limit } = c.req.valid('query');
     const after = decodeCursor('members', cursor, isTextKey)?.[0];
-    await requireKnown(deps.db, org);
-    const rows = await deps.db
+    const db = deps.db.of(org);
+    await requireKnown(db, org);
+    const rows = await db
       .select()
       .from(organizationMembers)
       .where(
@@ -104,8 +105,9 @@ export function members(deps: HttpDeps) {
   app.openapi(getRoute, async (c) => {
     const { org, user } = c.req.valid('param');
     requireMember(c.get('principal'), org, user);
-    await requireKnown(deps.db, org);
-    const [row] = await deps.db
+    const db = deps.db.of(org);
+    await requireKnown(db, org);
+    const [row] = await db
       .select()
       .from(organizationMembers)
       .where(and(eq(organizationMembers.org, org), eq(organizationMembers.user, user)));
@@ -121,7 +123,7 @@ export function members(deps: HttpDeps) {
     const body = c.req.valid('json');
     samePathAndBody('org', org, body.org);
     samePathAndBody('user', user, body.user);
-    const answer = await writeOnce(c, deps.db, {
+    const answer = await writeOnce(c, deps.db.of(org), {
       run: async (tx) => {
         await requireKnown(tx, org);
         const effect = await putMember(tx, org, user, body, deps.now());

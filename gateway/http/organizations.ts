@@ -24,6 +24,7 @@ import { ProblemError, problemResponses } from './problem.ts';
 import { pushLimits } from './push-limits.ts';
 import { newRouter } from './router.ts';
 import { json, jsonBody, orgParams, pageOf, pageQuery, samePathAndBody } from './schemas.ts';
+import { visibleTo } from './visible.ts';
 
 const listRoute = createRoute({
   method: 'get',
@@ -72,10 +73,11 @@ export function organizations(deps: HttpDeps) {
   const app = newRouter();
 
   app.openapi(listRoute, async (c) => {
-    const { orgs } = requireBackend(c.get('principal'));
+    const principal = requireBackend(c.get('principal'));
+    const { orgs } = principal;
     const { cursor, limit } = c.req.valid('query');
     const after = decodeCursor('orgs', cursor, isTextKey)?.[0];
-    const rows = await deps.db
+    const rows = await visibleTo(deps, principal)
       .select()
       .from(organizationTable)
       .where(
@@ -96,6 +98,7 @@ export function organizations(deps: HttpDeps) {
     const { org } = c.req.valid('param');
     requireOrganization(c.get('principal'), org);
     const [row] = await deps.db
+      .of(org)
       .select()
       .from(organizationTable)
       .where(eq(organizationTable.id, org));
@@ -108,7 +111,7 @@ export function organizations(deps: HttpDeps) {
     const actor = actorOf(requireBackend(c.get('principal'), org));
     const body = c.req.valid('json');
     samePathAndBody('org', org, body.org);
-    const answer = await writeOnce(c, deps.db, {
+    const answer = await writeOnce(c, deps.db.of(org), {
       run: async (tx) => {
         const effect = await putOrganization(tx, org, body, deps);
         const detail = { ...effect.body };

@@ -64,7 +64,7 @@ export function plans(deps: HttpDeps) {
     requireBackend(c.get('principal'));
     const { cursor, limit } = c.req.valid('query');
     const after = decodeCursor('plans', cursor, isTextKey)?.[0];
-    const rows = await deps.db
+    const rows = await deps.db.all
       .select()
       .from(planTable)
       .where(after === undefined ? undefined : gt(planTable.id, after))
@@ -79,7 +79,7 @@ export function plans(deps: HttpDeps) {
   app.openapi(getRoute, async (c) => {
     requireBackend(c.get('principal'));
     const { plan } = c.req.valid('param');
-    const [row] = await deps.db.select().from(planTable).where(eq(planTable.id, plan));
+    const [row] = await deps.db.all.select().from(planTable).where(eq(planTable.id, plan));
     if (row === undefined) throw planUnknown(plan);
     return c.json(planShown(row), 200);
   });
@@ -89,7 +89,7 @@ export function plans(deps: HttpDeps) {
     const { plan } = c.req.valid('param');
     const body = c.req.valid('json');
     samePathAndBody('plan', plan, body.plan);
-    const answer = await writeOnce(c, deps.db, {
+    const answer = await writeOnce(c, deps.db.all, {
       run: async (tx) => {
         const effect = await putPlan(tx, plan, body, deps);
         await audit(tx, {
@@ -128,7 +128,7 @@ async function putPlan(
 }
 
 async function subscribers({ db }: HttpDeps, plan: string): Promise<string[]> {
-  const rows = await db
+  const rows = await db.all
     .select({ org: organizations.id })
     .from(organizations)
     .where(eq(organizations.plan, plan))

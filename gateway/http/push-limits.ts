@@ -34,7 +34,7 @@ export async function pushLimits(
 async function pushOne(deps: Deps, org: string, user: string | undefined): Promise<void> {
   const names = await budgetsInUse(deps, org, user);
   for (let from = 0; from < names.length; from += BUDGETS_A_SEED) {
-    const seeds = await loadSeeds(deps.db, org, names.slice(from, from + BUDGETS_A_SEED));
+    const seeds = await loadSeeds(deps.db.of(org), org, names.slice(from, from + BUDGETS_A_SEED));
     if (seeds === null) return;
     const { status } = await deps.meter.seed(seeds);
     if (status === 'recover') deps.recoveryNeeded(org);
@@ -49,7 +49,7 @@ async function budgetsInUse(
   user: string | undefined,
 ): Promise<BudgetName[]> {
   const names = new Set<BudgetName>();
-  const period = await ensurePeriod(db, org, Math.floor(meterNow()));
+  const period = await ensurePeriod(db.of(org), org, Math.floor(meterNow()));
   if (period !== null) {
     names.add(organizationBudget(org, period.startsAt));
     if (user !== undefined) names.add(memberBudget(org, user, period.startsAt));

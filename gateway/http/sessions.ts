@@ -21,6 +21,7 @@ import {
 } from './session-ledger.ts';
 import { findSession, shown } from './session-lookup.ts';
 import { type SessionSummary, sessionSchema, sessionSummarySchema } from './session-schema.ts';
+import { visibleTo } from './visible.ts';
 
 const sessionParams = z.object({ session: idSchema('interview-7') });
 const ofOrg = z.object({
@@ -95,7 +96,7 @@ export function sessions(deps: HttpDeps) {
     if (query.user === undefined) requireOrganization(principal, org);
     else requireMember(principal, org, query.user);
     const user = principal.kind === 'ticket' ? principal.claims.user : query.user;
-    await requireKnown(deps.db, org);
+    await requireKnown(deps.db.of(org), org);
     const live = await deps.meter.liveSessions(org);
     if (live.status === 'recover') throw recovering(deps, org);
     const page = query.live === 'true' ? livePage : ledgerPage;
@@ -103,24 +104,28 @@ export function sessions(deps: HttpDeps) {
   });
 
   app.openapi(getRoute, async (c) => {
+    const principal = c.get('principal');
+    const { org: asked } = c.req.valid('query');
     const found = await findSession(
-      deps,
-      c.get('principal'),
+      { ...deps, db: visibleTo(deps, principal, asked) },
+      principal,
       c.req.valid('param').session,
-      c.req.valid('query').org,
+      asked,
     );
     const { ledger } = found;
-    const minutes = ledger === null ? [] : await readMinutes(deps.db, ledger);
-    return c.json({ ...(await shown(deps.db, found)), minutes }, 200);
+    const db = deps.db.of((found.live ?? found.ledger)!.org);
+    const minutes = ledger === null ? [] : await readMinutes(db, ledger);
+    return c.json({ ...(await shown(db, found)), minutes }, 200);
   });
 
   app.openapi(stopRoute, async (c) => {
-    const actor = actorOf(requireBackend(c.get('principal')));
+    const principal = requireBackend(c.get('principal'));
+    const actor = actorOf(principal);
     const { session } = c.req.valid('param');
     const { org: asked } = c.req.valid('query');
-    const answer = await writeOnce<SessionSummary>(c, deps.db, {
+    const answer = await writeOnce<SessionSummary>(c, visibleTo(deps, principal, asked), {
       run: async (tx) => {
-        const found = await findSession({ ...deps, db: tx }, c.get('principal'), session, asked);
+        const found = await findSession({ ...deps, db: tx }, principal, session, asked);
         const { org } = (found.live ?? found.ledger)!;
         const summary = await shown(tx, found);
         if (summary.state === 'ended') throw hasEnded(summary);
@@ -172,13 +177,14 @@ async function livePage(
 }
 
 async function ledgerPage(
-  { db }: HttpDeps,
+  deps: HttpDeps,
   org: string,
   user: string | undefined,
   live: SessionRow[],
   { cursor, limit }: PageAsk,
 ): Promise<Page> {
   const after = decodeCursor('sessions', cursor, isInstantAndTextKey);
+  const db = deps.db.of(org);
   const rows = await listSessions(db, org, user, after, limit + 1);
   const { items, nextCursor } = pageFrom('sessions', rows, limit, (row) => [row.startedAt, row.id]);
   const settled = await settledBySource(db, items);

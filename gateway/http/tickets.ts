@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import type { Queryable } from '../../drizzle/client.ts';
+import type { Database, Queryable } from '../../drizzle/client.ts';
 import {
   DEFAULT_TICKET_TTL_SECONDS,
   expiryOf,
@@ -82,9 +82,10 @@ interface Minted {
 async function drawOnce(
   c: Context<HttpEnv>,
   deps: HttpDeps,
+  db: Database,
   draw: (tx: Queryable) => Promise<Minted>,
 ): Promise<Minted> {
-  const { body } = await writeOnce<Minted>(c, deps.db, {
+  const { body } = await writeOnce<Minted>(c, db, {
     run: async (tx) => ({ status: 201, body: await draw(tx) }),
     // An expired ticket is of no effect any more: then the key gives a new one.
     stands: ({ expiresAt }) => expiresAt > deps.now(),
@@ -97,6 +98,7 @@ export function tickets(deps: HttpDeps) {
   app.openapi(postRoute, async (c) => {
     const body = c.req.valid('json');
     requireBackend(c.get('principal'), body.org);
+    const db = deps.db.of(body.org);
     const draw = async (db: Queryable): Promise<Minted> => {
       await makeMember(db, body.org, body.user);
       const issuedAt = deps.now();
@@ -104,7 +106,7 @@ export function tickets(deps: HttpDeps) {
     };
     const isRepeatable = c.req.header('idempotency-key') !== undefined;
     // Without a key it is one statement, and needs no transaction around it.
-    const minted = isRepeatable ? await drawOnce(c, deps, draw) : await draw(deps.db);
+    const minted = isRepeatable ? await drawOnce(c, deps, db, draw) : await draw(db);
     const { ticket, expiresAt } = await deps.tickets.mint({ ...body, ...minted });
     return c.json({ ticket, expiresAt: instant(expiresAt), url: deps.publicWsUrl() }, 201);
   });

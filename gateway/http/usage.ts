@@ -70,7 +70,7 @@ export function usage(deps: HttpDeps) {
         ...httpReadingOf(row, at),
         period: { startsAt: instant(period.startsAt), endsAt: instant(period.endsAt) },
         bySource: { planMs: row.planMs, extraMs: row.extraMs, overageMs: row.overageMs },
-        sessions: await countSessions(deps.db, org, user, period.startsAt),
+        sessions: await countSessions(deps.db.of(org), org, user, period.startsAt),
         forecast: forecastOf(row, at),
       },
       200,

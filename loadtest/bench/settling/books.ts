@@ -23,7 +23,11 @@ export function openBooks(stand: Stand) {
   const log = createLog({ name: 'bench', level: 'silent' });
   const connection = connectMeter(redisUrl, { log, name: 'bench' });
   const meter = createMeter(connection);
-  const database = connect(databaseUrl, { connections: 1, name: 'bench' });
+  const database = connect(databaseUrl, {
+    connections: 1,
+    name: 'bench',
+    scope: 'worker',
+  });
   const { sql, db } = database;
   const jobs = openQueue<SettlePayload>({ url: redisUrl, name: QueueName.settle, log });
 

@@ -35,7 +35,11 @@ export async function startBenchStores(options: BenchStoresOptions): Promise<Ben
     await pinning.pin(postgres.pid, 'rest');
     await withoutRewrites(redis.url);
     await migrate(postgres.adminUrl);
-    const admin = connect(postgres.adminUrl, { connections: 1, name: 'bench-clock' });
+    const admin = connect(postgres.adminUrl, {
+      connections: 1,
+      name: 'bench-clock',
+      scope: 'installation',
+    });
     await admin.db.transaction((tx) => setSpeed(tx, speed, Date.now()));
     await admin.stop();
     return {
