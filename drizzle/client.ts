@@ -74,18 +74,3 @@ export function connect(url: string, options: ConnectOptions = {}): DatabaseConn
     },
   };
 }
-
-/**
- * Refuses roles that stand above grants and row-level security.
- * @throws Error that says which role to use instead.
- */
-export async function refuseSuperuser({ sql }: DatabaseConnection): Promise<void> {
-  const [role] = await sql<{ name: string; above: boolean }[]>`
-    select rolname as name, rolsuper or rolbypassrls as above from pg_roles
-    where rolname = current_user`;
-  if (role?.above === false) return;
-  throw new Error(
-    `DATABASE_URL logs in as "${role?.name}", a role that may do anything, so that no constraint ` +
-      'on the ledger would hold. Use the login role that the migration grants to ("taximeter").',
-  );
-}

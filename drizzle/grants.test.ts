@@ -2,7 +2,8 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeTestAccount } from '../local/test-account.ts';
 import { createTestDatabase, type TestDatabase } from '../local/test-database.ts';
-import { connect, type DatabaseConnection, refuseSuperuser } from './client.ts';
+import { connect, type DatabaseConnection } from './client.ts';
+import { checkDatabase } from './database-settings.ts';
 import { migrate } from './migrate.ts';
 import { ensurePeriod } from './queries/ensure-period.ts';
 
@@ -82,7 +83,7 @@ describe('the service role', () => {
   });
 
   it('is not a superuser, which a process refuses to be', async () => {
-    await refuseSuperuser(service);
+    await checkDatabase(service, 'worker', { development: true });
   });
 });
 

@@ -89,6 +89,7 @@ function afresh(role: string): string {
     grant usage on schema public to ${name};
     grant usage, select on all sequences in schema public to ${name};
     grant execute on all functions in schema public to ${name};
+    grant select on migrations to ${name};
     revoke execute on function guard_tenants(regclass, name) from ${name};`;
 }
 

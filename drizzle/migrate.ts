@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import postgres from 'postgres';
 import { grantTo } from './grants.ts';
+import { type Migration, readMigrations } from './migration-files.ts';
 
 export interface MigrateOptions {
   /** What gateways log in as, and workers too where they have no role of their own. */
@@ -16,25 +14,9 @@ export interface MigrateOptions {
   now?: () => number;
 }
 
-interface Migration {
-  name: string;
-  sql: string;
-  digest: string;
-}
-
-const FOLDER = join(import.meta.dirname, 'migrations');
 /** Any number does, as long as all who migrate agree on it. */
 const MIGRATION_LOCK = 7_140_020;
 const PARTITIONS_AHEAD_MONTHS = 4;
-
-/** In the order of their names. */
-function readMigrations(): Migration[] {
-  const names = readdirSync(FOLDER).filter((name) => name.endsWith('.sql'));
-  return names.sort().map((name) => {
-    const sql = readFileSync(join(FOLDER, name), 'utf8');
-    return { name, sql, digest: createHash('sha256').update(sql).digest('hex') };
-  });
-}
 
 /** What is not applied yet. @throws when an applied migration has changed, or is not known here */
 function pending(all: Migration[], applied: Map<string, string>): Migration[] {

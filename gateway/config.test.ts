@@ -6,7 +6,7 @@ const base = {
   REDIS_URL: 'redis://127.0.0.1:6379',
   DATABASE_URL: 'postgres://taximeter@127.0.0.1:5432/taximeter',
   TICKET_SECRETS: SECRET,
-  CHECKPOINT_SECRETS: SECRET,
+  CHECKPOINT_SECRETS: 'c'.repeat(32),
 };
 
 it('has a default for whatever is not secret and no address', () => {
@@ -47,7 +47,7 @@ describe('secrets', () => {
   it('for development are refused in production', () => {
     const [secret] = readConfig({ ...base, TICKET_SECRETS: '', DEVELOPMENT: '1' }).ticketSecrets;
     expect(() => readConfig({ ...base, TICKET_SECRETS: secret })).toThrow(/everybody knows/);
-    const older = `${SECRET},${secret}`;
+    const older = `${'d'.repeat(32)},${secret}`;
     expect(() => readConfig({ ...base, CHECKPOINT_SECRETS: older })).toThrow(/everybody knows/);
   });
 });

@@ -17,12 +17,10 @@ import {
   urls,
 } from '../core/runtime/env.ts';
 import { LOG_LEVELS } from '../core/runtime/log.ts';
+import { refusePublishedPassword, refuseShared, secretsOf } from '../core/runtime/secrets.ts';
 import { TRANSPORTS } from './transport/transport.ts';
 
 const HOUR_MS = 3_600_000;
-const MIN_SECRET_CHARACTERS = 32;
-/** Known to everybody: only for development. */
-const DEVELOPMENT_SECRET = 'taximeter-development-secret-not-for-production';
 
 const shape = {
   REDIS_URL: urls('redis', 'rediss'),
@@ -58,6 +56,15 @@ export type GatewayConfig = ReturnType<typeof readConfig>;
 /** @throws ConfigurationError that lists all that is wrong */
 export function readConfig(env: Environment) {
   const read = readEnv(shape, env);
+  const { DEVELOPMENT: development } = read;
+  const ticketSecrets = secretsOf('TICKET_SECRETS', read.TICKET_SECRETS, development);
+  const checkpointSecrets = secretsOf('CHECKPOINT_SECRETS', read.CHECKPOINT_SECRETS, development);
+  const purposes = [
+    ['TICKET_SECRETS', ticketSecrets],
+    ['CHECKPOINT_SECRETS', checkpointSecrets],
+  ] as const;
+  refuseShared(purposes, development);
+  refusePublishedPassword(read.DATABASE_URL, development);
   return {
     redisUrl: read.REDIS_URL,
     databaseUrl: read.DATABASE_URL,
@@ -68,7 +75,7 @@ export function readConfig(env: Environment) {
     name: read.GATEWAY_NAME,
     processes: read.GATEWAY_PROCESSES,
     logLevel: read.LOG_LEVEL,
-    development: read.DEVELOPMENT,
+    development,
     allowedOrigins: read.ALLOWED_ORIGINS,
     intervalMs: read.TICK_INTERVAL_MS,
     timeoutMs: read.BEAT_TIMEOUT_MS,
@@ -78,33 +85,10 @@ export function readConfig(env: Environment) {
     maxSocketsPerMember: read.MAX_SOCKETS_PER_MEMBER,
     maxSocketsPerOrganization: read.MAX_SOCKETS_PER_ORGANIZATION,
     apiRate: { perSecond: read.API_REQUESTS_PER_SECOND, burst: read.API_REQUESTS_BURST },
-    ticketSecrets: secrets('TICKET_SECRETS', read.TICKET_SECRETS, read.DEVELOPMENT),
-    checkpointSecrets: secrets('CHECKPOINT_SECRETS', read.CHECKPOINT_SECRETS, read.DEVELOPMENT),
+    ticketSecrets,
+    checkpointSecrets,
     publicWsUrl: read.PUBLIC_WS_URL ?? null,
     links: { buyUrl: read.BUY_URL ?? null, upgradeUrl: read.UPGRADE_URL ?? null },
     demoOrganization: read.DEMO_ORGANIZATION,
   };
-}
-
-/** The first one signs, all of them verify: to rotate, put a new one first and drop the last later. */
-function secrets(name: string, given: string[], development: boolean): [string, ...string[]] {
-  const known = given.length === 0 && development ? [DEVELOPMENT_SECRET] : given;
-  const [first, ...others] = known;
-  if (first === undefined) {
-    throw new Error(
-      `${name} is not set: give one or more secrets of ${MIN_SECRET_CHARACTERS} characters or more, ` +
-        'with commas between them, the present one first. (DEVELOPMENT=1 does without.)',
-    );
-  }
-  for (const secret of known) {
-    if (secret.length < MIN_SECRET_CHARACTERS) {
-      throw new Error(
-        `${name}: a secret needs ${MIN_SECRET_CHARACTERS} characters, and one has ${secret.length}.`,
-      );
-    }
-    if (secret === DEVELOPMENT_SECRET && !development) {
-      throw new Error(`${name} is the one for development, which everybody knows. Set your own.`);
-    }
-  }
-  return [first, ...others];
 }

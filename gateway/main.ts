@@ -1,6 +1,7 @@
 /** The gateway process: reads its configuration, starts, stops on a signal. */
 import cluster from 'node:cluster';
 import { createLog } from '../core/runtime/log.ts';
+import { startTrouble } from '../core/runtime/start-trouble.ts';
 import { createStopList } from '../core/runtime/stop.ts';
 import { onUncaught } from '../core/runtime/uncaught.ts';
 import { isLateWrite } from '../drizzle/late-write.ts';
@@ -40,10 +41,12 @@ try {
     }
   } catch (error) {
     log.fatal({ err: error }, 'the gateway could not start');
+    // Also for a person who starts it by hand, and reads no log.
+    console.error(`taximeter: ${startTrouble(error)}`);
     await stops.stop('it could not start');
     process.exit(1);
   }
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
+  console.error(`taximeter: ${startTrouble(error)}`);
   process.exit(1);
 }

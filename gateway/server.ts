@@ -10,7 +10,8 @@ import { openQueue } from '../core/runtime/queue.ts';
 import { connectMeter, connectSubscriber } from '../core/runtime/redis.ts';
 import { checkRedisSettings } from '../core/runtime/redis-settings.ts';
 import type { StopList } from '../core/runtime/stop.ts';
-import { connect, refuseSuperuser } from '../drizzle/client.ts';
+import { connect } from '../drizzle/client.ts';
+import { checkDatabase } from '../drizzle/database-settings.ts';
 import { readClock } from '../drizzle/queries/clock.ts';
 import { createSeal } from './checkpoint.ts';
 import type { GatewayConfig } from './config.ts';
@@ -18,6 +19,7 @@ import { type Connection, createConnection } from './connection.ts';
 import { listen } from './fanout.ts';
 import { createGatekeeper } from './gate.ts';
 import { createHttp, MAX_BODY_BYTES } from './http/app.ts';
+import { refuseDevelopmentKey } from './http/development-key.ts';
 import { createOperations, type OperationsDeps } from './http/operations.ts';
 import { createLedger } from './ledger.ts';
 import { startAlive } from './limits/alive.ts';
@@ -58,7 +60,10 @@ export async function startGateway(
   const clock = systemClock;
   const database = connect(config.databaseUrl, { name: config.name });
   stops.add('Postgres', database);
-  await refuseSuperuser(database);
+  const { development } = config;
+  for (const warning of await checkDatabase(database, 'gateway', { development }))
+    log.warn(warning);
+  if (!development) await refuseDevelopmentKey(database.tenants);
   const meterClock = await readClock(database.db);
 
   const redis = connectMeter(config.redisUrl, { log, name: `${config.name}-meter` });
@@ -66,7 +71,6 @@ export async function startGateway(
   const subscriber = connectSubscriber(config.redisUrl, { log, name: `${config.name}-events` });
   stops.add('events', subscriber);
   await redis.ready();
-  const { development } = config;
   for (const warning of await checkRedisSettings(redis, { development })) log.warn(warning);
   const settling = openQueue<SettlePayload>({ url: config.redisUrl, name: QueueName.settle, log });
   stops.add('settle queue', settling);

@@ -12,6 +12,7 @@ import {
   urls,
 } from '../core/runtime/env.ts';
 import { LOG_LEVELS } from '../core/runtime/log.ts';
+import { refusePublishedPassword } from '../core/runtime/secrets.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -38,6 +39,7 @@ export type WorkerConfig = ReturnType<typeof readConfig>;
 /** @throws ConfigurationError that lists all that is wrong */
 export function readConfig(env: Environment) {
   const read = readEnv(shape, env);
+  refusePublishedPassword(read.DATABASE_URL, read.DEVELOPMENT);
   return {
     redisUrl: read.REDIS_URL,
     databaseUrl: read.DATABASE_URL,

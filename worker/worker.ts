@@ -6,7 +6,8 @@ import type { Log } from '../core/runtime/log.ts';
 import { connectMeter } from '../core/runtime/redis.ts';
 import { checkRedisSettings } from '../core/runtime/redis-settings.ts';
 import type { StopList } from '../core/runtime/stop.ts';
-import { connect, refuseSuperuser } from '../drizzle/client.ts';
+import { connect } from '../drizzle/client.ts';
+import { checkDatabase } from '../drizzle/database-settings.ts';
 import { setSpeed } from '../drizzle/queries/clock.ts';
 import type { WorkerConfig } from './config.ts';
 import { startOutbox } from './jobs/outbox.ts';
@@ -40,13 +41,13 @@ export async function startWorker(
     scope: 'worker',
   });
   stops.add('Postgres', database);
-  await refuseSuperuser(database);
+  const { development, speed } = config;
+  for (const warning of await checkDatabase(database, 'worker', { development })) log.warn(warning);
   const { db, sql } = database;
 
   const redis = connectMeter(url, { log, name: `${config.name}-meter` });
   stops.add('Redis', redis);
   await redis.ready();
-  const { development, speed } = config;
   for (const warning of await checkRedisSettings(redis, { development })) log.warn(warning);
   if (speed !== null && (await db.transaction((tx) => setSpeed(tx, speed, wallMs())))) {
     log.info({ speed }, 'the test clock was set');

@@ -1,11 +1,11 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { CENSORED, errorShown } from './log-error.ts';
 
 export type Log = Logger;
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-const CENSORED = '[redacted]';
 /** What is secret by its name, wherever it stands in what is logged. */
 const SECRET_NAME =
   '(?:ticket|checkpoint|authorization|cookie|set-cookie|\\w*(?:secret|password|apikey|token))';
@@ -35,7 +35,8 @@ function censor(value: unknown, depth: number): unknown {
   );
 }
 
-function censorText(line: string): string {
+/** Also for what is written without a log. */
+export function censorText(line: string): string {
   return SECRET_TEXT.reduce((text, [pattern, by]) => text.replace(pattern, by), line);
 }
 
@@ -52,6 +53,7 @@ export function createLog({ name, level, destination }: LogOptions): Log {
   const options = {
     name,
     level,
+    serializers: { err: (error: unknown) => censor(errorShown(error), 0) },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: {
       level: (label: string) => ({ level: label }),
