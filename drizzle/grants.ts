@@ -32,8 +32,8 @@ const OPEN = [
   'meter_clock',
   'recoveries',
 ] as const;
-/** Rows that go when their work is done. */
-const PASSING = ['meter_outbox', 'idempotency_keys'] as const;
+/** Rows that go when their work is done, or when somebody is to be forgotten. */
+const PASSING = ['meter_outbox', 'idempotency_keys', 'session_metadata'] as const;
 
 /**
  * What a gateway's own login may do beside reading: take in accounts and limits, write down what was
@@ -51,6 +51,7 @@ const ASKED_FOR: Record<string, readonly string[]> = {
     'recoveries',
     'idempotency_keys',
     'audit_log',
+    'session_metadata',
   ],
   update: ['plans', 'organizations', 'organization_members', 'billing_periods', 'idempotency_keys'],
 };

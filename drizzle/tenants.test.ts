@@ -55,6 +55,7 @@ async function fill(): Promise<string> {
     sql`insert into adjustments (id, org, kind, ms, reason, actor, created_at)
       values (${org}, ${org}, 'extra', 1, 'r', 'a', now())`,
     sql`insert into meter_outbox (org) values (${org})`,
+    sql`insert into session_metadata (org, session, value) values (${org}, 's', '{}')`,
     sql`insert into audit_log (actor, action, org) values ('a', 'b', ${org})`,
     sql`insert into api_keys (id, name, key_hash, orgs)
       values (${org}, 'k', encode(sha256(${org}::text::bytea), 'hex'), array[${org}::text])`,
@@ -172,6 +173,7 @@ describe('every table', () => {
            values ('x', '${theirs}', 'extra', 1, 'r', 'a', now())`,
         `insert into extra_minutes_purchases (id, org, granted_ms, purchased_at, source)
            values ('x', '${theirs}', 1, now(), 'import')`,
+        `insert into session_metadata (org, session, value) values ('${theirs}', 'x', '{}')`,
         `update meter_outbox set org = '${theirs}' where org = '${ours}'`,
         `insert into idempotency_keys (owner, key, request_hash) values ('key:${theirs}', 'n', 'h')`,
         `insert into api_keys (id, name, key_hash) values ('x', 'k', repeat('a', 64))`,

@@ -12,6 +12,7 @@ import type { MeterTime } from './meter-time.ts';
 import type { Open, Opened, OpenRequest } from './opening.ts';
 import { type Refusal, refusal, refusalOf } from './refusal.ts';
 import { createLiveSession, hearCaptured, isNewer, type LiveSession } from './session.ts';
+import type { SessionMetadata } from './session-metadata.ts';
 import { prove, type StopwatchRules, startStopwatch, wholeMs } from './stopwatch.ts';
 import type { Tickets } from './tickets.ts';
 import { claimedMs } from './words.ts';
@@ -21,6 +22,7 @@ export interface AdmissionOptions {
   ledger: Ledger;
   tickets: Tickets;
   seal: CheckpointSeal;
+  metadata: Pick<SessionMetadata, 'keep'>;
   hub: Hub;
   time: MeterTime;
   clock: { monotonicMs(): number; wallMs(): number };
@@ -242,7 +244,11 @@ export function createAdmission(options: AdmissionOptions): Admission {
         const plannedMs = message.plannedMs ?? null;
         const isFresh = !message.session && !who.session;
         const none = { witness: null, authenticates: false, startedAt: null };
-        return admit(who, id, { isFresh, mayBeNew: true, plannedMs, isAwaited, ...none }, null);
+        const asked = { isFresh, mayBeNew: true, plannedMs, isAwaited, ...none };
+        const admitted = await admit(who, id, asked, null);
+        const { metadata } = message;
+        if (metadata && 'opened' in admitted) options.metadata.keep(who.org, id, metadata);
+        return admitted;
       }),
 
     resume: (message, caller) =>

@@ -45,6 +45,7 @@ const shape = {
   API_REQUESTS_BURST: integer(1, 1_000_000).default(4_000),
   TICKET_SECRETS: list().default([]),
   CHECKPOINT_SECRETS: list().default([]),
+  METADATA_KEYS: list().default([]),
   PUBLIC_WS_URL: url('ws', 'wss').optional(),
   BUY_URL: z.string().optional(),
   UPGRADE_URL: z.string().optional(),
@@ -59,9 +60,14 @@ export function readConfig(env: Environment) {
   const { DEVELOPMENT: development } = read;
   const ticketSecrets = secretsOf('TICKET_SECRETS', read.TICKET_SECRETS, development);
   const checkpointSecrets = secretsOf('CHECKPOINT_SECRETS', read.CHECKPOINT_SECRETS, development);
+  const metadataKeys =
+    read.METADATA_KEYS.length === 0
+      ? []
+      : secretsOf('METADATA_KEYS', read.METADATA_KEYS, development);
   const purposes = [
     ['TICKET_SECRETS', ticketSecrets],
     ['CHECKPOINT_SECRETS', checkpointSecrets],
+    ['METADATA_KEYS', metadataKeys],
   ] as const;
   refuseShared(purposes, development);
   refusePublishedPassword(read.DATABASE_URL, development);
@@ -87,6 +93,7 @@ export function readConfig(env: Environment) {
     apiRate: { perSecond: read.API_REQUESTS_PER_SECOND, burst: read.API_REQUESTS_BURST },
     ticketSecrets,
     checkpointSecrets,
+    metadataKeys,
     publicWsUrl: read.PUBLIC_WS_URL ?? null,
     links: { buyUrl: read.BUY_URL ?? null, upgradeUrl: read.UPGRADE_URL ?? null },
     demoOrganization: read.DEMO_ORGANIZATION,

@@ -28,6 +28,7 @@ import { createRecovery, type Recovery } from './recovery.ts';
 import { startRetention } from './retention.ts';
 import { createSeeding } from './seeding.ts';
 import { isOver, type LiveSession, takeRow } from './session.ts';
+import type { SessionMetadata } from './session-metadata.ts';
 import { createEnding, type Ending } from './stopping.ts';
 import { lift, type StopwatchRules } from './stopwatch.ts';
 import { createTelling, type Telling, type TellingOptions } from './telling.ts';
@@ -48,6 +49,8 @@ export interface MeteringOptions {
   timeoutMs: number;
   resumeWindowMs: number;
   links: TellingOptions['links'];
+  /** what recorders say of their sessions */
+  metadata: Pick<SessionMetadata, 'keep'>;
   wakeRecovery(shard: number): void;
 }
 
@@ -207,6 +210,7 @@ export function createMetering(options: MeteringOptions): Metering {
   const admission = createAdmission({
     ...{ open, ledger, seal, hub, time, clock, rules, log },
     tickets: options.tickets,
+    metadata: options.metadata,
     resumeWindowMs: options.resumeWindowMs,
     actions: (binding) => telling.actions(binding),
     isOwner: (session) => following.isOwner(session),

@@ -10,6 +10,7 @@ import { openQueue } from '../core/runtime/queue.ts';
 import { connectMeter, connectSubscriber } from '../core/runtime/redis.ts';
 import { checkRedisSettings } from '../core/runtime/redis-settings.ts';
 import type { StopList } from '../core/runtime/stop.ts';
+import { createTextCipher } from '../core/runtime/text-cipher.ts';
 import { connect } from '../drizzle/client.ts';
 import { checkDatabase } from '../drizzle/database-settings.ts';
 import { readClock } from '../drizzle/queries/clock.ts';
@@ -30,6 +31,7 @@ import { createMetering } from './metering.ts';
 import { createMetrics } from './metrics.ts';
 import { createMinutes } from './minutes.ts';
 import { startOperations } from './operations-port.ts';
+import { createSessionMetadata } from './session-metadata.ts';
 import { createTickets, ticketKeysOf } from './tickets.ts';
 import { startTransport } from './transport/start.ts';
 import type { TransportOptions } from './transport/transport.ts';
@@ -87,6 +89,11 @@ export async function startGateway(
     now: () => clock.wallMs(),
     redis: { set: (key, ...rest) => redis.redisOf(key).set(key, ...rest) },
   });
+  const metadata = createSessionMetadata({
+    ...{ tenants: database.tenants, log },
+    cipher: createTextCipher(config.metadataKeys),
+  });
+  stops.add('metadata', metadata);
   const [firstSecret, ...olderSecrets] = config.checkpointSecrets;
   const metering = createMetering({
     ...{ meter, tickets, minutes, clock, log, meterClock },
@@ -96,6 +103,7 @@ export async function startGateway(
     timeoutMs: config.timeoutMs,
     resumeWindowMs: config.resumeWindowMs,
     links: config.links,
+    metadata,
     wakeRecovery(shard) {
       recovering.queue.add('recover', { shard }).catch((error) => {
         log.debug({ err: error, shard }, 'the workers could not be woken by a job');
@@ -119,7 +127,7 @@ export async function startGateway(
   let isServing = false;
   let address = { port: config.port };
   const http = createHttp({
-    ...{ db: database.tenants, meter, tickets, log },
+    ...{ db: database.tenants, meter, tickets, metadata, log },
     now: () => clock.wallMs(),
     meterNow: () => metering.time.now(),
     development: config.development,

@@ -131,6 +131,7 @@ function createGateway(
     },
     minutes: { ready: () => {}, stop: async () => {} },
     links: { buyUrl: null, upgradeUrl: null },
+    metadata: { keep: () => {} },
     wakeRecovery: () => {},
   });
   const heard = metering.heard;

@@ -178,7 +178,7 @@ describe('a Postgres', () => {
   });
 
   it('that is not at this version is refused, with the command that brings it there', async () => {
-    const last = '0008-row-level-security.sql';
+    const last = '0009-session-metadata.sql';
     const [row] = await admin`delete from migrations where name = ${last} returning *`;
     const env = { ...workerEnv(), DEVELOPMENT: '1' };
     expect(await refusal('worker', env)).toMatch(

@@ -31,6 +31,18 @@ export const sessions = pgTable(
   (table) => [primaryKey({ columns: [table.org, table.id] })],
 );
 
+/** What a recorder said of its session; encrypted where a key is set. No part of the ledger. */
+export const sessionMetadata = pgTable(
+  'session_metadata',
+  {
+    org: text().notNull(),
+    session: text().notNull(),
+    value: text().notNull(),
+    writtenAt: instant('written_at').notNull().default(sql`now()`),
+  },
+  (table) => [primaryKey({ columns: [table.org, table.session] })],
+);
+
 /** Minute records: the ledger. An entry may only be raised while its minute is unfinished. */
 export const usageTracking = pgTable(
   'usage_tracking',

@@ -3,6 +3,7 @@ import type { Action, Binding } from '../../core/protocol/messages.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import type { Tenants } from '../../drizzle/bound.ts';
 import type { Rate } from '../limits/rate.ts';
+import type { SessionMetadata } from '../session-metadata.ts';
 import type { Tickets } from '../tickets.ts';
 import type { ProblemCode } from './problem-codes.ts';
 
@@ -24,6 +25,7 @@ export interface HttpDeps {
   db: Tenants;
   meter: Meter;
   tickets: Tickets;
+  metadata: Pick<SessionMetadata, 'read'>;
   log: Log;
   /** Wall clock, epoch ms: tickets and keys live on it. */
   now(): number;

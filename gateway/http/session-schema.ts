@@ -38,6 +38,13 @@ export type Minute = z.infer<typeof minuteSchema>;
 
 export const sessionSchema = sessionSummarySchema
   .extend({
+    metadata: z.record(z.string(), z.string()).nullable().openapi({
+      description: 'What its recorder said of it at the start; null: nothing, or not readable.',
+    }),
+    metadataProblem: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Why it can’t be read and what would help; null: it can.' }),
     minutes: z.array(minuteSchema).openapi({ description: 'As settled so far.' }),
   })
   .openapi('Session');

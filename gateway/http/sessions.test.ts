@@ -66,6 +66,7 @@ describe('one session', () => {
       overshootMs: 5_000,
       bySource: { planMs: 65_000, extraMs: 15_000, overageMs: 0 },
       settled: true,
+      ...{ metadata: null, metadataProblem: null },
       minutes: [
         {
           ...{ index: 0, period: at(MAY), startsAt: at(START), ms: 60_000 },

@@ -113,9 +113,12 @@ export function sessions(deps: HttpDeps) {
       asked,
     );
     const { ledger } = found;
-    const db = deps.db.of((found.live ?? found.ledger)!.org);
+    const { org } = (found.live ?? found.ledger)!;
+    const db = deps.db.of(org);
     const minutes = ledger === null ? [] : await readMinutes(db, ledger);
-    return c.json({ ...(await shown(db, found)), minutes }, 200);
+    const said = await deps.metadata.read(org, c.req.valid('param').session);
+    const { metadata, problem: metadataProblem } = said;
+    return c.json({ ...(await shown(db, found)), metadata, metadataProblem, minutes }, 200);
   });
 
   app.openapi(stopRoute, async (c) => {

@@ -11,10 +11,12 @@ import { meterKeys, SHARDS, shardOf } from '../../core/meter/keys.ts';
 import { createMeter, type RedisMeter } from '../../core/meter/meter.ts';
 import type { SessionRow } from '../../core/meter/rows.ts';
 import { createLog } from '../../core/runtime/log.ts';
+import { createTextCipher } from '../../core/runtime/text-cipher.ts';
 import { connect, type Database } from '../../drizzle/client.ts';
 import { loadSeeds } from '../../drizzle/queries/load-seeds.ts';
 import { apiKeys } from '../../drizzle/schema/organizations.ts';
 import { createTestDatabase } from '../../local/test-database.ts';
+import { createSessionMetadata } from '../session-metadata.ts';
 import { createTickets } from '../tickets.ts';
 import { createHttp } from './app.ts';
 import { DEVELOPMENT_KEY, hashApiKey } from './auth.ts';
@@ -79,6 +81,11 @@ export async function startTestHttp(changes: Partial<HttpDeps> = {}): Promise<Te
     await meter.reset({ shard, runId, generation: GENERATION, clock: frozen() });
   }
 
+  const log = createLog({
+    name: 'test',
+    level: 'info',
+    destination: { write: (line) => void logged.push(line) },
+  });
   const deps: HttpDeps = {
     db: gateway.tenants,
     meter,
@@ -88,11 +95,11 @@ export async function startTestHttp(changes: Partial<HttpDeps> = {}): Promise<Te
       redis,
       meterKeys: meterKeys(namespace),
     }),
-    log: createLog({
-      name: 'test',
-      level: 'info',
-      destination: { write: (line) => void logged.push(line) },
+    metadata: createSessionMetadata({
+      ...{ tenants: gateway.tenants, log },
+      cipher: createTextCipher([]),
     }),
+    log,
     now: () => now,
     meterNow: () => now,
     development: true,
