@@ -11,6 +11,9 @@ import { roleUrl, WORKER_ROLE } from './postgres-roles.ts';
 import { startMain } from './test-main.ts';
 import { startTestRedis, type TestRedis } from './test-redis.ts';
 
+// Each starts processes, on a machine that may have much else to do.
+vi.setConfig({ testTimeout: 120_000 });
+
 const secret = () => randomBytes(24).toString('hex');
 const DEVELOPMENT_SECRET = 'taximeter-development-secret-not-for-production';
 

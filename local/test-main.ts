@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { MAINS, type Mains } from './processes.ts';
 
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 60_000;
 
 export interface RunningMain {
   process: ChildProcess;

@@ -47,6 +47,24 @@ describe('the log', () => {
     expect(() => JSON.parse(lines[0]!)).not.toThrow();
   });
 
+  it('shows the words of a statement or command that failed, never its values', () => {
+    const { log, lines } = logTo();
+    const secret = 'hush-1234\n    at nowhere';
+    const cause = Object.assign(new Error('Failing row contains (1, hush-1234, 2).'), {
+      detail: 'Failing row contains (1, hush-1234, 2).',
+      parameters: [secret],
+    });
+    const query = 'select $1';
+    const message = `Failed query: ${query}\nparams: ${secret}`;
+    const failed = Object.assign(new Error(message, { cause }), { query, params: [secret] });
+    log.error({ err: failed }, 'a request failed');
+    const command = { name: 'auth', args: ['default', secret] };
+    log.error({ err: Object.assign(new Error('WRONGPASS'), { command }) }, 'no Redis');
+    expect(lines.join('')).not.toContain('hush-1234');
+    expect(lines[0]).toContain('Failed query: select $1');
+    expect(JSON.parse(lines[1]!).err).toMatchObject({ message: 'WRONGPASS', type: 'Error' });
+  });
+
   it('survives an object that contains itself', () => {
     const { log, lines } = logTo();
     const ring: Record<string, unknown> = { name: 'ring' };
