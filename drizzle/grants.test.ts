@@ -195,6 +195,11 @@ describe('a migration', () => {
     expect(await refusal(sql`delete from usage_tracking`)).toMatch(/permission denied/);
   });
 
+  it('says how to make a role that is not there, where it may not make it', async () => {
+    const making = migrate(database.adminUrl, { workerRole: 'nobody_made_it' });
+    await expect(making).rejects.toThrow(/no role "nobody_made_it".*create role "nobody_made_it"/);
+  });
+
   it('refuses a database whose migrations it does not know', async () => {
     await owner.sql`insert into migrations (name, digest) values ('9999-later.sql', '')`;
     await expect(migrate(database.adminUrl)).rejects.toThrow('9999-later.sql');

@@ -56,6 +56,8 @@ const ASKED_FOR: Record<string, readonly string[]> = {
   update: ['plans', 'organizations', 'organization_members', 'billing_periods', 'idempotency_keys'],
 };
 
+const INSUFFICIENT_PRIVILEGE = '42501';
+
 export interface Logins {
   /** what gateways log in as */
   gateway: string;
@@ -71,13 +73,27 @@ export async function grantTo(sql: postgres.Sql, logins: Logins): Promise<void> 
   const { gateway, worker = gateway } = logins;
   for (const role of new Set([gateway, worker])) {
     const [found] = await sql`select from pg_roles where rolname = ${role}`;
-    if (found === undefined) await sql.unsafe(`create role ${quoted(role)} login`);
+    if (found === undefined) await makeRole(sql, role);
   }
   await sql.begin(async (tx) => {
     if (worker !== gateway) await tx.unsafe(`${afresh(gateway)} ${gatewayGrants(gateway)}`);
     await tx.unsafe(`${afresh(worker)} ${workerGrants(worker)}`);
     await writeWorkerPolicies(tx, worker, worker !== gateway);
   });
+}
+
+/** Not every owner of tables may make roles. */
+async function makeRole(sql: postgres.Sql, role: string): Promise<void> {
+  const statement = `create role ${quoted(role)} login`;
+  try {
+    await sql.unsafe(statement);
+  } catch (error) {
+    if ((error as { code?: string }).code !== INSUFFICIENT_PRIVILEGE) throw error;
+    throw new Error(
+      `There is no role "${role}", and the owner of the tables may not make it. ` +
+        `As a superuser: ${statement} password '...';`,
+    );
+  }
 }
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;

@@ -1,7 +1,8 @@
 /** `node dist/local/migrate.js`: brings a database to this version, once, as compose and CI need it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { ConfigurationError, flag, readEnv, url } from '../core/runtime/env.ts';
+import { flag, readEnv, url } from '../core/runtime/env.ts';
+import { startTrouble } from '../core/runtime/start-trouble.ts';
 import { migrate } from '../drizzle/migrate.ts';
 import { makeLogin, SERVICE_ROLE } from './postgres-roles.ts';
 import { seed } from './seed.ts';
@@ -57,8 +58,7 @@ if (process.argv.includes('--help')) {
   console.log(HELP);
 } else {
   await run().catch((error: unknown) => {
-    if (!(error instanceof ConfigurationError)) throw error;
-    console.error(`taximeter: ${error.message}`);
+    console.error(`taximeter: ${startTrouble(error)}`);
     process.exitCode = 1;
   });
 }
