@@ -3,7 +3,13 @@ import { expect, it } from 'vitest';
 import { type DatabaseState, judge } from './database-settings.ts';
 
 const GOOD: DatabaseState = {
-  ...{ role: 'taximeter_worker', isAbove: false, isStandby: false, maySettle: true },
+  ...{
+    role: 'taximeter_worker',
+    isAbove: false,
+    isStandby: false,
+    maySettle: true,
+    isUnbound: true,
+  },
   ...{ version: '18.4', versionNumber: 180_004, applied: ['0001'] },
   ...{ fsync: 'on', fullPageWrites: 'on', synchronousCommit: 'on' },
 };

@@ -22,6 +22,8 @@ export interface DatabaseState {
   /** null: there is no table of them, or it may not be read */
   applied: string[] | null;
   maySettle: boolean;
+  /** the workers' own role, to which every tenant's rows are open */
+  isUnbound: boolean;
 }
 
 /**
@@ -39,7 +41,7 @@ export async function checkDatabase(
 }
 
 async function readState({ sql }: DatabaseConnection): Promise<DatabaseState> {
-  const [state] = await sql<Omit<DatabaseState, 'applied' | 'maySettle'>[]>`
+  const [state] = await sql<Omit<DatabaseState, 'applied' | 'maySettle' | 'isUnbound'>[]>`
     select rolname as role, rolsuper or rolbypassrls as "isAbove",
       current_setting('server_version') as version,
       current_setting('server_version_num')::int as "versionNumber",
@@ -47,12 +49,14 @@ async function readState({ sql }: DatabaseConnection): Promise<DatabaseState> {
       current_setting('full_page_writes') as "fullPageWrites",
       current_setting('synchronous_commit') as "synchronousCommit"
     from pg_roles where rolname = current_user`;
-  const [rights] = await sql<{ mayRead: boolean; maySettle: boolean }[]>`
+  const [rights] = await sql<{ mayRead: boolean; maySettle: boolean; isUnbound: boolean }[]>`
     select coalesce(has_table_privilege(to_regclass('migrations'), 'select'), false) as "mayRead",
-      coalesce(has_table_privilege(to_regclass('usage_tracking'), 'insert'), false) as "maySettle"`;
-  const { mayRead, maySettle } = rights!;
+      coalesce(has_table_privilege(to_regclass('usage_tracking'), 'insert'), false) as "maySettle",
+      exists (select from pg_policies where policyname = 'worker' and qual = 'true'
+        and current_user = any (roles)) as "isUnbound"`;
+  const { mayRead, maySettle, isUnbound } = rights!;
   const rows = mayRead ? await sql<{ name: string }[]>`select name from migrations` : null;
-  return { ...state!, applied: rows?.map(({ name }) => name) ?? null, maySettle };
+  return { ...state!, applied: rows?.map(({ name }) => name) ?? null, maySettle, isUnbound };
 }
 
 /** What is wrong with it, worst first; `known`: the migrations of this version. */
@@ -94,6 +98,13 @@ export function judge(state: DatabaseState, duty: Duty, known: string[]): Unsafe
       fix:
         'Use the role of the workers ("taximeter_worker"), or migrate without ' +
         'DATABASE_WORKER_ROLE, so that gateways and workers share one.',
+      always: true,
+    });
+  }
+  if (duty === 'gateway' && state.isUnbound) {
+    found.push({
+      what: `DATABASE_URL logs this gateway in as "${state.role}", the role of the workers, which sees every tenant.`,
+      fix: 'Use the role of the gateways ("taximeter").',
       always: true,
     });
   }

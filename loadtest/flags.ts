@@ -76,7 +76,7 @@ audit that compares recorder, meter and ledger to the millisecond. Exit code 1 w
   --json             the result as JSON on standard output
   --keep             keep the data folder with stores and logs
   --url URL          a running product instead of one of our own; repeat it for several gateways.
-                     REDIS_URL and DATABASE_URL name its stores, for the audit
+                     REDIS_URL and DATABASE_URL (the workers') name its stores, for the audit
   --api-key KEY      for --url (dev-key)
   --help             show this`;
 

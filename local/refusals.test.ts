@@ -200,6 +200,13 @@ describe('a Postgres', () => {
     expect(await refusal('worker', env)).toMatch(/may not settle\. Use the role of the workers/);
   });
 
+  it('to which a gateway comes as a worker is refused', async () => {
+    const env = { ...gatewayEnv(), DATABASE_URL: server.workerUrl, DEVELOPMENT: '1' };
+    expect(await refusal('gateway', env)).toMatch(
+      /the role of the workers.* Use the role of the g/,
+    );
+  });
+
   it('that does not let one in, or is not there, is named without its password', async () => {
     const address = new URL(server.url);
     address.password = 'wrong-and-secret';
