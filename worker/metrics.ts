@@ -5,7 +5,12 @@ export interface Metrics {
   registry: Registry;
   settled(outcome: { minutes: number; grownMs: number; refused: number }): void;
   recovered(shards: number): void;
-  drift(driftMs: number): void;
+  checked(outcome: {
+    driftMs: number;
+    findings: ReadonlyMap<string, number>;
+    tickMs: number;
+    roundMs: number | null;
+  }): void;
 }
 
 export function createMetrics(): Metrics {
@@ -19,11 +24,18 @@ export function createMetrics(): Metrics {
   const seconds = counter('settled_seconds_total', 'Metered seconds that are new to the ledger.');
   const refused = counter('refused_fields_total', 'Fields that Postgres refused, at each attempt.');
   const recoveries = counter('recovered_shards_total', 'Shards of the meter that were recovered.');
-  const drift = new Gauge({
-    name: 'taximeter_worker_drift_ms',
-    help: 'Difference of meter and ledger that two passes agree on. Zero, always.',
-    registers,
-  });
+  const gauge = (name: string, help: string, labelNames: string[] = []) =>
+    new Gauge({ name: `taximeter_${name}`, help, labelNames, registers });
+  const drift = gauge(
+    'drift_ms',
+    'Difference of meter and ledger that two looks agree on, all budgets together. Zero, always.',
+  );
+  const findings = gauge('findings', 'What the running check finds wrong at present.', ['code']);
+  const tick = gauge('check_tick_seconds', 'How long the last tick of the running check took.');
+  const round = gauge(
+    'check_round_seconds',
+    'How long the running check took for all organizations, the last time it came around.',
+  );
   return {
     registry,
     settled(outcome) {
@@ -33,6 +45,13 @@ export function createMetrics(): Metrics {
       refused.inc(outcome.refused);
     },
     recovered: (shards) => recoveries.inc(shards),
-    drift: (driftMs) => drift.set(driftMs),
+    checked(outcome) {
+      drift.set(outcome.driftMs);
+      // Codes that are well again leave.
+      findings.reset();
+      for (const [code, count] of outcome.findings) findings.set({ code }, count);
+      tick.set(outcome.tickMs / 1000);
+      if (outcome.roundMs !== null) round.set(outcome.roundMs / 1000);
+    },
   };
 }

@@ -93,7 +93,7 @@ export async function startWorker(
   stops.add('period-ahead', startPeriodAhead(context, PERIOD_LOOK_MS, log));
   stops.add(
     'reconcile',
-    startReconcile({ context, log, everyMs: config.reconcileMs, measured: metrics.drift }),
+    startReconcile({ context, log, everyMs: config.reconcileMs, measured: metrics.checked }),
   );
   isServing = true;
   stops.add('serving', {

@@ -17,6 +17,8 @@ export function shardOf(org: string, shards = SHARDS): number {
 export interface MeterKeys {
   head(shard: number): string;
   channel(shard: number): string;
+  /** hash of what the ledger has yet to learn: to be counted from outside, read by scripts alone */
+  unsettled(shard: number): string;
   /** Marks a ticket as used. This and those below have a time-to-live, since they carry no money. */
   ticket(id: string): string;
   /** which gateway processes give signs of life */
@@ -38,6 +40,7 @@ export function meterKeys(namespace = NAMESPACE): MeterKeys {
   return {
     head: (shard) => `${namespace}:{${shard}}:head`,
     channel: (shard) => `${namespace}:{${shard}}:events`,
+    unsettled: (shard) => `${namespace}:{${shard}}:unsettled`,
     ticket: (id) => `${namespace}:ticket:${id}`,
     gateways: () => `${namespace}:gateways`,
     sockets: (kind, id) => `${namespace}:sockets:${kind}:${id}`,

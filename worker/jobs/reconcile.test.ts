@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { organizationBudget } from '../../core/meter/budget-name.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { memberBudget, organizationBudget } from '../../core/meter/budget-name.ts';
+import { lookAtShard } from '../ledger/check/shard-look.ts';
 import { settle } from '../ledger/settle.ts';
 import { createTestLedger, JUNE, MAY, MINUTE_MS, type TestLedger } from '../test-ledger.ts';
-import { measureDrift } from './reconcile.ts';
+import { createReconciler } from './reconcile.ts';
 
 let ledger: TestLedger;
 beforeAll(async () => {
@@ -10,41 +11,116 @@ beforeAll(async () => {
 });
 afterAll(() => ledger.stop());
 
-it('is zero while time is open, unsettled, settled, across a month and after an end', async () => {
-  const acme = await ledger.account({ plan: { quotaMs: 3 * MINUTE_MS } });
-  const drift = () => measureDrift(ledger.context, acme.shard);
-  await ledger.setNow(JUNE - 2 * MINUTE_MS);
-  await acme.open('s1');
-  await acme.open('s2', 'bob');
-  for (let i = 1; i <= 6; i++) {
-    await ledger.advance(30_000);
-    await acme.beat('s1', i * 30_000);
-    await acme.beat('s2', i * 10_000, i === 3 ? 'paused' : 'recording');
-    expect(await drift()).toEqual([]);
-    if (i % 2 === 0) await settle(ledger.context, acme.shard, { limit: 3 });
-    expect(await drift()).toEqual([]);
-  }
-  await acme.close('s1', 6 * 30_000);
-  expect(await drift()).toEqual([]);
-  await settle(ledger.context, acme.shard, { limit: 100 });
-  expect(await drift()).toEqual([]);
-});
-
-it('finds what the meter has too much', async () => {
-  const acme = await ledger.account();
-  await ledger.setNow(MAY + MINUTE_MS);
-  await acme.open('s1');
-  await ledger.advance(MINUTE_MS);
-  await acme.beat('s1', MINUTE_MS);
-  await settle(ledger.context, acme.shard, { limit: 100 });
-  const meter = {
+/** The live counters of these say so much more than they do. */
+function corrupted(budgets: readonly string[], ms: number) {
+  return {
     ...ledger.meter,
     readBudgets: async (org: string, names: string[]) => {
       const reply = await ledger.meter.readBudgets(org, names);
       if (reply.status !== 'ok') return reply;
-      return { ...reply, budgets: reply.budgets.map((it) => ({ ...it, usedMs: it.usedMs + 7 })) };
+      const raised = reply.budgets.map((row) =>
+        budgets.includes(row.name) ? { ...row, usedMs: row.usedMs + ms } : row,
+      );
+      return { ...reply, budgets: raised };
     },
   };
-  const found = await measureDrift({ ...ledger.context, meter }, acme.shard);
-  expect(found).toContainEqual({ budget: organizationBudget(acme.org, MAY), driftMs: 7 });
+}
+
+describe('drift', () => {
+  it('is zero while time is open, unsettled, settled, across a month and after an end', async () => {
+    const acme = await ledger.account({ plan: { quotaMs: 3 * MINUTE_MS } });
+    const drift = async () => {
+      const look = await lookAtShard(ledger.context, acme.shard);
+      // All four: of both periods, the organization's and both members'.
+      expect(look!.judged.length).toBeGreaterThanOrEqual(3);
+      return look!.findings;
+    };
+    await ledger.setNow(JUNE - 2 * MINUTE_MS);
+    await acme.open('s1');
+    await acme.open('s2', 'bob');
+    for (let i = 1; i <= 6; i++) {
+      await ledger.advance(30_000);
+      await acme.beat('s1', i * 30_000);
+      await acme.beat('s2', i * 10_000, i === 3 ? 'paused' : 'recording');
+      expect(await drift()).toEqual([]);
+      if (i % 2 === 0) await settle(ledger.context, acme.shard, { limit: 3 });
+      expect(await drift()).toEqual([]);
+    }
+    await acme.close('s1', 6 * 30_000);
+    expect(await drift()).toEqual([]);
+    await settle(ledger.context, acme.shard, { limit: 100 });
+    expect(await drift()).toEqual([]);
+  });
+
+  it('finds what the meter has too much, of an organization and of a member', async () => {
+    const acme = await ledger.account();
+    await ledger.setNow(MAY + MINUTE_MS);
+    await acme.open('s1');
+    await ledger.advance(MINUTE_MS);
+    await acme.beat('s1', MINUTE_MS);
+    await settle(ledger.context, acme.shard, { limit: 100 });
+    const budgets = [organizationBudget(acme.org, MAY), memberBudget(acme.org, 'alice', MAY)];
+    const meter = corrupted(budgets, 7);
+    const look = await lookAtShard({ ...ledger.context, meter }, acme.shard);
+    const drifts = look!.findings.filter((it) => it.code === 'drift');
+    expect(drifts.map((it) => [it.subject, it.figures.driftMs])).toEqual(
+      expect.arrayContaining(budgets.map((budget) => [budget, 7])),
+    );
+  });
+
+  it('does not judge a budget that moves while it is looked at', async () => {
+    const acme = await ledger.account();
+    await acme.open('s1');
+    await acme.record('s1', MINUTE_MS);
+    let reads = 0;
+    const meter = {
+      ...ledger.meter,
+      readBudgets: async (org: string, names: string[]) => {
+        const reply = await ledger.meter.readBudgets(org, names);
+        reads += 1;
+        if (reads === 1) await acme.record('s1', 1_000);
+        return reply;
+      },
+    };
+    const look = await lookAtShard({ ...ledger.context, meter }, acme.shard);
+    expect(look!.judged).not.toContain(organizationBudget(acme.org, MAY));
+    expect(look!.findings.filter((it) => it.org === acme.org)).toEqual([]);
+  });
+});
+
+describe('the running check', () => {
+  it('sees idle organizations in their turn, tells once, and tells when it is gone', async () => {
+    const acme = await ledger.account();
+    await acme.open('idle');
+    await acme.record('idle', MINUTE_MS);
+    await acme.close('idle', MINUTE_MS);
+    await settle(ledger.context, acme.shard, { limit: 100 });
+    const told: string[] = [];
+    const say = (fields: { code?: string; org?: string }) => {
+      if (fields.org === acme.org) told.push(fields.code!);
+    };
+    const log = { ...ledger.context.log, error: say, info: say } as typeof ledger.context.log;
+    const budget = organizationBudget(acme.org, MAY);
+    const context = { ...ledger.context, meter: corrupted([budget], -9) };
+    const reconciler = createReconciler({ context, everyMs: 30_000, log });
+    await ledger.connection.sql`
+      update monthly_usage_cache set used_ms = used_ms + 1, plan_ms = plan_ms + 1
+      where org = ${acme.org}`;
+    const mine = () => reconciler.known.all().filter((it) => it.org === acme.org);
+    const checked = await reconciler.tick();
+    expect(mine().map((it) => it.code)).toEqual(expect.arrayContaining(['drift', 'monthlyCache']));
+    expect(checked.findings.get('monthlyCache')).toBeGreaterThanOrEqual(1);
+    expect(checked.driftMs).toBeGreaterThanOrEqual(9);
+    expect(checked.roundMs).not.toBeNull();
+    const once = told.length;
+    await reconciler.tick();
+    expect(told.length).toBe(once);
+    await ledger.connection.sql`
+      update monthly_usage_cache set used_ms = used_ms - 1, plan_ms = plan_ms - 1
+      where org = ${acme.org}`;
+    context.meter = ledger.meter;
+    await reconciler.tick();
+    expect(mine()).toEqual([]);
+    expect(told.length).toBe(2 * once);
+  });
 });

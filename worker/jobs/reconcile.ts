@@ -1,167 +1,160 @@
-import { type BudgetName, organizationBudget } from '../../core/meter/budget-name.ts';
-import type { Unsettled } from '../../core/meter/commands.ts';
-import { SHARDS } from '../../core/meter/keys.ts';
-import type { BudgetRow, SessionRow } from '../../core/meter/rows.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SHARDS, shardOf } from '../../core/meter/keys.ts';
 import { nullIfPart } from '../../core/meter/servers.ts';
 import type { Log } from '../../core/runtime/log.ts';
+import { meterNow, readClock } from '../../drizzle/queries/clock.ts';
+import { createKnownFindings, type KnownFindings } from '../known-findings.ts';
+import { agreed, type Finding } from '../ledger/check/finding.ts';
+import { LEDGER_CHECKS } from '../ledger/check/ledger-checks.ts';
+import { judgeStuck, namesOf } from '../ledger/check/meter-checks.ts';
+import type { MeterReading } from '../ledger/check/meter-reading.ts';
+import { nextSlice, type Slice } from '../ledger/check/organization-slice.ts';
+import { lookAtShard, type ShardAsk, type ShardLook } from '../ledger/check/shard-look.ts';
+import { inSnapshot } from '../ledger/check/snapshot.ts';
 import type { LedgerContext } from '../ledger/settle.ts';
 import { type Repeated, repeat } from '../repeat.ts';
 
-/** Live counter less what the ledger, the unsettled set and open minutes say. Zero, always. */
-export interface Drift {
-  budget: BudgetName;
+/** Within this time every organization is looked at, unless their minutes are too many for it. */
+const ROUND_MS = 60 * 60_000;
+const LEAST_ORGANIZATIONS = 20;
+/** Minute records one tick looks at: about a third of a second of one core of Postgres. */
+const MINUTES_A_TICK = 50_000;
+/** Between two looks that have to agree. Not a whole second: beats come in such rhythms. */
+const AGAIN_MS = 1_370;
+/** Fields of a shard that are remembered to the next tick, to tell what is stuck. */
+const MOST_REMEMBERED = 2_000;
+/** What is unsettled for so long is stuck: sweeps come every few seconds. */
+const STUCK_MS = 20_000;
+
+export interface Checked {
+  /** of what two looks agree on, without its sign */
   driftMs: number;
+  /** what is wrong at present, by code */
+  findings: ReadonlyMap<string, number>;
+  tickMs: number;
+  /** how long the last whole round over all organizations took; null: none is done yet */
+  roundMs: number | null;
 }
 
-const MOST_UNSETTLED = 100_000;
-
-interface Seen {
-  budgets: BudgetRow[];
-  live: SessionRow[];
-  unsettled: Extract<Unsettled, { kind: 'minute' }>[];
-}
-
-/** What was charged of a session in each period, from its marks. */
-function chargedByPeriod(row: SessionRow): Map<number, number> {
-  return new Map(
-    row.marks.map((mark, i) => {
-      const end = row.marks[i + 1]?.chargedMs ?? row.chargedMs;
-      return [mark.period, end - mark.chargedMs];
-    }),
-  );
-}
-
-/** null where the shard is being recovered, or a budget moved meanwhile: there is nothing to judge. */
-async function readMeter(context: LedgerContext, shard: number): Promise<Map<string, Seen> | null> {
-  const { meter } = context;
-  const live = await meter.shardSessions(shard);
-  if (live.status === 'recover') return null;
-  const pending = await meter.pending(shard, { limit: MOST_UNSETTLED });
-  if (pending.status === 'recover') return null;
-  const seen = new Map<string, Seen>();
-  const of = (org: string) => {
-    const known = seen.get(org) ?? { budgets: [], live: [], unsettled: [] };
-    seen.set(org, known);
-    return known;
-  };
-  for (const row of live.sessions) of(row.org).live.push(row);
-  for (const item of pending.items) if (item.kind === 'minute') of(item.org).unsettled.push(item);
-  for (const [org, it] of seen) {
-    const periods = new Set([
-      ...it.live.flatMap((row) => row.marks.map((mark) => mark.period)),
-      ...it.unsettled.map((item) => item.period),
-    ]);
-    const names = [...periods].map((period) => organizationBudget(org, period));
-    const reply = await meter.readBudgets(org, names);
-    if (reply.status === 'recover') return null;
-    it.budgets = reply.budgets;
-  }
-  return seen;
-}
-
-interface SettledRow {
-  period: number;
-  usedMs: number;
-  /** of live sessions, by id */
-  sessions: { session: string; ms: number }[] | null;
-  /** of minutes that are unsettled, of sessions that live no more, by `session|minute` */
-  minutes: { key: string; ms: number }[] | null;
-}
-
-/**
- * In one snapshot, and after Redis was read: what was unsettled there may be settled here. A session
- * of one period is taken by its settled sum, which the same transactions keep: to read a thousand
- * sessions' minutes of an hour took 47 ms, and grew with them; so it takes 3, whatever their length.
- */
-function readLedger(context: LedgerContext, org: string, it: Seen): Promise<SettledRow[]> {
-  const periods = it.budgets.map((row) => row.startsAt);
-  const live = new Set(it.live.map((row) => row.session));
-  const minutes = it.unsettled.flatMap(({ session, minute }) =>
-    live.has(session) ? [] : [{ session, minute }],
-  );
-  return context.sql<SettledRow[]>`
-    select epoch_ms(b.starts_at) as period, b.used_ms as "usedMs",
-      (select json_agg(json_build_object('session', s.id, 'ms', case
-          when s.first_period = s.last_period then s.settled_ms
-          else (select coalesce(sum(u.ms), 0) from usage_tracking u
-            where u.session_month = s.start_month and u.org = s.org and u.session = s.id
-              and u.period = b.starts_at) end))
-       from sessions s where s.org = b.org and s.id = any(${[...live]})
-         and b.starts_at between s.first_period and s.last_period) as sessions,
-      (with w as materialized (
-         select s.start_month as month, s.org, w.session, w.minute, b.starts_at as period
-         from json_to_recordset(${JSON.stringify(minutes)}::json)
-           as w (session text, minute integer)
-         join sessions s on s.org = b.org and s.id = w.session)
-       select json_agg(json_build_object('key', w.session || '|' || w.minute, 'ms', u.ms))
-       from w join usage_tracking u on u.session_month = w.month and u.org = w.org
-         and u.session = w.session and u.minute = w.minute and u.period = w.period) as minutes
-    from billing_periods b
-    where b.org = ${org}
-      and b.starts_at in (select from_epoch_ms(at) from unnest(${periods}::bigint[]) at)`;
-}
-
-function driftOf(budget: BudgetRow, it: Seen, settled: SettledRow): Drift {
-  const bySession = new Map(settled.sessions?.map((row) => [row.session, row.ms]));
-  const byMinute = new Map(settled.minutes?.map((row) => [row.key, row.ms]));
-  let expected = settled.usedMs;
-  const live = new Set(it.live.map((row) => row.session));
-  for (const row of it.live) {
-    const charged = chargedByPeriod(row).get(budget.startsAt) ?? 0;
-    expected += Math.max(0, charged - (bySession.get(row.session) ?? 0));
-  }
-  for (const item of it.unsettled) {
-    if (item.period !== budget.startsAt || live.has(item.session)) continue;
-    expected += Math.max(0, item.ms - (byMinute.get(`${item.session}|${item.minute}`) ?? 0));
-  }
-  return { budget: budget.name, driftMs: budget.usedMs - expected };
-}
-
-/** Differences of one look; those of budgets that are moving are not to be believed yet. */
-export async function measureDrift(context: LedgerContext, shard: number): Promise<Drift[]> {
-  const seen = await readMeter(context, shard);
-  const drifts: Drift[] = [];
-  for (const [org, it] of seen ?? []) {
-    const settled = new Map((await readLedger(context, org, it)).map((row) => [row.period, row]));
-    for (const budget of it.budgets) {
-      const row = settled.get(budget.startsAt);
-      if (row !== undefined) drifts.push(driftOf(budget, it, row));
-    }
-  }
-  return drifts.filter((drift) => drift.driftMs !== 0);
-}
-
-/**
- * Measures drift all the time. It is judged when two passes agree: a charge between the readings
- * looks like drift once, but hardly twice by the same number.
- */
-export function startReconcile(options: {
+export interface ReconcileOptions {
   context: LedgerContext;
   everyMs: number;
   log: Log;
-  /** after each pass: the sum of what two passes agree on, without its sign */
-  measured?(driftMs: number): void;
-}): Repeated {
+  monotonicMs?: () => number;
+  /** after each tick */
+  measured?(checked: Checked): void;
+}
+
+/** One tick after the other; for tests without the clock between them. */
+export interface Reconciler {
+  tick(): Promise<Checked>;
+  known: KnownFindings;
+}
+
+/**
+ * The doctor's checks, all the time: each tick compares every shard's open sessions with the ledger
+ * (rule 14 in core/meter/README.md), and looks at the next slice of organizations, idle ones too. It
+ * only tells: what is wrong is repaired by `npm run doctor -- --fix`, by somebody who has read it.
+ */
+export function createReconciler(options: ReconcileOptions): Reconciler {
   const { context, everyMs, log } = options;
-  let before = new Map<BudgetName, number>();
+  const monotonicMs = options.monotonicMs ?? (() => performance.now());
+  const known = createKnownFindings(log);
+  const remembered = new Map<number, { reading: MeterReading; at: number }>();
+  let after = '';
+  let roundBeganAt = monotonicMs();
+  let roundMs: number | null = null;
+
+  async function takeSlice(): Promise<Slice> {
+    return inSnapshot(context.sql, async (tx) => {
+      const [row] = await tx<{ count: number }[]>`select count(*) from organizations`;
+      const ticks = Math.max(1, Math.floor(ROUND_MS / everyMs));
+      const organizations = Math.max(LEAST_ORGANIZATIONS, Math.ceil(row!.count / ticks));
+      return nextSlice(tx, after, { organizations, minutes: MINUTES_A_TICK });
+    });
+  }
+
+  async function checkLedger(orgs: string[]): Promise<Finding[]> {
+    const clock = await readClock(context.db);
+    const when = { now: meterNow(clock, context.wallMs()), speed: clock.speed };
+    const found: Finding[] = [];
+    for (const check of LEDGER_CHECKS) {
+      found.push(...(await inSnapshot(context.sql, (tx) => check.run(tx, orgs, when))));
+    }
+    return found;
+  }
+
+  /** All shards; those where something was seen once more, and what both looks saw is believed. */
+  async function checkShards(asks: readonly Required<ShardAsk>[]): Promise<void> {
+    const look = (shard: number) => lookAtShard(context, shard, asks[shard]).catch(nullIfPart);
+    const suspicious: ShardLook[] = [];
+    for (let shard = 0; shard < SHARDS; shard++) {
+      const first = await look(shard);
+      // Being recovered, or its server is missing: what is known of it stays.
+      if (first === null) continue;
+      if (first.findings.length > 0) suspicious.push(first);
+      else believe(first, asks[shard]!.orgs);
+    }
+    if (suspicious.length > 0) await sleep(AGAIN_MS);
+    for (const first of suspicious) {
+      const { shard } = first.reading;
+      const second = await look(shard);
+      if (second === null) continue;
+      const findings = agreed(first.findings, second.findings);
+      believe({ ...second, findings }, asks[shard]!.orgs);
+    }
+  }
+
+  function believe({ reading, judged, findings }: ShardLook, orgs: readonly string[]): void {
+    const { shard } = reading;
+    const before = remembered.get(shard);
+    const isDue = before === undefined || monotonicMs() - before.at >= STUCK_MS;
+    const stuck = before !== undefined && isDue ? judgeStuck(before.reading, reading) : null;
+    if (reading.unsettled.length > MOST_REMEMBERED) remembered.delete(shard);
+    else if (isDue) remembered.set(shard, { reading, at: monotonicMs() });
+    const open = orgs.map((org) => `open ${org}`);
+    const looked = [...judged, ...open, `silent ${shard}`];
+    if (stuck !== null) looked.push(`stuck ${shard}`);
+    known.replace(looked, [...findings, ...(stuck ?? [])], (it) => {
+      if (it.code === 'drift') return it.subject!;
+      if (it.code === 'sessionSilent') return `silent ${shard}`;
+      return it.code === 'unsettledStuck' ? `stuck ${shard}` : `open ${it.org}`;
+    });
+  }
+
+  async function tick(): Promise<Checked> {
+    const startedAt = monotonicMs();
+    const slice = await takeSlice();
+    const names = await inSnapshot(context.sql, (tx) => namesOf(tx, slice.orgs));
+    const { speed } = await readClock(context.db);
+    const asks = Array.from({ length: SHARDS }, (_, shard) => ({
+      ...{ names: names.get(shard) ?? [], speed },
+      orgs: slice.orgs.filter((org) => shardOf(org) === shard),
+    }));
+    await checkShards(asks);
+    const ledgerOf = (org: string | undefined) => `ledger ${org}`;
+    const found = await checkLedger(slice.orgs);
+    known.replace(slice.orgs.map(ledgerOf), found, (it) => ledgerOf(it.org));
+    after = slice.after ?? '';
+    if (slice.after === null) {
+      roundMs = monotonicMs() - roundBeganAt;
+      roundBeganAt = monotonicMs();
+    }
+    const findings = known.byCode();
+    return { driftMs: known.driftMs(), findings, tickMs: monotonicMs() - startedAt, roundMs };
+  }
+
+  return { tick, known };
+}
+
+export function startReconcile(options: ReconcileOptions): Repeated {
+  const reconciler = createReconciler(options);
   return repeat({
     name: 'reconcile',
-    everyMs,
-    log,
+    everyMs: options.everyMs,
+    log: options.log,
     async run() {
-      const now = new Map<BudgetName, number>();
-      let agreedMs = 0;
-      for (let shard = 0; shard < SHARDS; shard++) {
-        const drifts = (await measureDrift(context, shard).catch(nullIfPart)) ?? [];
-        for (const { budget, driftMs } of drifts) {
-          now.set(budget, driftMs);
-          if (before.get(budget) !== driftMs) continue;
-          agreedMs += Math.abs(driftMs);
-          log.error({ budget, driftMs }, 'the meter and the ledger differ');
-        }
-      }
-      before = now;
-      options.measured?.(agreedMs);
+      options.measured?.(await reconciler.tick());
     },
   });
 }
