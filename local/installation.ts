@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeAddresses } from '../core/runtime/addresses.ts';
 import { claimFolder } from './claim.ts';
 import type { UpFlags } from './flags.ts';
 import { toolsFolder } from './places.ts';
@@ -126,6 +127,10 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       GATEWAY_NAME: 'gateway',
       GATEWAY_PROCESSES: String(flags.gateways),
     });
+    const { redisUrl, databaseUrl } = stores;
+    const addresses = { pid: process.pid, redisUrl, databaseUrl, port: gateway.port };
+    const forget = writeAddresses(dataDir, addresses);
+    stops.push(async () => forget());
     return {
       gateway,
       broken: Promise.race([hopeless, stores.ended]),

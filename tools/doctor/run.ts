@@ -1,0 +1,103 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Log } from '../../core/runtime/log.ts';
+import { meterNow, readClock } from '../../drizzle/queries/clock.ts';
+import type { Finding } from '../../worker/ledger/check/finding.ts';
+import { type Examination, isWell, reasonOf } from './examination.ts';
+import { examine } from './examine.ts';
+import { planFix } from './fix/plan.ts';
+import type { FixContext, Step } from './fix/step.ts';
+import type { DoctorFlags } from './flags.ts';
+import { type Portrait, portraits } from './portrait.ts';
+import type { Stores } from './stores.ts';
+
+/** What was woken is given so long before it is looked at again: a recovery takes two seconds. */
+const SETTLE_MS = 6_000;
+
+export interface DoneStep {
+  title: string;
+  codes: string[];
+  outcome: 'done' | 'nothing' | 'failed' | 'planned';
+  says: string;
+}
+
+export interface DoctorReport {
+  /** real time */
+  at: string;
+  isWell: boolean;
+  examination: Examination;
+  figures: Portrait[];
+  steps: DoneStep[];
+  /** before --fix, where something was done */
+  before: Examination | null;
+}
+
+export interface DoctorContext {
+  stores: Stores;
+  log: Log;
+  say: (line: string) => void;
+  actor: string;
+}
+
+async function carryOut(step: Step, say: (line: string) => void): Promise<DoneStep> {
+  const { title, codes } = step;
+  say(`fix: ${title} ...`);
+  try {
+    const says = await step.run();
+    if (says === null) return { title, codes, outcome: 'nothing', says: 'it was right already' };
+    return { title, codes, outcome: 'done', says };
+  } catch (error) {
+    return { title, codes, outcome: 'failed', says: reasonOf(error) };
+  }
+}
+
+const planned = ({ title, codes }: Step): DoneStep => ({
+  title,
+  codes,
+  outcome: 'planned',
+  says: 'not done: --dry-run',
+});
+
+async function fix(
+  context: DoctorContext,
+  findings: readonly Finding[],
+  isDryRun: boolean,
+): Promise<DoneStep[]> {
+  const clock = await readClock(context.stores.database.db);
+  const fixing: FixContext = { ...context, now: meterNow(clock, Date.now()) };
+  const steps = planFix(fixing, findings);
+  if (isDryRun) return steps.map(planned);
+  const done: DoneStep[] = [];
+  for (const step of steps) done.push(await carryOut(step, context.say));
+  return done;
+}
+
+/** Looks, repairs if told to, and looks again: what the second look says counts. */
+export async function runDoctor(
+  context: DoctorContext,
+  { org, user, isFix, isDryRun }: DoctorFlags,
+): Promise<DoctorReport> {
+  const { stores, say } = context;
+  const subject = { org, user };
+  let examination = await examine(stores, subject, context);
+  let before: Examination | null = null;
+  let steps: DoneStep[] = [];
+  if (isFix && examination.findings.some((it) => it.isFixable)) {
+    steps = await fix(context, examination.findings, isDryRun);
+    if (steps.some((it) => it.outcome === 'done')) {
+      say('looking again ...');
+      await sleep(SETTLE_MS);
+      before = examination;
+      examination = await examine(stores, subject, context);
+    }
+  }
+  let figures: Portrait[] = [];
+  if (org !== null || user !== null) {
+    const clock = await readClock(stores.database.db);
+    figures = await portraits(stores, subject, meterNow(clock, Date.now()));
+  }
+  return {
+    at: new Date().toISOString(),
+    isWell: isWell(examination),
+    ...{ examination, figures, steps, before },
+  };
+}
