@@ -17,7 +17,7 @@ import type { Seen } from './examination.ts';
 import type { Stores } from './stores.ts';
 
 /** Sweeps settle what is open every three seconds; whatever is there twice so far apart is stuck. */
-const AGAIN_MS = 7_130;
+const AGAIN_MS = 4_130;
 /** A budget that moved during a look is looked at again, so often. */
 const LOOKS = 4;
 const PAUSE_MS = 170;

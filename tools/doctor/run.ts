@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../core/runtime/log.ts';
 import { meterNow, readClock } from '../../drizzle/queries/clock.ts';
 import type { Finding } from '../../worker/ledger/check/finding.ts';
+import { inSnapshot } from '../../worker/ledger/check/snapshot.ts';
 import { type Examination, isWell, reasonOf } from './examination.ts';
 import { examine } from './examine.ts';
 import { planFix } from './fix/plan.ts';
@@ -10,8 +11,11 @@ import type { DoctorFlags } from './flags.ts';
 import { type Portrait, portraits } from './portrait.ts';
 import type { Stores } from './stores.ts';
 
-/** What was woken is given so long before it is looked at again: a recovery takes two seconds. */
-const SETTLE_MS = 6_000;
+/** Workers are woken; a recovery takes two seconds, more with a million sessions. */
+const RECOVERY_PATIENCE_MS = 30_000;
+const POLL_MS = 250;
+/** For words that are told and jobs that are tried again. */
+const LEAST_MS = 1_500;
 
 export interface DoneStep {
   title: string;
@@ -50,6 +54,22 @@ async function carryOut(step: Step, say: (line: string) => void): Promise<DoneSt
   }
 }
 
+/** Until what was asked for is done; without a worker the next look says that it was not. */
+async function waitForWorkers({ database }: Stores, say: (line: string) => void): Promise<void> {
+  say('giving the workers time to carry it out ...');
+  await sleep(LEAST_MS);
+  for (let waitedMs = LEAST_MS; waitedMs < RECOVERY_PATIENCE_MS; waitedMs += POLL_MS) {
+    const [open] = await inSnapshot(
+      database.sql,
+      (tx) => tx<{ shards: number; words: number }[]>`
+        select (select count(*) from shards where recovered_generation <> generation) as shards,
+          (select count(*) from meter_outbox) as words`,
+    );
+    if (open!.shards === 0 && open!.words === 0) return;
+    await sleep(POLL_MS);
+  }
+}
+
 const planned = ({ title, codes }: Step): DoneStep => ({
   title,
   codes,
@@ -85,7 +105,7 @@ export async function runDoctor(
     steps = await fix(context, examination.findings, isDryRun);
     if (steps.some((it) => it.outcome === 'done')) {
       say('looking again ...');
-      await sleep(SETTLE_MS);
+      await waitForWorkers(stores, say);
       before = examination;
       examination = await examine(stores, subject, context);
     }
