@@ -15,6 +15,8 @@ export interface KnownFindings {
     groupOf: (it: Finding) => string,
   ): void;
   byCode(): Map<string, number>;
+  /** Organizations something is wrong with, those that were looked at longest ago first. */
+  orgs(most: number): string[];
   /** of all drifts, without their signs */
   driftMs(): number;
   all(): Finding[];
@@ -54,6 +56,14 @@ export function createKnownFindings(log: Log): KnownFindings {
       const counts = new Map<string, number>();
       for (const { code } of all()) counts.set(code, (counts.get(code) ?? 0) + 1);
       return counts;
+    },
+    orgs(most) {
+      const orgs = new Set<string>();
+      for (const group of groups.values()) {
+        for (const { org } of group.values()) if (org !== undefined) orgs.add(org);
+        if (orgs.size >= most) break;
+      }
+      return [...orgs].slice(0, most);
     },
     driftMs: () =>
       all()

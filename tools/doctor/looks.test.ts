@@ -1,4 +1,5 @@
 /** What the doctor makes of stores, queues and shards: each judgement red on a state that breaks it. */
+import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createLog } from '../../core/runtime/log.ts';
@@ -228,4 +229,12 @@ it('every code that says --fix repairs it has a step, and no other', () => {
     const given = found ? { ...ofShard, subject: 'shard 3' } : { ...it, figures: { at: 0 } };
     expect([code, planFix(context, [given]).length]).toEqual([code, isFixable ? 1 : 0]);
   }
+});
+
+it('docs/doctor.md lists every code with its severity, and no other', () => {
+  const page = readFileSync(new URL('../../docs/doctor.md', import.meta.url), 'utf8');
+  const listed = [...page.matchAll(/^\| `(\w+)` \| (wrong|warning|note) \|.*\| (.*) \|$/gm)];
+  expect(
+    listed.map(([, code, severity, fix]) => [code, severity, !/^(–|never)$/.test(fix!)]),
+  ).toEqual(Object.entries(CODES).map(([code, it]) => [code, it.severity, it.isFixable]));
 });

@@ -143,6 +143,7 @@ describe('the truth itself, which no program repairs', () => {
     const mine = found.filter((it) => it.code === code);
     expect(mine.every((it) => !it.isFixable)).toBe(true);
     expect(mine[0]!.todo).toContain('never repaired by a program');
+    if (code === 'minuteOver') expect(mine[0]!.figures).toEqual({ over: 1, overMs: 1 });
   });
 
   it('a lot is no longer looked at in the burn order once it is frozen', async () => {
@@ -200,6 +201,10 @@ describe('periods and alerts', () => {
     await force(`delete from usage_alerts where org = $org and level = 90`);
     expect(await codes()).toEqual([]);
     await force(`update usage_tracking set ${OLD} where org = $org`);
+    // The limits are newer than what was recorded: the meter need not have looked.
+    expect(await codes()).toEqual([]);
+    await admin`update organizations set updated_at = '2020-01-01' where id = ${acme.org}`;
+    await admin`update plans set updated_at = '2020-01-01' where id = ${acme.plan}`;
     expect(await look()).toMatchObject([{ code: 'alertMissing', figures: { level: 90 } }]);
   });
 });

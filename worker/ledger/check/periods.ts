@@ -61,7 +61,10 @@ export function overlaps(tx: Reading, orgs: string[]): Promise<Overlap[]> {
     where next_at < ends_at order by 1, 2`;
 }
 
-/** Percent levels that the settled sums are beyond, without a row of usage_alerts. */
+/**
+ * Percent levels that the settled sums are beyond, without a row of usage_alerts. Where nothing was
+ * recorded since the limits changed, the meter had no reason to look yet.
+ */
 export function missingAlerts(tx: Reading, orgs: string[], { now }: When): Promise<MissingAlert[]> {
   return tx<MissingAlert[]>`
     select b.org, epoch_ms(b.starts_at) as period, t.level, b.plan_ms as "planMs",
@@ -73,8 +76,9 @@ export function missingAlerts(tx: Reading, orgs: string[], { now }: When): Promi
       and b.plan_ms * 100 >= t.level * b.quota_ms
       and not exists (select from usage_alerts a where a.org = b.org and a.level = t.level
         and a.budget = 'o|' || b.org || '|' || epoch_ms(b.starts_at))
-      and not exists (select from usage_tracking u where u.org = b.org and u.period = b.starts_at
-        and u.written_at > now() - make_interval(secs => ${ALERT_PATIENCE_S}))
+      and (select max(u.written_at) from usage_tracking u
+        where u.org = b.org and u.period = b.starts_at) between greatest(p.updated_at, o.updated_at)
+        and now() - make_interval(secs => ${ALERT_PATIENCE_S})
     order by 1, 2, 3`;
 }
 
