@@ -11,7 +11,7 @@ import { finding } from '../../worker/ledger/check/finding.ts';
 import { createExaminer, isWell } from './examination.ts';
 import { planFix } from './fix/plan.ts';
 import type { FixContext } from './fix/step.ts';
-import { judgePassing, judgeShards, lookAtPassing } from './passing-look.ts';
+import { judgePassing, judgeShards, lookAtPassing, lookAtShards } from './passing-look.ts';
 import {
   judgeMigrations,
   judgePostgres,
@@ -20,7 +20,7 @@ import {
   lookAtPostgres,
 } from './postgres-look.ts';
 import { judgeQueue } from './queue-look.ts';
-import { judgeClocks, judgeRedis } from './redis-look.ts';
+import { judgeClocks, judgeRedis, lookAtClocks, lookAtRedis } from './redis-look.ts';
 import { openStores, type Stores } from './stores.ts';
 
 const codes = (found: { code: string }[]) => found.map((it) => it.code);
@@ -180,6 +180,21 @@ describe('Postgres', () => {
     ).toEqual([]);
   });
 });
+
+it('every server of a cluster is looked at, and every shard is asked for where it is', async () => {
+  const database = await createTestDatabase();
+  const addresses = { redisUrl: inject('clusterUrl'), databaseUrl: database.url, whose: 'test' };
+  const stores = openStores(addresses, createLog({ name: 'test', level: 'silent' }), 'doctor-none');
+  try {
+    expect((await lookAtRedis(stores)).looked).toMatch(/^3 servers/);
+    expect((await lookAtClocks(stores)).findings).toEqual([]);
+    const { findings } = await lookAtShards(stores);
+    expect(codes(findings)).toEqual(Array(64).fill('shardUnrecovered'));
+  } finally {
+    await stores.stop();
+    await database.drop();
+  }
+}, 30_000);
 
 it('a shard needs a head of this life, of the generation of Postgres, and a whole recovery', () => {
   const known = [

@@ -37,7 +37,7 @@ export const CODES = {
   ),
   sessionOrphan: entry(
     'wrong',
-    'The ledger holds a session open that the meter does not know: it counts as running on no one.',
+    'The ledger shows a session as running that the meter does not know: nobody will ever end it.',
     `${FIX} It has the shard recovered: the session comes back and is ended if nobody answers for it.`,
   ),
   sessionSilent: entry(
