@@ -127,7 +127,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
       GATEWAY_NAME: 'gateway',
       GATEWAY_PROCESSES: String(flags.gateways),
     });
-    const { redisUrl, databaseUrl } = stores;
+    const { redisUrl, workerDatabaseUrl: databaseUrl } = stores;
     const addresses = { pid: process.pid, redisUrl, databaseUrl, port: gateway.port };
     const forget = writeAddresses(dataDir, addresses);
     stops.push(async () => forget());

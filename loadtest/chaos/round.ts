@@ -120,7 +120,7 @@ async function settleAndJudge(
   logs: RecorderLog[],
   struck: readonly Struck[],
 ) {
-  const reader = await openReader(stage.redis.url(), stage.postgres.url);
+  const reader = await openReader(stage.redis.url(), stage.postgres.workerUrl);
   try {
     const orgs = scenario.organizations.map(({ org }) => org);
     const letIn = logs.filter((log) => log.acknowledgedMs !== null).length;

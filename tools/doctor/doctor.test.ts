@@ -29,7 +29,10 @@ let redis: Redis;
 let env: Record<string, string>;
 beforeAll(async () => {
   product = await startTestProduct({ speed: SPEED, intervalMs: 500 });
-  admin = postgres(product.adminUrl, { max: 1, onnotice: () => {} });
+  admin = postgres(product.adminUrl, {
+    ...{ max: 1, onnotice: () => {} },
+    connection: { 'taximeter.scope': 'installation' },
+  });
   redis = new Redis(product.redisUrl);
   env = { REDIS_URL: product.redisUrl, DATABASE_URL: product.databaseUrl };
   await product.api('PUT', '/v1/plans/two', { name: 'two', minutes: 2 });
@@ -65,7 +68,7 @@ async function look(flags: Partial<DoctorFlags>, at = addresses()): Promise<Doct
 }
 
 async function giveLots(org: string, minutes: number[]): Promise<void> {
-  const connection = connect(product.databaseUrl);
+  const connection = connect(product.databaseUrl, { scope: 'worker' });
   await connection.db.transaction(async (tx) => {
     for (const [i, it] of minutes.entries()) {
       await tx.execute(`insert into extra_minutes_purchases (id, org, granted_ms, purchased_at, source)

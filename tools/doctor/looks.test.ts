@@ -66,7 +66,7 @@ describe('Postgres', () => {
   const log = createLog({ name: 'test', level: 'silent' });
   beforeAll(async () => {
     database = await createTestDatabase();
-    owner = connect(database.adminUrl);
+    owner = connect(database.adminUrl, { scope: 'installation' });
     const addresses = { redisUrl: inject('redisUrl'), databaseUrl: database.url, whose: 'test' };
     stores = openStores(addresses, log, 'doctor-looks');
     context = { stores, log, actor: 'doctor:test', now: Date.now() };
@@ -168,8 +168,8 @@ describe('Postgres', () => {
         values ('a1', 'org-without-word', 'extra', -5, 'test', 'test', now())
       `.replace("'org-without-word'", `'${(await makeTestAccount(owner.db)).org}'`),
     );
-    await owner.sql.unsafe(`insert into idempotency_keys (owner, key, request_hash, created_at)
-      values ('o', 'k', 'h', now() - interval '1 hour')`);
+    await owner.sql.unsafe(`select set_config('taximeter.caller', 'o', true);
+      insert into idempotency_keys (owner, key, request_hash, created_at) values ('o', 'k', 'h', now() - interval '1 hour')`);
     const { findings } = await lookAtPassing(stores);
     expect(codes(findings)).toEqual([
       ...['recoveryOpen', 'outboxBacklog', 'decreaseWaiting', 'requestHeld'],

@@ -52,10 +52,11 @@ async function readState(tx: Reading): Promise<PostgresState> {
        where not t.tgisinternal and t.tgenabled in ('O', 'A')
          and c.oid in ('usage_tracking'::regclass, 'extra_minutes_usage'::regclass,
            'extra_minutes_purchases'::regclass)) as guards,
-      (select coalesce(json_agg(name), '[]')
-       from unnest(array['usage_tracking', 'extra_minutes_usage', 'extra_minutes_purchases',
-         'adjustments', 'audit_log']) as name
-       where has_table_privilege(name, 'DELETE')) as deletable`;
+      (select coalesce(json_agg(c.relname || ' by ' || a.grantee::regrole order by 1), '[]')
+       from pg_class c, aclexplode(c.relacl) a
+       where c.oid in ('usage_tracking'::regclass, 'extra_minutes_usage'::regclass,
+           'extra_minutes_purchases'::regclass, 'adjustments'::regclass, 'audit_log'::regclass)
+         and a.privilege_type = 'DELETE' and a.grantee <> c.relowner) as deletable`;
   return row!;
 }
 
@@ -68,8 +69,8 @@ export function judgePostgres(state: PostgresState): Finding[] {
     add('postgresGuards', guard, `The trigger ${guard} is missing or switched off.`);
   }
   if (!state.isAbove && state.deletable.length > 0) {
-    const tables = state.deletable.join(', ');
-    add('postgresGuards', state.role, `The role "${state.role}" may delete from ${tables}.`);
+    const which = state.deletable.join(', ');
+    add('postgresGuards', state.role, `What the ledger keeps may be deleted: ${which}.`);
   }
   const weak = DURABLE.filter((name) => state.settings[name] === 'off');
   if (weak.length > 0)

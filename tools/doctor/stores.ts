@@ -66,6 +66,8 @@ export function openStores(addresses: StoreAddresses, log: Log, namespace?: stri
   const database = connect(addresses.databaseUrl, {
     connections: CONNECTIONS,
     name: CONNECTION_NAME,
+    // Of every organization: it looks at what workers wrote, and mends it as they would.
+    scope: 'worker',
   });
   const redis = connectMeter(addresses.redisUrl, { log, name: CONNECTION_NAME });
   const keys = meterKeys(namespace);

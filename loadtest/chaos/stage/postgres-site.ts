@@ -2,7 +2,9 @@
 import { type RunningPostgres, startPostgres } from '../../../local/postgres.ts';
 
 export interface PostgresSite {
+  /** of gateways */
   url: string;
+  workerUrl: string;
   adminUrl: string;
   port: number;
   isUp(): boolean;
@@ -13,10 +15,10 @@ export interface PostgresSite {
 
 export async function openPostgresSite(dataDir: string): Promise<PostgresSite> {
   let running: RunningPostgres | null = await startPostgres({ dataDir });
-  const { url, adminUrl } = running;
+  const { url, workerUrl, adminUrl } = running;
   const port = Number(new URL(url).port);
   return {
-    ...{ url, adminUrl, port },
+    ...{ url, workerUrl, adminUrl, port },
     isUp: () => running !== null,
     async kill() {
       const victim = running;

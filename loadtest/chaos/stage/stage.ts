@@ -84,7 +84,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     stops.push(redis.stop);
     const postgres = await openPostgresSite(join(folder, 'postgres'));
     stops.push(postgres.stop);
-    await migrate(postgres.adminUrl);
+    await migrate(postgres.adminUrl, { workerRole: new URL(postgres.workerUrl).username });
 
     const common = {
       ...env,
@@ -98,13 +98,14 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       name: string,
       args: readonly string[],
       ports: Record<string, number>,
+      url: string,
     ): Promise<Actor> => {
       say(`starting ${name} ...`);
       const toRedis = await startHop(`${name} to Redis`, redis.port());
       const toPostgres = await startHop(`${name} to Postgres`, postgres.port);
       stops.push(toRedis.stop, toPostgres.stop);
       const clock = clockOf(shim, name);
-      const databaseUrl = new URL(postgres.url);
+      const databaseUrl = new URL(url);
       databaseUrl.port = String(toPostgres.port);
       const site = await openProcessSite(
         {
@@ -125,7 +126,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     const workers: Actor[] = [];
     for (let number = 1; number <= options.workers; number++) {
       const ports = { OPERATIONS_PORT: await anyFreePort() };
-      workers.push(await actor(`worker-${number}`, MAINS.worker, ports));
+      workers.push(await actor(`worker-${number}`, MAINS.worker, ports, postgres.workerUrl));
     }
     const gateways: GatewayActor[] = [];
     for (let number = 1; number <= options.gateways; number++) {
@@ -134,7 +135,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       const door = await startHop(`recorders to ${name}`, ports.PORT);
       stops.push(door.stop);
       const url = `ws://127.0.0.1:${door.port}`;
-      gateways.push({ ...(await actor(name, MAINS.gateway, ports)), door, url });
+      const it = await actor(name, MAINS.gateway, ports, postgres.url);
+      gateways.push({ ...it, door, url });
     }
     return {
       ...{ gateways, workers, redis, redisClock, postgres, logsFolder, incidents, stop },
