@@ -136,6 +136,11 @@ describe('a session that nobody told of', () => {
   it.each<[string, Partial<SessionRow>, string[]]>([
     ['has ended', { state: 'ended', reason: 'disconnected' }, ['ended: disconnected']],
     ['went elsewhere', { epoch: { generation: 1, counter: 2 } }, ['sent 1', 'closed 4503']],
+    [
+      'went elsewhere and ended there, as its row says though a recovery has forgotten by whom',
+      { state: 'ended', reason: 'stopped' },
+      ['sent 1', 'closed 4503'],
+    ],
     ['still waits', { state: 'detached' }, []],
   ])('%s', async (_, more, expected) => {
     row = sessionRow(more);

@@ -16,6 +16,7 @@ import {
   dismiss,
   GOES_ON_ELSEWHERE,
   isNewer,
+  isOthers,
   isOver,
   type LiveSession,
   takeRow,
@@ -127,7 +128,9 @@ export function createFollowing(options: FollowingOptions): Following {
     async findEnd(session) {
       if (isOver(session)) return;
       const row = await readRow(session);
-      if (row) ending.foundEnded(session, row);
+      if (!row) return;
+      if (isOthers(session, row)) superseded(session);
+      else ending.foundEnded(session, row);
     },
 
     async movePeriod(session) {
@@ -151,9 +154,8 @@ export function createFollowing(options: FollowingOptions): Following {
       const reply = await meter.readSession(session.org, session.id);
       if (isOver(session) || reply.status === 'recover') return;
       if (reply.status === 'unknown') return options.assert(session);
-      const { state, epoch } = reply.session;
-      if (state === 'ended') ending.foundEnded(session, reply.session);
-      else if (isNewer(epoch, session.epoch)) superseded(session);
+      if (isOthers(session, reply.session)) superseded(session);
+      else if (reply.session.state === 'ended') ending.foundEnded(session, reply.session);
     },
   };
 }

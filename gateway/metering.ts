@@ -27,7 +27,7 @@ import { createOutage } from './outage.ts';
 import { createRecovery, type Recovery } from './recovery.ts';
 import { startRetention } from './retention.ts';
 import { createSeeding } from './seeding.ts';
-import { isOver, type LiveSession, takeRow } from './session.ts';
+import { isOthers, isOver, type LiveSession, takeRow } from './session.ts';
 import type { SessionMetadata } from './session-metadata.ts';
 import { createEnding, type Ending } from './stopping.ts';
 import { lift, type StopwatchRules } from './stopwatch.ts';
@@ -167,7 +167,9 @@ export function createMetering(options: MeteringOptions): Metering {
     asserted(session, reply) {
       answered(reply.now);
       options.minutes.ready(shardOf(session.org), reply.minutes);
-      if (reply.status === 'superseded') return following.superseded(session);
+      if (reply.status === 'superseded' || isOthers(session, reply.session)) {
+        return following.superseded(session);
+      }
       takeRow(session, reply.session);
       lift(session.stopwatch, reply.session.totalMs);
       if (session.phase.kind === 'elsewhere') return;

@@ -129,6 +129,30 @@ it('what was proven is charged even where the sweep has ended the session meanwh
   expect(known?.base.chargedMs).toBeGreaterThan(15_000);
 });
 
+it.each([false, true])(
+  'what was never told is not charged once its recorder was told its end elsewhere (Redis lost since: %s)',
+  async (isLost) => {
+    const recorder = world.gateway().connect();
+    const { session } = await recorder.start('acme');
+    await world.pass(6_000);
+    const { totalMs, lastAnswerAt } = await rowOf('acme', session);
+    world.stores.isAway = true;
+    await world.pass(12_000);
+    await world.stores.model.close({
+      ...{ org: 'acme', session, reason: 'stopped', gatewayWallMs: Date.now() },
+      by: { sweep: { totalMs, lastAnswerAt } },
+    });
+    await world.stores.settle('acme');
+    if (isLost) world.stores.empty();
+    world.stores.isAway = false;
+    await world.pass(5_000);
+    await world.stores.settle('acme');
+    const known = await world.stores.ledger.base('acme', session);
+    expect(known?.base.chargedMs).toBe(totalMs);
+    expect(recorder.closed).toEqual({ code: 4503, reason: 'superseded' });
+  },
+);
+
 describe('under the policy "terminate"', () => {
   it('sessions are stopped after interval and timeout, told why, and closed with 4510', async () => {
     const recorder = world.gateway().connect();

@@ -205,6 +205,20 @@ export function isNewer(epoch: Epoch, than: Epoch): boolean {
   return epoch.counter > than.counter;
 }
 
+/** What the sweep ends, nobody was told of. */
+const ENDS_UNTOLD: ReadonlySet<string> = new Set<EndReason>(['disconnected', 'pausedTooLong']);
+
+/**
+ * Whether a later owner has it, or has ended it and told its recorder how: what was proven here and
+ * never told is nobody's then. After a recovery no epoch says so, but only the sweep ends a session
+ * that goes on here.
+ */
+export function isOthers(session: LiveSession, row: SessionRow): boolean {
+  if (isNewer(row.epoch, session.epoch)) return true;
+  const endsHere = session.phase.kind === 'ending' || session.phase.kind === 'ended';
+  return row.state === 'ended' && !endsHere && !ENDS_UNTOLD.has(row.reason);
+}
+
 export function isOver(session: LiveSession): boolean {
   const { kind } = session.phase;
   return kind === 'ended' || kind === 'ending' || kind === 'elsewhere';

@@ -77,7 +77,7 @@ export function judge(
         // One that said its stop, and learned on coming back that it was heard, has ended.
         return !(log?.hasVanished || wasGivenUp || log?.phase === 'ended');
       case 'complaint':
-        if (finding.detail === 'lost: sessionEnded') return !wasGivenUp;
+        if (finding.detail.startsWith('lost: ')) return !wasGivenUp;
         return !EXCUSED_REFUSALS.some((code) => finding.detail === `refused: ${code}`);
       case 'unknown':
         return finding.ms !== 0;

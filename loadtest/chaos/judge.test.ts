@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import type { RecorderLog } from '../recorder-log.ts';
+import { booksOf, endedLog } from '../test-world.ts';
+import { judge } from './judge.ts';
+import type { Struck } from './schedule.ts';
+
+const RESUME_WINDOW_MS = 20_000;
+
+function struckAt(fromMs: number, toMs: number, over: Partial<Struck>): Struck {
+  const usual = { name: 'a fault', target: 'something', forgets: false, kills: 0 };
+  return { ...usual, touches: [], fromMs, toMs, ...over };
+}
+
+/** A session of 10 s, with books that lack `missingMs` of it. */
+function verdict(struck: Struck[], missingMs: number, over: Partial<RecorderLog> = {}) {
+  const log = { ...endedLog('s', 1_000, 10_000), ...over };
+  const budget = { org: 'o', quotaMs: null, logs: [log] };
+  const books = { ...booksOf(budget), meterSessions: [], meterBudgets: [] };
+  const [session] = books.ledgerSessions;
+  for (const row of [session!, ...books.ledgerPeriods]) {
+    if ('minutes' in row) {
+      row.recordedMs -= missingMs;
+      row.settledMs -= missingMs;
+      row.minutes[0]!.ms -= missingMs;
+      row.minutes[0]!.planMs -= missingMs;
+    } else {
+      row.usedMs -= missingMs;
+      row.planMs -= missingMs;
+      row.cachedMs -= missingMs;
+    }
+  }
+  const judged = judge([budget], books, { struck, resumeWindowMs: RESUME_WINDOW_MS });
+  return { ...judged, kinds: [...new Set(judged.findings.map(({ kind }) => kind))] };
+}
+
+const emptied = struckAt(10_500, 10_600, { touches: ['redis'], forgets: true });
+const gatewayKilled = struckAt(11_200, 12_000, { touches: ['gateway'], kills: 1 });
+
+describe('what a round of faults is judged by', () => {
+  it('is content with books that agree', () => {
+    expect(verdict([emptied, gatewayKilled], 0).kinds).toEqual([]);
+  });
+
+  it('takes a lost second for a finding while its gateway, or Redis, still knew of it', () => {
+    for (const struck of [[], [emptied], [gatewayKilled]]) {
+      expect(verdict(struck, 1_000).kinds).toContain('lost');
+    }
+  });
+
+  it('counts apart what neither Redis nor its gateway nor its recorder could know any more', () => {
+    const { kinds, unwitnessedMs } = verdict([emptied, gatewayKilled], 1_000);
+    expect([kinds, unwitnessedMs]).toEqual([[], 1_000]);
+  });
+
+  it('excuses no doubled second, whatever happened', () => {
+    expect(verdict([emptied, gatewayKilled], -1_000).kinds).toContain('doubled');
+  });
+
+  it('lets the own clock differ by what it cannot decide, and by no more', () => {
+    const longer = { recording: [{ fromMs: 1_000, toMs: 13_000 }] };
+    expect(verdict([], 0, longer).kinds).toEqual(['stopwatch']);
+    expect(verdict([], 0, { ...longer, unsureMs: 2_000 }).kinds).toEqual([]);
+    const stalled = struckAt(12_500, 13_200, { touches: ['door'] });
+    expect(verdict([stalled], 0, longer).kinds).toEqual([]);
+  });
+
+  it('measures a return only where there was a gateway and stores to return to', () => {
+    const away = { away: [{ fromMs: 4_000, toMs: 4_700 }], connections: 2 };
+    const killed = struckAt(3_990, 5_000, { touches: ['gateway'], kills: 1 });
+    expect(verdict([killed], 0, away).resumesMs).toEqual([700]);
+    const down = struckAt(3_000, 4_200, { touches: ['redis'] });
+    expect(verdict([killed, down], 0, away).resumesMs).toEqual([]);
+  });
+});
