@@ -33,8 +33,16 @@ interface Stage {
   log: string[];
 }
 
-/** Sentences that say what is wrong, and what had happened; none when all is well. */
-export async function runStorm(seed: number): Promise<string[]> {
+/**
+ * Sentences that say what is wrong, and what had happened; none when all is well. The same seed in
+ * fewer steps is the beginning of the same storm.
+ * @param met told what was done to devices and stores
+ */
+export async function runStorm(
+  seed: number,
+  steps: number = STEPS,
+  met: (what: string) => void = () => {},
+): Promise<string[]> {
   const dice = diceOf(seed);
   const crossesBoundary = dice.chance(0.3);
   const speed = crossesBoundary ? 1 : dice.pick([1, 1, 1, 10]);
@@ -61,11 +69,13 @@ export async function runStorm(seed: number): Promise<string[]> {
   }
   const settling = setInterval(() => void settle(stage), 1_000);
   try {
-    for (let step = 0; step < STEPS; step++) await takeStep(stage);
+    for (let step = 0; step < steps; step++) await takeStep(stage);
     await comeToRest(stage);
     const limitMs = new Map(crossesBoundary ? [] : [['small', stage.quotaMs] as const]);
     if (crossesBoundary) for (const org of ORGS) stage.changed.add(org);
     const problems = await audit({ ...stage, stores, limitMs });
+    for (const line of stage.log) met(line.replace(/^\S+ (d\d+-\d+ )?/, ''));
+    for (const [name, times] of Object.entries(stores.calls)) met(`${name}|${times}`);
     return problems.length === 0 ? [] : [...problems, ...stage.log];
   } finally {
     clearInterval(settling);

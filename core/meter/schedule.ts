@@ -84,10 +84,10 @@ export function schedule(seed: number, length: number): Step[] {
 }
 
 /** The fewest steps, as far as leaving out runs of them finds, that still fail. */
-export async function shrink(
-  steps: Step[],
-  fails: (steps: Step[]) => Promise<boolean>,
-): Promise<Step[]> {
+export async function shrink<AnyStep>(
+  steps: AnyStep[],
+  fails: (steps: AnyStep[]) => Promise<boolean>,
+): Promise<AnyStep[]> {
   let least = steps;
   for (let size = Math.ceil(steps.length / 2); size >= 1; size = size === 1 ? 0 : size >> 1) {
     for (let from = 0; from < least.length; ) {
