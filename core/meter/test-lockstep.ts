@@ -39,7 +39,8 @@ export function lockstep(rules: Subject, scripts: Subject): Lockstep {
         for (const [i, { seqs }] of both.entries()) {
           const answer = answers[i];
           const { now } = Object(answer) as { now?: number };
-          for (const row of rowsIn(answer)) seqs.see(row, now ?? 0);
+          seqs.passed(now ?? 0);
+          for (const row of rowsIn(answer)) seqs.see(row);
           if (name === 'reset') seqs.forget();
         }
         log.push(call, `  → ${JSON.stringify(answers[0])}`);
@@ -116,11 +117,16 @@ function rowsIn(answer: unknown): BudgetRow[] {
 /** Rule 7: `seq` rises with every write, so that readers can order the rows they come upon. */
 function createSeqs(who: string) {
   const last = new Map<string, BudgetRow>();
+  let latest = 0;
   return {
-    see(row: BudgetRow, now: number): void {
+    passed(now: number): void {
+      latest = Math.max(latest, now);
+    },
+    see(row: BudgetRow): void {
       const before = last.get(row.name);
-      // What other periods draw on extra minutes is no write of one that is over.
-      const isOver = row.endsAt !== null && now >= row.endsAt;
+      // What other periods draw on extra minutes is no write of one that is over, or that was until
+      // the clock was set back.
+      const isOver = row.endsAt !== null && latest >= row.endsAt;
       const free = isOver ? { seq: 0, remainingMs: 0, extraRemainingMs: 0 } : { seq: 0 };
       // A session's own budget is made anew if the session comes back after it has retired.
       const isAnew = row.name.startsWith('s|') && row.seq <= 1;

@@ -91,14 +91,22 @@ export function watch(subject: Subject): Watched {
   /** Who was heard in this turn: from then on it stands where its state says. */
   function noteWords(name: string, args: unknown[], reply: unknown, after: Look): void {
     const keys: string[] = [];
+    const inTime = new Set<string>();
     const { status } = Object(reply) as { status?: string };
     const [first] = args as [{ org: string; session: string }];
     if (name === 'beats') {
+      const totals = new Map<string, number>();
       (first as unknown as BeatItem[]).forEach((item, i) => {
         const answer = (reply as BeatsReply).items[i];
-        const knownMs = before.sessions.get(`${item.org}|${item.session}`)?.totalMs ?? 0;
+        const key = `${item.org}|${item.session}`;
+        const knownMs = totals.get(key) ?? before.sessions.get(key)?.totalMs ?? 0;
         const isHeard = answer?.status === 'ok' || answer?.status === 'stopped';
-        if (isHeard && item.totalMs >= knownMs) keys.push(`${item.org}|${item.session}`);
+        if (!isHeard || item.totalMs < knownMs) return;
+        totals.set(key, item.totalMs);
+        keys.push(key);
+        // Stopped by a word behind it in the batch, it has not answered that stop.
+        if (answer.status === 'ok') inTime.add(key);
+        else inTime.delete(key);
       });
     } else if (
       status === 'opened' ||
@@ -112,7 +120,7 @@ export function watch(subject: Subject): Watched {
     for (const key of keys) heard.set(key, turn);
     for (const [key, row] of after.sessions) {
       const wasStopped = (before.sessions.get(key)?.stoppedBy ?? '') !== '';
-      if (row.stoppedBy !== '' && !wasStopped) noted.set(key, turn);
+      if (row.stoppedBy !== '' && !wasStopped) noted.set(key, inTime.has(key) ? turn + 0.5 : turn);
     }
   }
 

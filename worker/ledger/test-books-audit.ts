@@ -71,7 +71,7 @@ function auditSession(books: Books, id: string, toldMs: number, demand: Demand):
   }
 }
 
-function auditPeriods({ books, raised }: BooksRun, demand: Demand): void {
+function auditPeriods({ books, raised, mayOwe }: BooksRun, demand: Demand): void {
   for (const row of books.periods.values()) {
     const mine = [...books.minutes.values()].filter((it) => it.period === row.period);
     demand(sum(mine, (it) => it.ms) === row.usedMs, 'a period is not the sum of its minutes', row);
@@ -89,7 +89,7 @@ function auditPeriods({ books, raised }: BooksRun, demand: Demand): void {
     // Nothing is charged while nothing remains, so nobody owes anything. But where the plan bills up
     // to a cap, late time of the month before takes the lots that this one's had counted on.
     const hasNeighbour = books.periods.size > 1 && overageCapMs !== null && mode !== LimitMode.stop;
-    demand(debtMs === 0 || hasNeighbour, 'nobody owes anything', row);
+    demand(debtMs === 0 || hasNeighbour || mayOwe, 'nobody owes anything', row);
   }
 }
 

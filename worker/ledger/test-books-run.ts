@@ -45,6 +45,12 @@ export class BooksRun {
   /** by rule 19, from what each recorder said and when: `session|period` → ms */
   readonly placed = new Map<string, number>();
   raised = false;
+  /**
+   * A quota rose while the meter had not heard of a commit: it takes back from lots what the ledger
+   * has burnt for good, and lends it again. Whoever draws on that owes it, and nobody bills it.
+   */
+  mayOwe = false;
+  private isUntold = false;
   now: number;
   private readonly upTo = new Map<string, number>();
   /** what its gateway remembers */
@@ -90,6 +96,7 @@ export class BooksRun {
       case 'dieAfter': {
         const { items } = await this.pending(1_000);
         await commit(this.books, items, this.now);
+        this.isUntold = true;
         return;
       }
       case 'repeatLate':
@@ -123,6 +130,7 @@ export class BooksRun {
         const { books } = this;
         if (books.quotaMs === null) return;
         this.raised = true;
+        this.mayOwe ||= this.isUntold;
         books.quotaMs += dice.below(60_000);
         books.version += 1;
         for (const period of books.periods.values()) period.quotaMs = books.quotaMs;
@@ -145,6 +153,7 @@ export class BooksRun {
     const sums = await commit(this.books, items, this.now);
     const removed = items.map(({ field, value }) => ({ field, value }));
     await this.model.settled({ shard: SHARD, generation, removed, ...sums });
+    this.isUntold = false;
   }
 
   private async beat(session: string, ms: number, dice: Dice): Promise<void> {
@@ -210,6 +219,7 @@ export class BooksRun {
     books.generation += 1;
     await commit(books, await model.flush(SHARD), this.now);
     await this.reset();
+    this.isUntold = false;
     const sessions = [...this.memory.values()].flatMap(({ session, user }) => {
       const base = baseOf(books, session);
       return base === null || base.ended ? [] : [{ session, org: ORG, user, base }];
