@@ -195,4 +195,33 @@ onModelAndRedis('the split', (begin) => {
     expect(await world.organization()).toMatchObject({ extraMs: 1_000, overageMs: 0 });
     expect(await world.organization(NEXT)).toMatchObject({ extraMs: 1_000, overageMs: 1_000 });
   });
+
+  it('rule 12: nor does it matter which of them the meter knew first', async () => {
+    const world = await begin();
+    const limits = { quotaMs: 1_000, grantedMs: 2_000 };
+    await world.seed({ ...limits, period: BOUNDARY });
+    await world.seed(limits);
+    await world.open('old');
+    await world.beat('old', 2_000);
+    await world.close('old', 2_000);
+    await world.setNow(BOUNDARY);
+    await world.open('new', { period: BOUNDARY });
+    await world.beat('new', 2_000);
+    await world.seed({ ...limits, grantedMs: 1_000, grantVersion: 2 });
+    expect(await world.organization()).toMatchObject({ extraMs: 1_000, overageMs: 0 });
+    expect(await world.organization(BOUNDARY)).toMatchObject({ extraMs: 0, overageMs: 1_000 });
+  });
+
+  it('rule 12: what an account has drawn follows the ledger by its sequence, too', async () => {
+    const world = await begin();
+    await world.seed({ quotaMs: 1_000, grantedMs: 5_000 });
+    const { meter } = world.subject;
+    const drawn = (sequence: number, drawnMs: number) =>
+      meter.settled(settledCommand({ accounts: [{ org: ORG, sequence, drawnMs }] }));
+    await drawn(3, 2_000);
+    expect(await world.organization()).toMatchObject({ extraRemainingMs: 3_000 });
+    await drawn(2, 1_000);
+    await drawn(3, 4_000);
+    expect(await world.organization()).toMatchObject({ extraRemainingMs: 3_000 });
+  });
 });

@@ -141,6 +141,27 @@ onModelAndRedis('recovery', (begin) => {
     }
   });
 
+  it('rule 22: what a recovery brings that was overtaken is not taken, and who came back stays', async () => {
+    const world = await begin();
+    await recover(world, 3);
+    const { meter } = world.subject;
+    expect(await world.seed({ generation: 2 })).toEqual({ status: 'staleGeneration' });
+    const marks = [{ period: START, chargedMs: 0 }];
+    const settled = { ended: false, reason: '', overshootMs: 0, marks, chargedMs: 1_000 };
+    const base = { ...settled, startedAt: START };
+    const sessions = [{ session: 'a', org: ORG, user: USER, base }];
+    const late = await meter.adopt({ shard: SHARD, generation: 2, sessions });
+    expect(late).toEqual({ status: 'staleGeneration' });
+    expect(await meter.readSession(ORG, 'a')).toEqual({ status: 'unknown' });
+    await world.seed({ quotaMs: 100_000, generation: 3 });
+    await world.open('a');
+    await world.advance(5_000);
+    await world.beat('a', 5_000);
+    expect(await meter.adopt({ shard: SHARD, generation: 3, sessions })).toEqual({ status: 'ok' });
+    const mine = { totalMs: 5_000, state: 'recording', epoch: { generation: 3, counter: 1 } };
+    expect(await world.session('a')).toMatchObject(mine);
+  });
+
   it('rule 22: who is adopted is stopped by a budget that is stopped, not by one that was', async () => {
     const world = await begin();
     await world.seed({ quotaMs: 0 });
