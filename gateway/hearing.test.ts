@@ -40,3 +40,26 @@ it('a recorder that is gone is told to the meter at once, with what it proved', 
   const waits = [...world.stores.model.unsettled(world.stores.meter.shardOf('acme')).keys()];
   expect(waits.filter((field) => field.startsWith('m|'))).toHaveLength(1);
 });
+
+it('what an outage left untold is told of every session as soon as it is over', async () => {
+  const gateway = world.gateway({ intervalMs: 30_000 });
+  const recorders = ['s1', 's2', 's3'].map((session) => {
+    const recorder = gateway.connect();
+    recorder.send({ type: 'start', ticket: ticketOf('acme'), session });
+    return recorder;
+  });
+  while (recorders.some((recorder) => recorder.all('tick').length === 0)) await world.pass(100);
+  await world.pass(5_000);
+  world.stores.isAway = true;
+  for (const recorder of recorders) recorder.send({ type: 'beat', seq: 1, state: 'paused' });
+  await world.pass(5_000);
+  const ticks = recorders.map((recorder) => recorder.all('tick').length);
+  world.stores.isAway = false;
+  await world.pass(1_000);
+  for (const session of ['s1', 's2', 's3']) {
+    const known = gateway.metering.hub.get('acme', session)!;
+    const totalMs = Math.floor(known.stopwatch.totalMs);
+    expect(await rowOf(session)).toMatchObject({ state: 'paused', totalMs });
+  }
+  expect(recorders.map((recorder) => recorder.all('tick').length)).toEqual(ticks);
+});

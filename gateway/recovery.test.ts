@@ -75,6 +75,19 @@ describe('while a shard waits for recovery', () => {
 });
 
 describe('after a recovery', () => {
+  it('what is remembered is told at once, not with the next tick', async () => {
+    const recorder = world.gateway({ intervalMs: 60_000 }).connect();
+    const { session } = await recorder.start('acme');
+    while (recorder.all('tick').length === 0) await world.pass(100);
+    await world.pass(100);
+    const { totalMs } = await rowOf(session);
+    world.stores.empty();
+    await world.pass(2_000);
+    expect(recorder.all('tick')).toHaveLength(1);
+    expect(totalMs).toBeGreaterThan(0);
+    expect(await rowOf(session)).toMatchObject({ state: 'recording', totalMs });
+  });
+
   it('a live session has all its time, and goes on', async () => {
     const recorder = world.gateway().connect();
     const { session } = await recorder.start('acme');

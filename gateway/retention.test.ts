@@ -1,6 +1,7 @@
 /** Nothing is kept for ever: sessions, budgets and timers go when nobody needs them any more. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { beginWorld, type TestGateway, type World } from './test-gateway.ts';
+import { BEGIN } from './test-meter.ts';
 
 let world: World;
 let gateway: TestGateway;
@@ -35,6 +36,25 @@ async function sweep(session: string, reason: string): Promise<void> {
     by: { sweep: { totalMs, lastAnswerAt } },
   });
 }
+
+it('a session that another one ended with less is kept until the ledger has all of it', async () => {
+  const recorder = gateway.connect();
+  const { session } = await recorder.start('acme');
+  await world.pass(6_000);
+  recorder.send({ type: 'stop' });
+  await world.pass(100);
+  const { ledger } = world.stores;
+  const { base: known } = ledger;
+  const marks = [{ period: BEGIN, chargedMs: 0 }];
+  const less = { ended: true, reason: 'lost', overshootMs: 0, marks, chargedMs: 1_000 };
+  ledger.base = async () => ({ user: 'ann', base: { startedAt: BEGIN, ...less } });
+  await world.pass(61_000);
+  expect([...gateway.metering.hub.retained()].map(({ id }) => id)).toEqual([session]);
+  ledger.base = known;
+  await world.stores.settle('acme');
+  await world.pass(100);
+  expectNothingLeft();
+});
 
 it('a session that ended is kept until the ledger has all of it', async () => {
   const recorder = gateway.connect();

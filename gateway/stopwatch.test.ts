@@ -25,6 +25,7 @@ it('learns nothing from a proof that is older than the last', () => {
   const watch = startStopwatch(0, 0, true);
   prove(watch, 5_000, rules);
   prove(watch, 3_000, rules);
+  expect(watch).toMatchObject({ totalMs: 5_000, provenAt: 5_000 });
   prove(watch, 5_000, rules);
   expect(wholeMs(watch)).toBe(5_000);
 });

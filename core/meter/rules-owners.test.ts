@@ -52,6 +52,18 @@ onModelAndRedis('an owner', (begin) => {
     });
   });
 
+  it('rule 1: an end with a lower total ends, and moves nothing', async () => {
+    const world = await begin();
+    await world.seed({ quotaMs: 10_000 });
+    await world.open('a');
+    await world.advance(5_000);
+    await world.beat('a', 5_000);
+    await world.advance(2_000);
+    const row = { state: 'ended', totalMs: 5_000, chargedUpTo: START + 5_000 };
+    expect(await world.close('a', 4_000)).toMatchObject({ status: 'ended', session: row });
+    expect(await world.organization()).toMatchObject({ usedMs: 5_000, burnRate: 0 });
+  });
+
   it('rule 16: ended stays ended, and the unknown is looked up before it is thought new', async () => {
     const world = await begin();
     await world.seed();
@@ -186,6 +198,24 @@ onModelAndRedis('a period boundary', (begin) => {
     expect(await world.beat('stopped', 1_000)).toMatchObject(stopped);
     expect(await world.beat('paused', 0, { state: 'paused' })).toMatchObject(stopped);
     expect(await world.organization(BOUNDARY)).toMatchObject({ usedMs: 0, burnRate: 0 });
+  });
+
+  it('rule 6: who was stopped and has not answered stands in no pair of the next period', async () => {
+    const world = await begin();
+    await world.seed({ quotaMs: 1_000 });
+    await world.seed({ quotaMs: 50_000, period: BOUNDARY });
+    await world.setNow(BOUNDARY - 5_000);
+    await world.open('silent', { sessionLimitMs: 60_000 });
+    await world.open('a');
+    await world.advance(1_000);
+    expect(await world.beat('a', 1_000)).toMatchObject({ status: 'stopped' });
+    await world.setNow(BOUNDARY + 1_000);
+    const stopped = { status: 'stopped', period: BOUNDARY, chargedMs: 0 };
+    expect(await world.beat('silent', 5_000)).toMatchObject(stopped);
+    const next = { usedMs: 0, burnRate: 0, frontierSumMs: 0 };
+    expect(await world.organization(BOUNDARY)).toMatchObject(next);
+    expect(await world.member(BOUNDARY)).toMatchObject(next);
+    expect(await world.own('silent')).toMatchObject({ burnRate: 0, frontierSumMs: 0 });
   });
 
   it('rule 6: a session that comes upon a stopped budget is stopped by it', async () => {

@@ -61,6 +61,19 @@ describe('settling', () => {
     await expect(acme.session('s1')).rejects.toThrow('unknown');
   });
 
+  it('closes an ended session not before it has all of its minutes', async () => {
+    const acme = await ledger.account();
+    await acme.open('s1');
+    await acme.record('s1', 90_000);
+    await acme.close('s1', 90_000);
+    await settle(ledger.context, acme.shard, { fields: [`s|${acme.org}|s1`] });
+    expect(await sessionOf(ledger, acme, 's1')).toMatchObject({ state: 'ended', settledMs: 0 });
+    await settleAll(ledger, acme);
+    expect(await sessionOf(ledger, acme, 's1')).toMatchObject({
+      ...{ state: 'closed', settledMs: 90_000, recordedMs: 90_000 },
+    });
+  });
+
   it('raises an unfinished minute and splits only what it grew by', async () => {
     const acme = await ledger.account({ plan: { quotaMs: 20_000, atLimit: 'overage' } });
     await acme.open('s1');

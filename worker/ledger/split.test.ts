@@ -11,6 +11,7 @@ import {
   type TestLedger,
   type TestOrganization,
 } from '../test-ledger.ts';
+import { settle } from './settle.ts';
 import { lotsOf, minutesOf, periodOf, sessionOf, settleAll } from './test-rows.ts';
 
 let ledger: TestLedger;
@@ -34,7 +35,7 @@ async function giveLot(
 describe('the split', () => {
   it('burns lots first in, first out, those that expire first, and says which minute took which', async () => {
     const acme = await ledger.account({ plan: { quotaMs: MINUTE_MS } });
-    await giveLot(acme, 'a-new', MINUTE_MS, { purchasedAt: BEGIN + 5 });
+    await giveLot(acme, 'z-new', MINUTE_MS, { purchasedAt: BEGIN + 5 });
     await giveLot(acme, 'b-old', 30_000, { purchasedAt: BEGIN });
     await giveLot(acme, 'c-expires', 45_000, { purchasedAt: BEGIN + 9, expiresAt: JUNE });
     await giveLot(acme, 'd-frozen', MINUTE_MS, { purchasedAt: BEGIN - 9, frozenAt: BEGIN });
@@ -42,7 +43,7 @@ describe('the split', () => {
     await acme.record('s1', 3 * MINUTE_MS);
     await settleAll(ledger, acme);
     expect((await lotsOf(ledger, acme)).map((it) => it.usedMs)).toEqual([
-      45_000, 30_000, 45_000, 0,
+      30_000, 45_000, 0, 45_000,
     ]);
     const burnt = await ledger.connection.db
       .select()
@@ -52,8 +53,8 @@ describe('the split', () => {
     expect(burnt.map((it) => [it.minute, it.purchase.split('.')[1], it.ms])).toEqual([
       [1, 'b-old', 15_000],
       [1, 'c-expires', 45_000],
-      [2, 'a-new', 45_000],
       [2, 'b-old', 15_000],
+      [2, 'z-new', 45_000],
     ]);
     expect(await periodOf(ledger, acme)).toMatchObject({
       planMs: MINUTE_MS,
@@ -135,7 +136,11 @@ it('notes every crossing once, by budget, level and version', async () => {
   await acme.open('s1');
   await ledger.advance(9500);
   await acme.beat('s1', 9500);
-  await settleAll(ledger, acme);
+  const dies = () => Promise.reject(new Error('killed'));
+  const dying = { ...ledger.context, meter: { ...ledger.meter, settled: dies } };
+  await expect(settle(dying, acme.shard, { limit: 1000 })).rejects.toThrow('killed');
+  expect(await settleAll(ledger, acme)).toMatchObject({ refused: 0 });
+  expect(await acme.pending()).toEqual([]);
   const alerts = await ledger.connection.db
     .select()
     .from(usageAlerts)
