@@ -1,0 +1,118 @@
+/** Limits, versions and warnings: rules 7 to 9 of core/meter/README.md. */
+import type { Mutation } from '../mutation.ts';
+
+const BUDGET = 'core/meter/scripts/include/budget.lua';
+const SEED = 'core/meter/scripts/seed-1.lua';
+const RULES = ['core/meter/rules.test.ts'];
+const NOTICES = ['gateway/notices.test.ts'];
+
+export const LIMITS: readonly Mutation[] = [
+  {
+    name: 'limit-version',
+    rule: 'rule 7',
+    unguarded: 'a limit of a lower version takes the place of a newer one',
+    file: SEED,
+    text: 'elseif seed.version > b[VERSION] then',
+    replacement: 'else',
+    tests: RULES,
+  },
+  {
+    name: 'grant-version',
+    rule: 'rule 7',
+    unguarded: 'a grant of a lower version takes the place of a newer one',
+    file: SEED,
+    text: 'if seed.version <= acc[GRANT_VERSION] then return end',
+    replacement: '',
+    tests: RULES,
+  },
+  {
+    name: 'neighbours-hear-of-a-draw',
+    rule: 'rule 7',
+    unguarded: 'the next period does not hear that its extra minutes were drawn',
+    file: 'core/meter/scripts/include/charge.lua',
+    text: 'if neighbours then check_neighbours(ctx, budgets[1]) end',
+    replacement: '',
+    tests: ['core/meter/rules-owners.test.ts'],
+  },
+  {
+    name: 'row-order',
+    rule: 'rule 7',
+    unguarded: 'an older row of a budget takes the place of a newer one',
+    file: 'gateway/budgets.ts',
+    text: 'if (known && known.seq >= row.seq && !outdated.has(row.name)) continue;',
+    replacement: '',
+    tests: ['gateway/budgets.test.ts'],
+  },
+  {
+    name: 'crossed-once',
+    rule: 'rule 8',
+    unguarded: 'a level is crossed again with every charge',
+    file: BUDGET,
+    text: 'if crossed[i] == 0 and holds(b, level, left) and armed(b, level, left) then',
+    replacement: 'if holds(b, level, left) and armed(b, level, left) then',
+    tests: RULES,
+  },
+  {
+    name: 'crossing-kept-by-a-recovery',
+    rule: 'rule 8',
+    unguarded: 'a warning is told twice after a recovery',
+    file: BUDGET,
+    text: 'local kept = is_new and crossed[i] == version',
+    replacement: 'local kept = false',
+    tests: RULES,
+  },
+  {
+    name: 'crossing-withdrawn',
+    rule: 'rule 8',
+    unguarded: 'a crossing that no longer holds stays, and its next one is not told',
+    file: BUDGET,
+    text: 'if crossed[i] > 0 and not kept and not holds(b, level, left) then crossed[i] = 0 end',
+    replacement: '',
+    tests: RULES,
+  },
+  {
+    name: 'stop-crosses-all',
+    rule: 'rule 6',
+    unguarded: 'a stop at the limit leaves percent levels uncrossed',
+    file: BUDGET,
+    text: 'if level > 0 and crossed[i] == 0 then crossed[i] = mark_crossed',
+    replacement: 'if false then crossed[i] = mark_crossed',
+    tests: ['core/meter/rules-stop.test.ts'],
+  },
+  {
+    name: 'told-once',
+    rule: 'rule 8',
+    unguarded: 'a session is told of the same warning again and again',
+    file: 'gateway/notices.ts',
+    text: 'warnings: holding.filter(({ state }) => !told.has(state.id))',
+    replacement: 'warnings: holding',
+    tests: NOTICES,
+  },
+  {
+    name: 'withdrawn-by-limits-only',
+    rule: 'rule 8',
+    unguarded: 'a warning is withdrawn while a shard is being recovered',
+    file: 'gateway/notices.ts',
+    text: 'if (isOfNewLimits || !draws.has(budget)) recovered.push(id);',
+    replacement: 'recovered.push(id);',
+    tests: NOTICES,
+  },
+  {
+    name: 'equality',
+    rule: 'rule 9',
+    unguarded: 'a level is not crossed at equality',
+    file: BUDGET,
+    text: 'b[PLAN] * 100 >= level * b[QUOTA] end',
+    replacement: 'b[PLAN] * 100 > level * b[QUOTA] end',
+    tests: RULES,
+  },
+  {
+    name: 'armed',
+    rule: 'rule 9',
+    unguarded: 'ten minutes left are warned of on a budget of five',
+    file: BUDGET,
+    text: 'return level > 0 or -level < b[USED] + left end',
+    replacement: 'return true end',
+    tests: RULES,
+  },
+];
