@@ -102,7 +102,7 @@ export function watch(subject: Subject): Watched {
         const knownMs = totals.get(key) ?? before.sessions.get(key)?.totalMs ?? 0;
         const isHeard = answer?.status === 'ok' || answer?.status === 'stopped';
         if (!isHeard || item.totalMs < knownMs) return;
-        totals.set(key, item.totalMs);
+        totals.set(key, answer.totalMs);
         keys.push(key);
         // Stopped by a word behind it in the batch, it has not answered that stop.
         if (answer.status === 'ok') inTime.add(key);
