@@ -10,7 +10,7 @@ export interface Kind {
 }
 
 export const KINDS: readonly Kind[] = [
-  { name: 'meter', file: 'core/meter/simulation.test.ts', share: 400, needsStores: false },
+  { name: 'meter', file: 'core/meter/simulation.test.ts', share: 200, needsStores: false },
   {
     name: 'lockstep',
     file: 'core/meter/simulation-lockstep.test.ts',
@@ -18,7 +18,7 @@ export const KINDS: readonly Kind[] = [
     needsStores: true,
   },
   { name: 'gateway', file: 'gateway/simulation.test.ts', share: 10, needsStores: false },
-  { name: 'ledger', file: 'worker/ledger/simulation.test.ts', share: 560, needsStores: false },
+  { name: 'ledger', file: 'worker/ledger/simulation.test.ts', share: 760, needsStores: false },
 ];
 
 /** All of them go to the first kind where there are too few to share: a replay is of one schedule. */
