@@ -73,7 +73,7 @@ export async function runStorm(
     await comeToRest(stage);
     const limitMs = new Map(crossesBoundary ? [] : [['small', stage.quotaMs] as const]);
     if (crossesBoundary) for (const org of ORGS) stage.changed.add(org);
-    const problems = await audit({ ...stage, stores, limitMs });
+    const problems = await audit({ ...stage, stores, limitMs, crossesBoundary });
     for (const line of stage.log) met(line.replace(/^\S+ (d\d+-\d+ )?/, ''));
     for (const [name, times] of Object.entries(stores.calls)) met(`${name}|${times}`);
     return problems.length === 0 ? [] : [...problems, ...stage.log];
