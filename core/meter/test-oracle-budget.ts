@@ -64,12 +64,14 @@ export function checkNote(
 }
 
 /** After a charge every level that holds is crossed: at equality, too, and two in one step both. */
-export function checkLevels(before: BudgetRow, after: BudgetRow): void {
+export function checkLevels(before: BudgetRow, after: BudgetRow, now: number): void {
   if (after.usedMs === before.usedMs) return;
   const { quotaMs, planMs, remainingMs, usedMs } = after;
+  // What the next period draws in the same command leaves less here, which is no news once it is over.
+  const isOver = after.endsAt !== null && now >= after.endsAt;
   after.levels.forEach((level, i) => {
     const percent = level > 0 && quotaMs !== null && planMs * 100 >= level * quotaMs;
-    const isLow = level < 0 && remainingMs !== null && remainingMs <= -level;
+    const isLow = level < 0 && !isOver && remainingMs !== null && remainingMs <= -level;
     const isArmed = level > 0 || -level < usedMs + (remainingMs ?? 0);
     const isCrossed = (after.crossed[i] ?? 0) > 0;
     demand(isCrossed || !(percent || (isLow && isArmed)), `level ${level} holds`, before, after);

@@ -77,7 +77,7 @@ export function watch(subject: Subject): Watched {
       if (earlier !== undefined) {
         if (!MOVES_LIMITS.has(name)) checkDraws(earlier, row);
         checkNote(told, driver.generations.get(shard) ?? 0, name, earlier, row);
-        checkLevels(earlier, row);
+        checkLevels(earlier, row, driver.now);
         checkStop(earlier, row, driver.now, silentOf(driver, row));
       }
       checkUsed(driver, row, after);
