@@ -131,9 +131,6 @@ async function disturbDevice(stage: Stage, device: Device, isCalm: boolean): Pro
     case 'takeOver':
       say('is taken over');
       life.breaks += 1;
-      // A recorder that goes on answering a gateway which hears of nothing proves time beside its new
-      // owner; once the ledger has the session, nobody knows the epochs any more (docs/simulation.md).
-      if (stage.world.stores.isDeaf) device.cut();
       return device.connect(stage.gateways);
     case 'toggle':
       // A pause that the meter cannot be told of is only known to the gateway.

@@ -28,7 +28,7 @@ beforeAll(async () => {
       ...{ API_REQUESTS_PER_SECOND: '1', API_REQUESTS_BURST: String(BURST) },
     },
   });
-  const { db, stop } = connect(product.adminUrl);
+  const { db, stop } = connect(product.adminUrl, { scope: 'installation' });
   for (const [id, text] of Object.entries({ backend: key, other: `${key}2` })) {
     await db.insert(apiKeys).values({ id, name: id, keyHash: hashApiKey(text), orgs: null });
   }

@@ -8,6 +8,33 @@ const RULES = ['core/meter/rules-recovery.test.ts'];
 
 export const RECOVERY: readonly Mutation[] = [
   {
+    name: 'witness-instant',
+    rule: 'rule 22',
+    unguarded: 'a gap is lost where the ledger has all that a witness knows',
+    file: WITNESS,
+    text: 'if growth <= 0 then return place(ctx, rec, witness, -growth) end',
+    replacement: 'if growth <= 0 then return end',
+    tests: RULES,
+  },
+  {
+    name: 'told-end',
+    rule: 'invariant 8',
+    unguarded: 'what was never told is charged after a later owner has told the end',
+    file: 'gateway/session.ts',
+    text: "return row.state === 'ended' && !endsHere && !ENDS_UNTOLD.has(row.reason);",
+    replacement: 'return false && endsHere;',
+    tests: ['gateway/outage.test.ts'],
+  },
+  {
+    name: 'resumed-at',
+    rule: 'rule 2',
+    unguarded: 'the time that an answer to a resume has waited is lost',
+    file: 'gateway/admission.ts',
+    text: 'return at - Math.max(0, Math.min(sinceMs, at - askedAt));',
+    replacement: 'return at + 0 * (sinceMs + askedAt);',
+    tests: ['gateway/taking-over.test.ts'],
+  },
+  {
     name: 'run-id',
     rule: 'rule 21',
     unguarded: 'a Redis that came back with older data decides',

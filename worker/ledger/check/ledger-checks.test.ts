@@ -19,7 +19,10 @@ let admin: postgres.Sql;
 let acme: TestOrganization;
 beforeAll(async () => {
   ledger = await createTestLedger();
-  admin = postgres(ledger.database.adminUrl, { max: 1, onnotice: () => {} });
+  admin = postgres(ledger.database.adminUrl, {
+    ...{ max: 1, onnotice: () => {} },
+    connection: { 'taximeter.scope': 'installation' },
+  });
 });
 afterAll(async () => {
   await admin.end();
