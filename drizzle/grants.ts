@@ -16,6 +16,7 @@ const CHANGEABLE: Record<string, readonly string[]> = {
   adjustments: ['applied_at', 'unapplied_ms'],
   usage_alerts: [],
   audit_log: [],
+  outages: [],
 };
 /** Ordinary tables: rows come and change. */
 const OPEN = [

@@ -6,6 +6,7 @@ import type { Action, Binding, Resume, Start } from '../core/protocol/messages.t
 import type { Log } from '../core/runtime/log.ts';
 import type { Limits } from '../drizzle/queries/load-limits.ts';
 import type { Checkpoint, CheckpointSeal } from './checkpoint.ts';
+import { claimedMs, isForgiven } from './claim.ts';
 import type { Hub } from './hub.ts';
 import type { Ledger } from './ledger.ts';
 import type { MeterTime } from './meter-time.ts';
@@ -15,7 +16,6 @@ import { createLiveSession, hearCaptured, isNewer, type LiveSession } from './se
 import type { SessionMetadata } from './session-metadata.ts';
 import { prove, type StopwatchRules, startStopwatch, wholeMs } from './stopwatch.ts';
 import type { Tickets } from './tickets.ts';
-import { claimedMs } from './words.ts';
 
 export interface AdmissionOptions {
   open: Open;
@@ -192,7 +192,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const at = clock.monotonicMs();
     const isRunning = row.state === 'recording' && row.stoppedBy === '';
     const earlier = typeof before === 'number' ? undefined : before;
-    const known = earlier ? wholeMs(earlier.stopwatch) : 0;
+    // (What is to be forgiven, and could not be told yet, is let go: going on from it would charge it.)
+    const known = earlier && !isForgiven(earlier) ? wholeMs(earlier.stopwatch) : 0;
     // Known here, it was proven when it came back. A new one begins with `started` (rule 2).
     let provenAt = earlier?.stopwatch.provenAt ?? at;
     if (typeof before === 'number' && status === 'resumed') {
@@ -204,6 +205,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         saveWindowMs: limits.saveWindowMs,
         onMeterFailure: limits.onMeterFailure,
         meterFailureMs: limits.meterFailureMs,
+        outageTime: limits.outageTime,
         sessionLimitMs: limits.isShadow ? null : limits.maxSessionMs,
         sessionLevels: limits.levels,
       },

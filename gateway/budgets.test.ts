@@ -13,7 +13,7 @@ function session(id: string): LiveSession {
   return createLiveSession({
     row: sessionRow({ session: id }),
     limits: {
-      ...{ saveWindowMs: 1, onMeterFailure: 'continue', meterFailureMs: 1 },
+      ...{ saveWindowMs: 1, onMeterFailure: 'continue', meterFailureMs: 1, outageTime: 'charge' },
       ...{ sessionLimitMs: null, sessionLevels: [] },
     },
     trustCaptured: false,

@@ -24,7 +24,7 @@ beforeEach(() => {
   session = createLiveSession({
     row: sessionRow(),
     limits: {
-      ...{ saveWindowMs: 1, onMeterFailure: 'continue', meterFailureMs: 1 },
+      ...{ saveWindowMs: 1, onMeterFailure: 'continue', meterFailureMs: 1, outageTime: 'charge' },
       ...{ sessionLimitMs: null, sessionLevels: [] },
     },
     trustCaptured: false,

@@ -31,7 +31,7 @@ beforeEach(() => {
   session = createLiveSession({
     row,
     limits: {
-      ...{ saveWindowMs: 1, onMeterFailure: 'continue', meterFailureMs: 1 },
+      ...{ saveWindowMs: 1, onMeterFailure: 'continue', meterFailureMs: 1, outageTime: 'charge' },
       ...{ sessionLimitMs: 1, sessionLevels: [] },
     },
     trustCaptured: false,

@@ -14,6 +14,7 @@ import { createAlarm } from './alarm.ts';
 import { type Bind, createBinding } from './binding.ts';
 import { type Budgets, createBudgets } from './budgets.ts';
 import type { CheckpointSeal } from './checkpoint.ts';
+import { isForgiven, testimonyOf } from './claim.ts';
 import { createDeadlines, type Deadlines } from './deadlines.ts';
 import { createEvents } from './events.ts';
 import { createFollowing, type Following } from './following.ts';
@@ -24,6 +25,7 @@ import { createMeterTime, type MeterTime } from './meter-time.ts';
 import type { Minutes } from './minutes.ts';
 import { createOpening } from './opening.ts';
 import { createOutage } from './outage.ts';
+import type { OutageBook } from './outage-book.ts';
 import { createRecovery, type Recovery } from './recovery.ts';
 import { startRetention } from './retention.ts';
 import { createSeeding } from './seeding.ts';
@@ -42,6 +44,7 @@ export interface MeteringOptions {
   tickets: Tickets;
   seal: CheckpointSeal;
   minutes: Minutes;
+  book: OutageBook;
   clock: Clock;
   log: Log;
   meterClock: MeterClock;
@@ -63,6 +66,7 @@ export interface Metering {
   admission: Admission;
   recovery: Recovery;
   time: MeterTime;
+  book: OutageBook;
   /** `started`, then whatever is due: a session has its wire. */
   bind: Bind;
   heard(event: MeterEvent): void;
@@ -76,14 +80,16 @@ export interface Metering {
 }
 
 export function createMetering(options: MeteringOptions): Metering {
-  const { meter, ledger, clock, log, seal, intervalMs, timeoutMs } = options;
+  const { meter, ledger, clock, log, seal, book, intervalMs, timeoutMs } = options;
   const { speed } = options.meterClock;
   const time = createMeterTime(clock, options.meterClock);
   const rules: StopwatchRules = { countedGapMs: intervalMs + timeoutMs, speed };
   const monotonicMs = () => clock.monotonicMs();
   const outage = createOutage({
     ...{ log, monotonicMs },
+    began: () => book.began('redis'),
     over() {
+      book.ended('redis');
       for (const session of hub.live()) if (session.waitingSince !== null) words.say(session);
     },
   });
@@ -150,6 +156,8 @@ export function createMetering(options: MeteringOptions): Metering {
       recover: (session) => recovery.needed(session.org),
       missingPeriod: (session, period) => aside(seedPeriod(session, period)),
       movedPeriod: (session) => aside(following.movePeriod(session)),
+      back: (session, reply) => book.back(session, reply),
+      forgive: (session) => aside(recovery.assert(session)),
       doubted({ org }) {
         alarm(org, { org }, 'the clocks of Redis and of this gateway disagree: no period ends');
       },
@@ -160,6 +168,7 @@ export function createMetering(options: MeteringOptions): Metering {
     ...{ meter, ledger, seeding, log },
     wallMs: () => clock.wallMs(),
     remembered: () => hub.remembered(),
+    testimony: (session) => testimonyOf(session, time),
     renumbered(shard) {
       budgets.renumber((name) => shardOf(parseBudgetName(name).org) === shard);
     },
@@ -167,9 +176,11 @@ export function createMetering(options: MeteringOptions): Metering {
     asserted(session, reply) {
       answered(reply.now);
       options.minutes.ready(shardOf(session.org), reply.minutes);
+      if (session.waitingSince !== null) book.back(session, reply.session);
       if (reply.status === 'superseded' || isOthers(session, reply.session)) {
         return following.superseded(session);
       }
+      if (isForgiven(session)) session.waitingSince = null;
       takeRow(session, reply.session);
       lift(session.stopwatch, reply.session.totalMs);
       if (session.phase.kind === 'elsewhere') return;
@@ -193,6 +204,8 @@ export function createMetering(options: MeteringOptions): Metering {
       budgets.apply(reply.budgets);
     },
     unanswered: outage.failed,
+    back: (session, row) => book.back(session, row),
+    terminated: (session) => book.terminated(session),
     assert: (session) => recovery.assert(session),
     recover: (session) => recovery.needed(session.org),
     ready: (session, fields) => options.minutes.ready(shardOf(session.org), fields),
@@ -262,7 +275,7 @@ export function createMetering(options: MeteringOptions): Metering {
   }
 
   return {
-    ...{ hub, budgets, telling, ending, hearing, admission, recovery, time, words },
+    ...{ hub, budgets, telling, ending, hearing, admission, recovery, time, words, book },
 
     bind: createBinding({
       ...{ hub, following, telling, words, monotonicMs, aside, minutes: options.minutes },

@@ -285,6 +285,7 @@ it('is told of once when it begins and once when it is over', () => {
   const outage = createOutage({
     log: { error: say, warn: say } as never,
     monotonicMs: () => now,
+    began: () => {},
     over() {
       isOver += 1;
     },

@@ -22,11 +22,12 @@ export interface Outage {
 export interface OutageOptions {
   log: Log;
   monotonicMs(): number;
+  began(): void;
   /** The meter answers again. */
   over(): void;
 }
 
-export function createOutage({ log, monotonicMs, over }: OutageOptions): Outage {
+export function createOutage({ log, monotonicMs, began, over }: OutageOptions): Outage {
   let since: number | null = null;
   let toldAt = Number.NEGATIVE_INFINITY;
   const lastsMs = () => (since === null ? 0 : monotonicMs() - since);
@@ -45,6 +46,7 @@ export function createOutage({ log, monotonicMs, over }: OutageOptions): Outage 
       if (since !== null || error instanceof PartUnreachable) return;
       since = monotonicMs();
       log.error({ err: error }, 'the meter does not answer: sessions count on here meanwhile');
+      began();
     },
     reconnected() {
       toldAt = monotonicMs() + TELLING_MS;

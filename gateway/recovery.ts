@@ -6,11 +6,11 @@
 
 import type { AssertReply, Meter } from '../core/meter/commands.ts';
 import { shardOf } from '../core/meter/keys.ts';
-import type { LedgerBase } from '../core/meter/rows.ts';
+import type { LedgerBase, Witness } from '../core/meter/rows.ts';
 import type { Log } from '../core/runtime/log.ts';
 import type { Ledger } from './ledger.ts';
 import type { Seeding } from './seeding.ts';
-import { type LiveSession, witnessOf } from './session.ts';
+import type { LiveSession } from './session.ts';
 
 const LOOK_MS = 200;
 /** The request stands in Postgres; now and then it is repeated, should it not have got there. */
@@ -28,6 +28,8 @@ export interface RecoveryOptions {
   wallMs(): number;
   log: Log;
   remembered(): LiveSession[];
+  /** all that this gateway's memory can say of it (rule 22) */
+  testimony(session: LiveSession): Witness;
   /** rows of the shard are numbered anew from here on */
   renumbered(shard: number): void;
   /** asks the workers at once, beside the row in Postgres that they look for */
@@ -115,7 +117,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
         org: session.org,
         session: session.id,
         user: session.user,
-        witness: witnessOf(session),
+        witness: options.testimony(session),
         base,
         sessionLimitMs: session.limits.sessionLimitMs,
         sessionLevels: session.limits.sessionLevels,

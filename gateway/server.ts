@@ -14,6 +14,7 @@ import { createTextCipher } from '../core/runtime/text-cipher.ts';
 import { connect } from '../drizzle/client.ts';
 import { checkDatabase } from '../drizzle/database-settings.ts';
 import { readClock } from '../drizzle/queries/clock.ts';
+import { saveOutage } from '../drizzle/queries/save-outage.ts';
 import { createSeal } from './checkpoint.ts';
 import type { GatewayConfig } from './config.ts';
 import { type Connection, createConnection } from './connection.ts';
@@ -31,6 +32,8 @@ import { createMetering } from './metering.ts';
 import { createMetrics } from './metrics.ts';
 import { createMinutes } from './minutes.ts';
 import { startOperations } from './operations-port.ts';
+import { createOutageBook } from './outage-book.ts';
+import { startPostgresWatch } from './postgres-watch.ts';
 import { createSessionMetadata } from './session-metadata.ts';
 import { createTickets, ticketKeysOf } from './tickets.ts';
 import { startTransport } from './transport/start.ts';
@@ -95,8 +98,20 @@ export async function startGateway(
   });
   stops.add('metadata', metadata);
   const [firstSecret, ...olderSecrets] = config.checkpointSecrets;
+  const book = createOutageBook({
+    ...{ gateway: config.name, log },
+    monotonicMs: () => clock.monotonicMs(),
+    wallMs: () => clock.wallMs(),
+    save: (record) => saveOutage(database.db, record),
+  });
+  stops.add('outages', book);
+  const postgres = startPostgresWatch({
+    ...{ log, book },
+    ask: async () => void (await database.sql`select 1`),
+  });
+  stops.add('the watch on Postgres', postgres);
   const metering = createMetering({
-    ...{ meter, tickets, minutes, clock, log, meterClock },
+    ...{ meter, tickets, minutes, clock, log, meterClock, book },
     ledger: createLedger(database, config.name, log),
     seal: createSeal([bytes(firstSecret), ...olderSecrets.map(bytes)]),
     intervalMs: config.intervalMs,

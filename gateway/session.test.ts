@@ -22,7 +22,7 @@ beforeEach(() => {
   session = createLiveSession({
     row: sessionRow({ totalMs: 5_000, chargedMs: 5_000, chargedUpTo: START + 5_000 }),
     limits: {
-      ...{ saveWindowMs: 1, onMeterFailure: 'continue', meterFailureMs: 1 },
+      ...{ saveWindowMs: 1, onMeterFailure: 'continue', meterFailureMs: 1, outageTime: 'charge' },
       ...{ sessionLimitMs: null, sessionLevels: [] },
     },
     trustCaptured: false,

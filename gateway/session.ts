@@ -20,6 +20,8 @@ export interface SessionLimits {
   onMeterFailure: 'continue' | 'terminate';
   /** real ms a session goes on without the meter */
   meterFailureMs: number;
+  /** whether time that was proven meanwhile is charged afterwards */
+  outageTime: 'charge' | 'forgive';
   /** meter ms; null: no longest length */
   sessionLimitMs: number | null;
   sessionLevels: Level[];

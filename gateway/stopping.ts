@@ -9,10 +9,10 @@ import type { BudgetRow, SessionRow } from '../core/meter/rows.ts';
 import { CloseCode, type CloseName } from '../core/protocol/close-codes.ts';
 import type { Action, Binding, Ended, EndReason, Stopping } from '../core/protocol/messages.ts';
 import type { Log } from '../core/runtime/log.ts';
+import { claimedMs, isForgiven } from './claim.ts';
 import type { MeterTime } from './meter-time.ts';
 import { dismiss, GOES_ON_ELSEWHERE, isOver, type LiveSession, takeRow } from './session.ts';
 import type { Telling } from './telling.ts';
-import { claimedMs } from './words.ts';
 
 /** Between attempts to say a last word, doubled each time. */
 const CLOSE_AGAIN_MS = 250;
@@ -48,6 +48,10 @@ export interface StoppingOptions {
   /** the meter does not know it: assert it, then it can be closed */
   assert(session: LiveSession): Promise<void>;
   recover(session: LiveSession): void;
+  /** The meter has its last word, and perhaps had not heard of it for a while. */
+  back(session: LiveSession, row: SessionRow): void;
+  /** it is stopped because it was without the meter for too long */
+  terminated(session: LiveSession): void;
   /** fields of the unsettled set that are ready to settle */
   ready(session: LiveSession, fields: string[]): void;
 }
@@ -102,6 +106,13 @@ export function createEnding(options: StoppingOptions): Ending {
   }
 
   async function close(session: LiveSession, reason: EndReason): Promise<SessionRow | null> {
+    // What is forgiven goes first: a last word would charge it.
+    if (isForgiven(session)) await options.assert(session);
+    if (isForgiven(session)) {
+      if (reason === 'meterUnavailable') meterFailed(session);
+      return null;
+    }
+    if (session.phase.kind !== 'ending' && session.phase.kind !== 'ended') return null;
     const owner = session.epoch;
     const totalMs = claimedMs(session, time.speed);
     const age = (clock.monotonicMs() - session.stopwatch.provenAt) * time.speed;
@@ -159,6 +170,7 @@ export function createEnding(options: StoppingOptions): Ending {
     if (session.phase.kind === 'ending') {
       if (session.wire) dismiss(session.wire, 'meterUnavailable', WAITS_FOR_METER);
     } else {
+      if (session.phase.kind !== 'stopping') options.terminated(session);
       stop(session, 'meterUnavailable', 'plan');
     }
   }
@@ -176,6 +188,7 @@ export function createEnding(options: StoppingOptions): Ending {
 
   function finish(session: LiveSession, row: SessionRow): void {
     session.phase = { kind: 'ended' };
+    if (session.waitingSince !== null) options.back(session, row);
     session.waitingSince = null;
     takeRow(session, row);
     const reason = (row.reason || 'stopped') as EndReason;
@@ -212,6 +225,7 @@ export function createEnding(options: StoppingOptions): Ending {
     },
     foundEnded(session, row) {
       if (session.phase.kind === 'ended' || session.phase.kind === 'elsewhere') return;
+      if (isForgiven(session)) return void options.assert(session);
       finish(session, row);
       // `ended` fences starts, not totals (rule 16): whoever ended it knew less of it.
       if (claimedMs(session, time.speed) > row.totalMs) endAgain(session);

@@ -6,9 +6,11 @@ import { vi } from 'vitest';
 import type { EndReason, ServerMessage, Started } from '../core/protocol/messages.ts';
 import type { Clock } from '../core/runtime/clock.ts';
 import { createLog } from '../core/runtime/log.ts';
+import type { OutageRecord } from '../drizzle/queries/save-outage.ts';
 import { createSeal } from './checkpoint.ts';
 import { type Connection, createConnection } from './connection.ts';
 import { createMetering, type Metering } from './metering.ts';
+import { createOutageBook } from './outage-book.ts';
 import { BEGIN, createTestMeter, PERIOD_MS, type TestMeter } from './test-meter.ts';
 import { startWatch } from './watch.ts';
 
@@ -38,6 +40,8 @@ export interface TestGateway {
   connections: Set<Connection>;
   /** what was said to it in log lines of level warn and above */
   logged: { level: number; msg: string }[];
+  /** what it wrote of outages */
+  outages: OutageRecord[];
   connect(options?: RecorderOptions): Recorder;
   /** as a killed process: nothing it has under way is heard any more */
   kill(): void;
@@ -121,8 +125,16 @@ function createGateway(
   const logged: TestGateway['logged'] = [];
   const destination = { write: (line: string) => void logged.push(JSON.parse(line)) };
   const log = createLog({ name: 'gateway', level: 'warn', destination });
+  const outages: TestGateway['outages'] = [];
+  const book = createOutageBook({
+    ...{ gateway: 'gateway', log, monotonicMs: clock.monotonicMs, wallMs: clock.wallMs },
+    async save(record) {
+      if (stores.isLedgerAway) throw new Error('Postgres is away');
+      outages.push(record);
+    },
+  });
   const metering = createMetering({
-    ...{ meter: stores.meter, ledger: stores.ledger, seal, clock, log },
+    ...{ book, meter: stores.meter, ledger: stores.ledger, seal, clock, log },
     ...{ intervalMs, timeoutMs, resumeWindowMs: 120_000, meterClock: stores.clock },
     tickets: {
       mint: () => Promise.reject(new Error('not here')),
@@ -148,6 +160,7 @@ function createGateway(
 
   const gateway: TestGateway = {
     metering,
+    outages,
     connections,
     logged,
     connect: (options = {}) => connect(gateway, () => isDead, pass, options),
@@ -156,6 +169,7 @@ function createGateway(
       stores.listeners.delete(heard);
       void watch.stop();
       void metering.stop();
+      void book.stop();
     },
     async stop() {
       for (const connection of [...connections]) {
@@ -164,6 +178,7 @@ function createGateway(
       }
       await watch.stop();
       await metering.stop();
+      await book.stop();
       stores.listeners.delete(heard);
     },
   };

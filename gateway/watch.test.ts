@@ -34,7 +34,7 @@ function add(id: string, more: Partial<LiveSession> = {}, terminate = false): Li
     row: sessionRow({ session: id }),
     limits: {
       ...{ saveWindowMs: 1, onMeterFailure: terminate ? 'terminate' : 'continue' },
-      ...{ meterFailureMs: 60_000, sessionLimitMs: null, sessionLevels: [] },
+      ...{ meterFailureMs: 60_000, sessionLimitMs: null, sessionLevels: [], outageTime: 'charge' },
     },
     trustCaptured: false,
     stopwatch: startStopwatch(0, 0, true),

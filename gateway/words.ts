@@ -1,9 +1,10 @@
 /** A session's words to the meter, and what follows from each answer. */
 import { createBatch, type Word } from '../core/meter/batch.ts';
 import type { BeatReply, BeatsReply, Meter } from '../core/meter/commands.ts';
+import { claimedMs, isForgiven } from './claim.ts';
 import type { MeterTime } from './meter-time.ts';
 import { type LiveSession, recorderState, takeReply } from './session.ts';
-import { lift, wholeMs } from './stopwatch.ts';
+import { lift } from './stopwatch.ts';
 
 /** What an answer can ask of the gateway. Each is handled where its noun lives. */
 export interface Outcomes {
@@ -16,6 +17,10 @@ export interface Outcomes {
   recover(session: LiveSession): void;
   missingPeriod(session: LiveSession, period: number): void;
   movedPeriod(session: LiveSession): void;
+  /** The meter takes its words again; `reply` is not taken over yet. */
+  back(session: LiveSession, reply: BeatReply): void;
+  /** Its time without the meter is to be recorded, and not charged. */
+  forgive(session: LiveSession): void;
   /** Redis' clock and ours disagree at a boundary (rule 20) */
   doubted(session: LiveSession): void;
 }
@@ -25,17 +30,6 @@ export interface Words {
   say(session: LiveSession, then?: () => void): void;
   /** Resolves when the meter has every word, or could not be asked. */
   idle(): Promise<void>;
-}
-
-/**
- * What is claimed: the stopwatch's total, or what a trusted recorder captured if that is less
- * (rule 3), but never less than what was acknowledged.
- */
-export function claimedMs(session: LiveSession, speed: number): number {
-  const proven = wholeMs(session.stopwatch);
-  if (!session.trustCaptured || session.capturedMs === null) return proven;
-  const captured = Math.floor(session.capturedMs * speed);
-  return Math.min(proven, Math.max(captured, session.acknowledged.totalMs));
 }
 
 const TOOK_NOTHING: ReadonlySet<BeatReply['status']> = new Set([
@@ -98,7 +92,11 @@ export function createWords(options: WordsOptions): Words {
     taken(session, { epoch, at }, reply) {
       // Where it was opened anew meanwhile, the answer is of an earlier life.
       if (session.epoch !== epoch || TOOK_NOTHING.has(reply.status)) return;
-      session.waitingSince = null;
+      if (session.waitingSince !== null) {
+        outcomes.back(session, reply);
+        if (isForgiven(session)) outcomes.forgive(session);
+        else session.waitingSince = null;
+      }
       takeReply(session, reply, time.at(at));
       lift(session.stopwatch, reply.totalMs);
     },

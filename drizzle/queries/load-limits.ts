@@ -21,6 +21,7 @@ export interface Limits {
   maxFileBytes: number | null;
   onMeterFailure: 'continue' | 'terminate';
   meterFailureMs: number;
+  outageTime: 'charge' | 'forgive';
   saveWindowMs: number;
   levels: Level[];
   features: Record<string, Feature>;
@@ -55,6 +56,7 @@ export async function loadLimits(db: Queryable, org: string, user: string): Prom
     maxFileBytes: plan.maxFileBytes,
     onMeterFailure: plan.onMeterFailure,
     meterFailureMs: plan.meterFailureMs,
+    outageTime: plan.outageTime,
     saveWindowMs: plan.saveWindowMs,
     levels: levelsOf(plan.thresholds),
     features: plan.features,

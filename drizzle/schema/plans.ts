@@ -35,6 +35,10 @@ export const plans = pgTable('plans', {
     .notNull()
     .default('continue'),
   meterFailureMs: bigint('meter_failure_ms', { mode: 'number' }).notNull().default(600_000),
+  /** whether time that was proven while the meter could not take it is charged once it can (rule 24) */
+  outageTime: text('outage_time', { enum: ['charge', 'forgive'] })
+    .notNull()
+    .default('charge'),
   saveWindowMs: integer('save_window_ms').notNull().default(10_000),
   thresholds: jsonb()
     .$type<Thresholds>()

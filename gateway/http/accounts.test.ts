@@ -16,6 +16,7 @@ const DEFAULTS = {
   roundTo: 'second',
   onMeterFailure: 'continue',
   meterFailureSeconds: 600,
+  outageTime: 'charge',
   enforcement: 'enforce',
   saveWindowSeconds: 10,
 };
@@ -62,6 +63,7 @@ describe('a plan', () => {
       roundTo: 'minute',
       onMeterFailure: 'terminate',
       meterFailureSeconds: 60,
+      outageTime: 'forgive',
       enforcement: 'shadow',
       saveWindowSeconds: 2.5,
     };

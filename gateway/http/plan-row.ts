@@ -23,6 +23,7 @@ export function planValues(body: PlanBody): PlanValues {
     roundTo: body.roundTo,
     onMeterFailure: body.onMeterFailure,
     meterFailureMs: body.meterFailureSeconds * MS_PER_SECOND,
+    outageTime: body.outageTime,
     enforcement: body.enforcement,
     saveWindowMs: Math.round(body.saveWindowSeconds * MS_PER_SECOND),
   };
@@ -44,6 +45,7 @@ export function planShown(row: PlanRow): PlanShown {
     roundTo: row.roundTo,
     onMeterFailure: row.onMeterFailure,
     meterFailureSeconds: row.meterFailureMs / MS_PER_SECOND,
+    outageTime: row.outageTime,
     enforcement: row.enforcement,
     saveWindowSeconds: row.saveWindowMs / MS_PER_SECOND,
   };

@@ -68,6 +68,14 @@ const rules = {
     .max(MAX_METER_FAILURE_SECONDS)
     .default(DEFAULT_METER_FAILURE_SECONDS)
     .openapi({ description: 'How long `continue` goes on.' }),
+  outageTime: z
+    .enum(['charge', 'forgive'])
+    .default('charge')
+    .openapi({
+      description:
+        'Of time recorded while the meter could not be asked: `charge` charges it afterwards, up to ' +
+        'the limit; `forgive` records it beside the charge, as overshoot.',
+    }),
   enforcement: z.enum(['enforce', 'shadow']).default('enforce').openapi({
     description: '`shadow` decides and records, and blocks nothing.',
   }),
@@ -114,6 +122,7 @@ export const planSchema = z
     roundTo: z.enum(['second', 'minute']),
     onMeterFailure: z.enum(['continue', 'terminate']),
     meterFailureSeconds: z.int().min(0),
+    outageTime: z.enum(['charge', 'forgive']),
     enforcement: z.enum(['enforce', 'shadow']),
     saveWindowSeconds: z.number().min(0),
   })

@@ -1,16 +1,16 @@
 /** What is claimed for a session: rule 3 of core/meter/README.md. */
 import { expect, it } from 'vitest';
 import { sessionRow } from '../core/meter/test-rows.ts';
+import { claimedMs } from './claim.ts';
 import { createLiveSession } from './session.ts';
 import { startStopwatch } from './stopwatch.ts';
-import { claimedMs } from './words.ts';
 
 /** 10 s proven, 5 s acknowledged */
 function session(trustCaptured: boolean, capturedMs: number | null) {
   const limits = { saveWindowMs: 0, onMeterFailure: 'continue' as const, meterFailureMs: 0 };
   const made = createLiveSession({
     row: sessionRow({ totalMs: 5_000, chargedMs: 5_000 }),
-    limits: { ...limits, sessionLimitMs: null, sessionLevels: [] },
+    limits: { ...limits, outageTime: 'charge', sessionLimitMs: null, sessionLevels: [] },
     ...{ trustCaptured, stopwatch: startStopwatch(10_000.9, 0, true), at: 0 },
   });
   made.capturedMs = capturedMs;
