@@ -49,6 +49,7 @@ const shape = {
   PUBLIC_WS_URL: url('ws', 'wss').optional(),
   BUY_URL: z.string().optional(),
   UPGRADE_URL: z.string().optional(),
+  SPOOL_DIR: z.string().optional(),
   DEMO_ORGANIZATION: z.string().default('demo'),
 };
 
@@ -96,6 +97,7 @@ export function readConfig(env: Environment) {
     metadataKeys,
     publicWsUrl: read.PUBLIC_WS_URL ?? null,
     links: { buyUrl: read.BUY_URL ?? null, upgradeUrl: read.UPGRADE_URL ?? null },
+    spoolFolder: read.SPOOL_DIR ?? null,
     demoOrganization: read.DEMO_ORGANIZATION,
   };
 }

@@ -35,6 +35,7 @@ import { startOperations } from './operations-port.ts';
 import { createOutageBook } from './outage-book.ts';
 import { startPostgresWatch } from './postgres-watch.ts';
 import { createSessionMetadata } from './session-metadata.ts';
+import { openSpool } from './spool/open.ts';
 import { createTickets, ticketKeysOf } from './tickets.ts';
 import { startTransport } from './transport/start.ts';
 import type { TransportOptions } from './transport/transport.ts';
@@ -110,10 +111,11 @@ export async function startGateway(
     ask: async () => void (await database.sql`select 1`),
   });
   stops.add('the watch on Postgres', postgres);
+  const ledger = createLedger(database, config.name, log);
+  const keys = [bytes(firstSecret), ...olderSecrets.map(bytes)] as const;
   const metering = createMetering({
-    ...{ meter, tickets, minutes, clock, log, meterClock, book },
-    ledger: createLedger(database, config.name, log),
-    seal: createSeal([bytes(firstSecret), ...olderSecrets.map(bytes)]),
+    ...{ meter, tickets, minutes, clock, log, meterClock, book, ledger },
+    seal: createSeal(keys),
     intervalMs: config.intervalMs,
     timeoutMs: config.timeoutMs,
     resumeWindowMs: config.resumeWindowMs,
@@ -125,6 +127,14 @@ export async function startGateway(
       });
     },
   });
+  const spool =
+    config.spoolFolder === null
+      ? null
+      : openSpool({
+          ...{ folder: config.spoolFolder, keys, metering, meter, ledger, log },
+          monotonicMs: () => clock.monotonicMs(),
+        });
+  if (spool) stops.add('spool', spool);
   stops.add('metering', metering);
   redis.onRunId(() => metering.reconnected());
   await listen(subscriber.redis, meterKeys(), (event) => metering.heard(event));
@@ -224,6 +234,7 @@ export async function startGateway(
     stops.add('operations', serving);
     operationsPort = serving.port;
   }
+  await spool?.restore();
   const transport = await startTransport(config.transport, serving);
   const { port } = transport;
   address = { port };

@@ -126,6 +126,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     await start('gateway', mains.gateway, ports, {
       GATEWAY_NAME: 'gateway',
       GATEWAY_PROCESSES: String(flags.gateways),
+      SPOOL_DIR: env.SPOOL_DIR || join(dataDir, 'spool'),
     });
     const { redisUrl, workerDatabaseUrl: databaseUrl } = stores;
     const addresses = { pid: process.pid, redisUrl, databaseUrl, port: gateway.port };
