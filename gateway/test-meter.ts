@@ -60,6 +60,8 @@ export interface TestMeter {
   raise(org: string, quotaMs: number): Promise<void>;
   grant(org: string, extraMs: number): Promise<void>;
   settle(org: string): Promise<void>;
+  /** a session's minutes in the ledger: ms by number, over all periods */
+  minutes(org: string, session: string): number[];
   /** Redis is emptied, as by FLUSHALL */
   empty(): void;
   recover(shard: number): Promise<void>;
@@ -197,6 +199,14 @@ export function createTestMeter(options: { speed?: number; meterBaseAt?: number 
       const accounts = [...books.accounts.values()].map(({ drawn }) => drawn);
       await model.settled({ shard, generation, removed, budgets, accounts });
       tell();
+    },
+    minutes(org, session) {
+      const minutes: number[] = [];
+      for (const [key, ms] of books.sessions.get(`${org}|${session}`)?.minutes ?? []) {
+        const number = Number(key.split('|')[0]);
+        minutes[number] = (minutes[number] ?? 0) + ms;
+      }
+      return minutes;
     },
     empty() {
       for (const shard of generations.keys()) model.lose(shard);
