@@ -20,9 +20,12 @@ export function provenMs(session: LiveSession, speed: number): number {
   return Math.min(proven, Math.max(captured, session.acknowledged.totalMs));
 }
 
-/** Whether what is proven beyond the acknowledged total is to be forgiven before more is charged. */
-export function isForgiven(session: LiveSession): boolean {
-  return session.waitingSince !== null && session.limits.outageTime === 'forgive';
+/**
+ * Whether what is proven beyond the acknowledged total is to be forgiven before more is charged. Of a
+ * session that goes on elsewhere nothing is: late proofs are fenced here as they are in the meter.
+ */
+export function isForgiven({ waitingSince, limits, phase }: LiveSession): boolean {
+  return waitingSince !== null && limits.outageTime === 'forgive' && phase.kind !== 'elsewhere';
 }
 
 /** What a word may charge up to. Of a session that is forgiven a word only asks whether the meter is back. */

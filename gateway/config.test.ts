@@ -13,7 +13,7 @@ it('has a default for whatever is not secret and no address', () => {
   expect(readConfig(base)).toMatchObject({
     ...{ port: 8787, processes: 1, operationsPort: 8788, intervalMs: 5_000, timeoutMs: 15_000 },
     ...{ resumeWindowMs: 120_000, development: false, allowedOrigins: [] },
-    ...{ maxSocketsPerAddress: 2_000, publicWsUrl: null },
+    ...{ maxSocketsPerAddress: 2_000, publicWsUrl: null, spoolFolder: null },
     links: { buyUrl: null, upgradeUrl: null },
   });
 });

@@ -1,6 +1,8 @@
 /** Rule 24: what the plan makes of an outage's time, and what is written of it. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { beginWorld, type TestGateway, type World } from './test-gateway.ts';
+import { createMetrics } from './metrics.ts';
+import { MAX_UNSAVED_OUTAGES } from './outage-book.ts';
+import { beginWorld, type TestGateway, ticketOf, type World } from './test-gateway.ts';
 
 let world: World;
 let gateway: TestGateway;
@@ -188,6 +190,27 @@ describe('time that the plan forgives', () => {
     expect(row.totalMs).toBeGreaterThan(35_000);
   });
 
+  it('is no matter of a session that goes on elsewhere: its late proofs are fenced', async () => {
+    world.stores.isDeaf = true;
+    const recorder = gateway.connect();
+    const { session } = await recorder.start('kind');
+    await world.pass(12_000);
+    const back = world.gateway().connect();
+    const checkpoint = recorder.checkpoint();
+    back.send({ type: 'resume', session, checkpoint });
+    await world.pass(100);
+    back.send({ type: 'stop' });
+    await world.pass(100);
+    const { recordedMs } = back.last('ended').summary;
+    // The first one is still answered, and hears only now that it is the owner no more.
+    await world.pass(10_000);
+    expect(recorder.closed?.reason).toBe('superseded');
+    world.stores.empty();
+    await world.pass(70_000);
+    const base = await settled('kind', session);
+    expect(base.chargedMs + base.overshootMs).toBe(recordedMs);
+  });
+
   it('ends with the patience of the plan, whose stop says why', async () => {
     const recorder = gateway.connect();
     const { session } = await recorder.start('brief');
@@ -202,6 +225,27 @@ describe('time that the plan forgives', () => {
     const base = await settled('brief', session);
     expect(base).toMatchObject({ ended: true, reason: 'meterUnavailable', chargedMs });
     expect(base.overshootMs).toBeLessThan(40_000);
+  });
+});
+
+describe('without Postgres', () => {
+  it('who is not known is refused with a clear word, and who runs hears nothing of it', async () => {
+    const running = gateway.connect();
+    await running.start('acme');
+    await world.pass(6_000);
+    world.stores.isLedgerAway = true;
+    const recorder = gateway.connect();
+    recorder.send({ type: 'start', ticket: ticketOf('kind', 'new') });
+    await world.pass(50);
+    expect(recorder.last('refused')).toMatchObject({
+      code: 'meterUnavailable',
+      actions: [{ type: 'wait' }],
+    });
+    expect(recorder.closed?.code).toBe(4510);
+    // Longer than the plan bears to be without the meter: it is not without it.
+    await world.pass(660_000);
+    expect(running.last('stop').reason).toBe('limitReached');
+    expect(await world.stores.usedMs('acme')).toBe(600_000);
   });
 });
 
@@ -249,5 +293,24 @@ describe('of an outage is written', () => {
       ['postgres', true, 0],
     ]);
     expect(gateway.metering.book.totals('redis')).toMatchObject({ outages: 1, terminated: 1 });
+    const metrics = await createMetrics(gateway.metering, () => 0).metrics();
+    expect(metrics).toContain('taximeter_gateway_outages_total{part="redis"} 1');
+    expect(metrics).toContain('taximeter_gateway_outage_terminated_total{part="redis"} 1');
+  });
+
+  it('so many as fit into the memory, while Postgres takes none; the others are in the log', async () => {
+    const { book } = gateway.metering;
+    world.stores.isLedgerAway = true;
+    for (let i = 0; i < MAX_UNSAVED_OUTAGES + 5; i++) {
+      book.began('redis');
+      book.ended('redis');
+    }
+    await world.pass(15_000);
+    expect(gateway.logged.map(({ msg }) => msg)).toEqual(
+      Array(5).fill('too many outages wait for Postgres: one is only here'),
+    );
+    world.stores.isLedgerAway = false;
+    await world.pass(2_000);
+    expect(gateway.outages).toHaveLength(MAX_UNSAVED_OUTAGES);
   });
 });

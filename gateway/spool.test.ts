@@ -89,6 +89,8 @@ it('what gateways knew that were drained or killed while all was down is told by
   const ofDrained = await sessionsOn(drained, account, forgiving);
   const ofKilled = await sessionsOn(killed, account, forgiving);
   const all = [...ofDrained, ...ofKilled];
+  // And one whose gateway lives through it all.
+  const through = await recorded(product.gateways[0]!, account, 'dan');
   let [before, known] = [new Map<string, SpoolLine>(), new Map<string, SpoolLine>()];
   await product.restartRedis(async () => {
     await setPostgres(false);
@@ -143,4 +145,20 @@ it('what gateways knew that were drained or killed while all was down is told by
     expect(sum(row!.minutes.map(({ ms }) => ms))).toBe(sum(rows[i]!.minutes.map(({ ms }) => ms)));
   }
   await rm(copy, { recursive: true });
+
+  const { summary } = await through.recorder.stop();
+  expect(summary.recordedMs).toBeGreaterThan(through.toldMs + 5 * MINUTE_MS);
+  await settlesAt(product, account.org, through.session, summary.recordedMs);
+  // Its gateway has written down what it was.
+  const sql = postgres(product.adminUrl, { max: 1 });
+  const written = await until(
+    () => sql`select part, both_away from outages where gateway = 'gateway-1' order by part`,
+    ({ length }) => length >= 2,
+    20_000,
+  );
+  await sql.end();
+  expect(written.map(({ part, both_away }) => [part, both_away])).toEqual([
+    ['postgres', true],
+    ['redis', true],
+  ]);
 }, 120_000);
