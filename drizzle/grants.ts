@@ -53,6 +53,7 @@ const ASKED_FOR: Record<string, readonly string[]> = {
     'idempotency_keys',
     'audit_log',
     'session_metadata',
+    'outages',
   ],
   update: ['plans', 'organizations', 'organization_members', 'billing_periods', 'idempotency_keys'],
 };

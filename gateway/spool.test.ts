@@ -97,10 +97,12 @@ it('what gateways knew that were drained or killed while all was down is told by
     await sleep(1_500);
     for (const [, { recorder }] of [ofDrained, ofKilled]) recorder.send({ type: 'stop' });
     // Written now and then: until it has two minutes of the outage.
-    const goingOn = all.filter((it) => it !== ofDrained[1] && it !== ofKilled[1]);
+    const stopped = [ofDrained[1], ofKilled[1]];
+    const goingOn = all.filter((it) => !stopped.includes(it));
     before = await until(
       spooled,
       (lines) =>
+        stopped.every((it) => lines.get(it.session)?.phase === 'ending') &&
         goingOn.every((it) => (lines.get(it.session)?.totalMs ?? 0) > it.toldMs + 2 * MINUTE_MS),
       20_000,
     );

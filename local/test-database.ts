@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import postgres from 'postgres';
 import { inject } from 'vitest';
 import { migrate } from '../drizzle/migrate.ts';
+import { startPostgres } from './postgres.ts';
 import { WORKER_ROLE } from './postgres-roles.ts';
 
 export interface TestDatabase {
@@ -64,5 +65,18 @@ export async function createTestDatabase(): Promise<TestDatabase> {
         await ending.end();
       }
     },
+  };
+}
+
+/** In a Postgres of its own that keeps what it commits, as a production start demands; takes seconds. */
+export async function createDurableDatabase(): Promise<TestDatabase> {
+  const dataDir = join(inject('runFolder'), `durable-${randomBytes(4).toString('hex')}`);
+  const server = await startPostgres({ dataDir });
+  await migrate(server.adminUrl, { workerRole: WORKER_ROLE });
+  return {
+    adminUrl: server.adminUrl,
+    url: server.workerUrl,
+    gatewayUrl: server.url,
+    drop: () => server.stop(),
   };
 }

@@ -6,7 +6,7 @@ import { setSpeed } from '../drizzle/queries/clock.ts';
 import { nextFreePort } from './port.ts';
 import { MAINS, startProcess } from './processes.ts';
 import type { Supervised } from './supervise.ts';
-import { createTestDatabase } from './test-database.ts';
+import { createDurableDatabase, createTestDatabase } from './test-database.ts';
 import { startTestRedis, type TestRedis } from './test-redis.ts';
 
 /** Test files run side by side: each begins its search for ports somewhere else. */
@@ -46,13 +46,15 @@ export interface TestProductOptions {
   intervalMs?: number;
   gateways?: number;
   env?: Record<string, string>;
+  /** started without `DEVELOPMENT`, on a Postgres of its own that keeps what it commits */
+  production?: boolean;
   /** a Redis or a cluster that the test looks after; left out: one of the product's own */
   redisUrl?: string;
 }
 
 /** The whole product for one test file: its own Redis and database, real processes, real sockets. */
 export async function startTestProduct(options: TestProductOptions = {}): Promise<TestProduct> {
-  const database = await createTestDatabase();
+  const database = await (options.production ? createDurableDatabase() : createTestDatabase());
   let redis: TestRedis | null = options.redisUrl ? null : await startTestRedis();
   const redisUrl = options.redisUrl ?? redis!.url;
   const stops: (() => Promise<void>)[] = [() => database.drop(), async () => redis?.stop()];
@@ -82,7 +84,7 @@ export async function startTestProduct(options: TestProductOptions = {}): Promis
         ...process.env,
         REDIS_URL: redisUrl,
         DATABASE_URL: args === MAINS.worker ? database.url : database.gatewayUrl,
-        DEVELOPMENT: '1',
+        DEVELOPMENT: options.production ? '0' : '1',
         HOST: '127.0.0.1',
         GATEWAY_NAME: name,
         LOG_LEVEL: 'info',

@@ -18,10 +18,11 @@ const key = `tmk_${randomBytes(24).toString('base64url')}`;
 let open: TestRecorder[] = [];
 beforeAll(async () => {
   product = await startTestProduct({
+    production: true,
     gateways: 2,
     intervalMs: 500,
     env: {
-      ...{ DEVELOPMENT: '0', TICKET_SECRETS: 't'.repeat(40), CHECKPOINT_SECRETS: 'c'.repeat(40) },
+      ...{ TICKET_SECRETS: 't'.repeat(40), CHECKPOINT_SECRETS: 'c'.repeat(40) },
       MAX_SOCKETS_PER_ADDRESS: String(PER_ADDRESS),
       MAX_SOCKETS_PER_MEMBER: String(PER_MEMBER),
       MAX_SOCKETS_PER_ORGANIZATION: String(PER_ORGANIZATION),

@@ -75,7 +75,8 @@ export function createRate(
 
   /** The same sum as in Redis, of this process alone. */
   function takeHere(id: string): RateAnswer {
-    const nowUs = monotonicMs() * 1_000;
+    // Whole: with fractions a sum may be a hair over the burst, and who said nothing yet be refused.
+    const nowUs = Math.round(monotonicMs() * 1_000);
     if (fullById.size > MAX_KEYS) {
       for (const [key, full] of fullById) if (full <= nowUs) fullById.delete(key);
     }

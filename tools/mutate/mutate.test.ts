@@ -15,7 +15,7 @@ const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const FEW = 4;
 /** Pages that take a second: on a real Redis, or in memory. */
 const isQuick = ({ tests }: Mutation) =>
-  tests.every((test) => /^core\/meter\/rules|^gateway\/(stopwatch|notices|watch|words)/.test(test));
+  tests.every((test) => /^core\/meter\/rules|^gateway\/(stopwatch|notices|watch|claim)/.test(test));
 
 function some(seed: number): Mutation[] {
   const dice = diceOf(seed);

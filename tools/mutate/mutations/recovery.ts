@@ -84,7 +84,7 @@ export const RECOVERY: readonly Mutation[] = [
     rule: 'rule 22',
     unguarded: 'a witness that knows less takes time back',
     file: WITNESS,
-    text: 'if growth <= 0 then return end',
+    text: 'if growth <= 0 then return place(ctx, rec, witness, -growth) end',
     replacement: '',
     tests: RULES,
   },
