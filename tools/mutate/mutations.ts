@@ -7,6 +7,7 @@ import { EDGE } from './mutations/edge.ts';
 import { LEDGER } from './mutations/ledger.ts';
 import { LIMITS } from './mutations/limits.ts';
 import { MINUTES } from './mutations/minutes.ts';
+import { OUTAGES } from './mutations/outages.ts';
 import { OWNERS } from './mutations/owners.ts';
 import { RECOVERY } from './mutations/recovery.ts';
 import { STOPPING } from './mutations/stopping.ts';
@@ -18,6 +19,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...MINUTES,
   ...OWNERS,
   ...RECOVERY,
+  ...OUTAGES,
   ...LEDGER,
   ...EDGE,
 ];
