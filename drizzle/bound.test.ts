@@ -19,9 +19,12 @@ const ONE_WAY_MS = 15;
 let database: TestDatabase;
 let direct: DatabaseConnection;
 let far: DatabaseConnection;
+let farUrl = '';
 let line: Server;
 const ends: Socket[] = [];
 let flights = 0;
+/** What a client writes with this text in it cuts the line. */
+let cutBy = 'nothing does';
 let org: string;
 
 /** A line on which every answer takes its time, so that what is sent without one is one flight. */
@@ -39,7 +42,8 @@ beforeAll(async () => {
     client.on('data', (data) => {
       if (hasAnswered) flights += 1;
       hasAnswered = false;
-      server.write(data);
+      if (data.includes(cutBy)) client.resetAndDestroy();
+      else server.write(data);
     });
     server.on('data', (data) =>
       setTimeout(() => {
@@ -52,7 +56,8 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => line.listen(0, '127.0.0.1', resolve));
   address.host = `127.0.0.1:${(line.address() as { port: number }).port}`;
-  far = connect(address.href, { connections: 1 });
+  farUrl = address.href;
+  far = connect(farUrl, { connections: 1 });
 });
 afterAll(async () => {
   await Promise.all([direct.stop(), far.stop()]);
@@ -90,10 +95,24 @@ describe('a bound database', () => {
   it('goes on when its connection was cut in the middle', async () => {
     const cut = far.tenants.of(org).execute(sql`select pg_sleep(5)`);
     const refused = expect(cut).rejects.toThrow();
-    setTimeout(() => ends.at(-1)!.destroy(), 100);
+    setTimeout(() => {
+      for (const end of ends) end.destroy();
+    }, 100);
     await refused;
     expect(await loadLimits(far.tenants.of(org), org, 'ann')).toMatchObject({ org });
     expect(await loadLimits(far.tenants.of('other'), org, 'ann')).toBeNull();
+  });
+
+  it('does not wait for ever for what was behind a statement when its connection was cut', async () => {
+    for (const text of ['set_config', 'pg_sleep']) {
+      const fresh = connect(farUrl, { connections: 1 });
+      await fresh.db.execute(sql`select 1`);
+      cutBy = text;
+      await expect(fresh.tenants.of(org).execute(sql`select pg_sleep(${0})`)).rejects.toThrow();
+      cutBy = 'nothing does';
+      expect(await loadLimits(fresh.tenants.of(org), org, 'ann')).toMatchObject({ org });
+      await fresh.stop();
+    }
   });
 
   it('refuses when it has been stopped, rather than wait for ever', async () => {

@@ -4,6 +4,8 @@
  */
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import type { Stoppable } from '../core/runtime/stop.ts';
+import { createLines, type Lines } from './lines.ts';
 
 /** What a transaction says of itself before anything else. */
 interface Binding {
@@ -20,28 +22,38 @@ export interface Tenants {
   readonly all: PostgresJsDatabase;
 }
 
-export function createTenants(sql: postgres.Sql, isEnded: () => boolean): Tenants {
-  const bind = (binding: Binding) => drizzle(boundClient(sql, binding, isEnded));
+export interface TenantsOptions {
+  /** for transactions */
+  sql: postgres.Sql;
+  /** a client with one connection, for statements alone */
+  open(): postgres.Sql;
+  /** such clients at most */
+  lines: number;
+}
+
+export function createTenants({ sql, open, lines: most }: TenantsOptions): Tenants & Stoppable {
+  const lines = createLines({ open, most, isAnswer });
+  const bind = (binding: Binding) => drizzle(boundClient(sql, lines, binding));
   return {
     of: (orgs) => bind({ orgs: typeof orgs === 'string' ? orgs : orgs.join(','), scope: '' }),
     all: bind({ orgs: '', scope: 'installation' }),
+    stop: () => lines.stop(),
   };
 }
 
 /** The part of a driver's client that drizzle uses. */
 function boundClient(
   sql: postgres.Sql,
+  lines: Lines,
   binding: Binding,
-  isEnded: () => boolean,
 ): ReturnType<typeof postgres> {
   const client = {
     options: sql.options,
     unsafe(text: string, parameters: never[]) {
       let asArrays = false;
-      const asked = Promise.resolve().then(() => {
-        if (isEnded()) throw new Error('The connection to Postgres has been closed.');
-        return runAlone(sql, binding, text, parameters, asArrays);
-      });
+      const asked = Promise.resolve().then(() =>
+        lines.on((line) => runAlone(line, binding, text, parameters, asArrays)),
+      );
       return Object.assign(asked, {
         values() {
           asArrays = true;
@@ -70,26 +82,37 @@ function tell(sql: postgres.ISql, { orgs, scope }: Binding) {
  * one does. (Prepared, since the driver would ask for its types and wait otherwise.)
  */
 async function runAlone(
-  sql: postgres.Sql,
+  line: postgres.Sql,
   binding: Binding,
   text: string,
   parameters: never[],
   asArrays: boolean,
 ): Promise<unknown> {
-  const line = await sql.reserve();
   const statement = line.unsafe(text, parameters, { prepare: true });
-  const outcomes = await Promise.allSettled([
+  const asked: Promise<unknown>[] = [
     line.unsafe('begin'),
     tell(line, binding),
     asArrays ? statement.values() : statement,
     // After a failed statement it rolls back.
     line.unsafe('commit'),
-  ]);
-  // The driver has taken a broken connection back already: given back twice it would be used again.
-  const last = outcomes[3]!;
-  if (last.status === 'fulfilled' || isAnswer(last.reason)) line.release();
+  ];
+  const outcomes = await Promise.race([Promise.allSettled(asked), brokenLine(asked)]);
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   return (outcomes[2] as PromiseFulfilledResult<unknown>).value;
+}
+
+/**
+ * Rejects as soon as the connection is lost: the driver may try what is left on the next one, where it
+ * would be bound to nobody, and see nothing.
+ */
+function brokenLine(asked: readonly Promise<unknown>[]): Promise<never> {
+  return new Promise((_, reject) => {
+    for (const it of asked) {
+      it.catch((error) => {
+        if (!isAnswer(error)) reject(error);
+      });
+    }
+  });
 }
 
 const isAnswer = (reason: unknown) => reason instanceof postgres.PostgresError;

@@ -3,7 +3,7 @@ import postgres from 'postgres';
 import { createTenants, type Tenants } from './bound.ts';
 
 export interface ConnectOptions {
-  /** Connections at most. */
+  /** Connections at most, and as many again for single statements of tenants. All are made lazily. */
   connections?: number;
   /** Shown in pg_stat_activity. */
   name?: string;
@@ -48,29 +48,31 @@ function parseBigint(text: string): number {
  * rejected: repeat whole transactions.
  */
 export function connect(url: string, options: ConnectOptions = {}): DatabaseConnection {
-  const sql = postgres(url, {
-    max: options.connections ?? CONNECTIONS,
-    connect_timeout: CONNECT_TIMEOUT_S,
-    onnotice: () => {},
-    types: {
-      bigint: { to: 20, from: [20], parse: parseBigint, serialize: String },
-    },
-    connection: {
-      TimeZone: 'UTC',
-      application_name: options.name ?? 'taximeter',
-      lock_timeout: LOCK_TIMEOUT_MS,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
-      ...(options.scope === undefined ? {} : { 'taximeter.scope': options.scope }),
-    },
-  });
-  let isEnded = false;
+  const connections = options.connections ?? CONNECTIONS;
+  const open = (max: number) =>
+    postgres(url, {
+      max,
+      connect_timeout: CONNECT_TIMEOUT_S,
+      onnotice: () => {},
+      types: {
+        bigint: { to: 20, from: [20], parse: parseBigint, serialize: String },
+      },
+      connection: {
+        TimeZone: 'UTC',
+        application_name: options.name ?? 'taximeter',
+        lock_timeout: LOCK_TIMEOUT_MS,
+        statement_timeout: STATEMENT_TIMEOUT_MS,
+        ...(options.scope === undefined ? {} : { 'taximeter.scope': options.scope }),
+      },
+    });
+  const sql = open(connections);
+  const tenants = createTenants({ sql, open: () => open(1), lines: connections });
   return {
     db: drizzle(sql),
-    tenants: createTenants(sql, () => isEnded),
+    tenants,
     sql,
-    stop() {
-      isEnded = true;
-      return sql.end({ timeout: STOP_TIMEOUT_S });
+    async stop() {
+      await Promise.all([tenants.stop(), sql.end({ timeout: STOP_TIMEOUT_S })]);
     },
   };
 }

@@ -10,7 +10,14 @@ import { ensurePeriod } from './queries/ensure-period.ts';
 const AT = Date.UTC(2026, 4, 20);
 const MAY = Date.UTC(2026, 4, 1);
 /** Of no tenant: what they hold is the installation's, and the same for all. */
-const SHARED = ['extra_minutes_packages', 'meter_clock', 'outages', 'plans', 'recoveries', 'shards'];
+const SHARED = [
+  'extra_minutes_packages',
+  'meter_clock',
+  'outages',
+  'plans',
+  'recoveries',
+  'shards',
+];
 
 let database: TestDatabase;
 let owner: DatabaseConnection;

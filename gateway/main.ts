@@ -4,7 +4,7 @@ import { createLog } from '../core/runtime/log.ts';
 import { startTrouble } from '../core/runtime/start-trouble.ts';
 import { createStopList } from '../core/runtime/stop.ts';
 import { onUncaught } from '../core/runtime/uncaught.ts';
-import { isLateWrite } from '../drizzle/late-write.ts';
+import { isDriverSlip } from '../drizzle/driver-slip.ts';
 import { readConfig } from './config.ts';
 import { joinPrimary } from './processes/child.ts';
 import { startProcesses } from './processes/primary.ts';
@@ -25,7 +25,7 @@ try {
   const deadlineMs = STOP_DEADLINE_MS + (isPrimary ? 2 * PRIMARY_EXTRA_MS : 0);
   const stops = createStopList({ log, deadlineMs });
   stops.onSignals();
-  onUncaught({ log, isHarmless: isLateWrite });
+  onUncaught({ log, isHarmless: isDriverSlip });
   try {
     if (isPrimary) {
       const patienceMs = STOP_DEADLINE_MS + PRIMARY_EXTRA_MS;

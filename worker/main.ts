@@ -3,7 +3,7 @@ import { createLog } from '../core/runtime/log.ts';
 import { startTrouble } from '../core/runtime/start-trouble.ts';
 import { createStopList } from '../core/runtime/stop.ts';
 import { onUncaught } from '../core/runtime/uncaught.ts';
-import { isLateWrite } from '../drizzle/late-write.ts';
+import { isDriverSlip } from '../drizzle/driver-slip.ts';
 import { readConfig } from './config.ts';
 import { startWorker } from './worker.ts';
 
@@ -14,7 +14,7 @@ try {
   const log = createLog({ name: config.name, level: config.logLevel });
   const stops = createStopList({ log, deadlineMs: STOP_DEADLINE_MS });
   stops.onSignals();
-  onUncaught({ log, isHarmless: isLateWrite });
+  onUncaught({ log, isHarmless: isDriverSlip });
   try {
     const { operationsPort } = await startWorker(config, log, stops);
     log.info({ operationsPort }, 'the worker works');

@@ -52,6 +52,22 @@ describe('what a round of faults is judged by', () => {
     expect([kinds, unwitnessedMs]).toEqual([[], 1_000]);
   });
 
+  it('takes it so, too, of time past a limit, of which only the record can be short', () => {
+    const short = (struck: Struck[]) => {
+      const log = endedLog('s', 1_000, 10_000);
+      log.ended!.recordedMs += 300;
+      log.ended!.overshootMs += 300;
+      const budget = { org: 'o', quotaMs: null, logs: [log] };
+      const books = { ...booksOf(budget), meterSessions: [], meterBudgets: [] };
+      books.ledgerSessions[0]!.recordedMs -= 300;
+      books.ledgerSessions[0]!.overshootMs -= 300;
+      return judge([budget], books, { struck, resumeWindowMs: RESUME_WINDOW_MS });
+    };
+    expect(short([emptied]).findings.map(({ kind }) => kind)).toContain('apart');
+    const excused = short([emptied, gatewayKilled]);
+    expect([excused.findings, excused.unwitnessedMs]).toEqual([[], 300]);
+  });
+
   it('excuses no doubled second, whatever happened', () => {
     expect(verdict([emptied, gatewayKilled], -1_000).kinds).toContain('doubled');
   });

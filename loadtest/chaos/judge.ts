@@ -56,9 +56,11 @@ export function judge(
     ]),
   );
   const logOf = (it: Finding) => (it.session === null ? undefined : logs.get(keyOf(it)));
+  // Of time past a limit only the record can be short: it is not billed.
+  const isShort = ({ kind, ms }: Finding) => kind === 'lost' || (kind === 'apart' && (ms ?? 0) < 0);
   const unwitnessed = audited.findings.filter((it) => {
     const log = logOf(it);
-    return it.kind === 'lost' && log !== undefined && !hadWitness(log, struck);
+    return isShort(it) && log !== undefined && !hadWitness(log, struck);
   });
   const excused = new Set(unwitnessed.map(keyOf));
   const findings = audited.findings.filter((finding) => {
@@ -97,10 +99,19 @@ export function judge(
   });
   return {
     ...{ audit: audited, findings },
-    unwitnessedMs: unwitnessed.reduce((sum, it) => sum + (it.ms ?? 0), 0),
+    unwitnessedMs: unwitnessedMs(unwitnessed),
     unsureMs: [...logs.values()].reduce((sum, log) => sum + log.unsureMs, 0),
     resumesMs: [...logs.values()].flatMap((log) => resumesOf(log, struck)),
   };
+}
+
+/** Of each session the most that any book says. */
+function unwitnessedMs(findings: readonly Finding[]): number {
+  const most = new Map<string, number>();
+  for (const it of findings) {
+    most.set(keyOf(it), Math.max(most.get(keyOf(it)) ?? 0, Math.abs(it.ms ?? 0)));
+  }
+  return [...most.values()].reduce((sum, ms) => sum + ms, 0);
 }
 
 const keyOf = ({ org, session }: { org: string; session: string | null }) => `${org}|${session}`;
