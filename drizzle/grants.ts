@@ -38,7 +38,8 @@ const PASSING = ['meter_outbox', 'idempotency_keys', 'session_metadata'] as cons
 
 /**
  * What a gateway's own login may do beside reading: take in accounts and limits, write down what was
- * asked for. It settles nothing, burns no lot and changes no key.
+ * asked for. It settles nothing and burns no lot. Keys it changes only by the functions of migration
+ * 0015, which ask for a key that may.
  */
 const ASKED_FOR: Record<string, readonly string[]> = {
   insert: [
@@ -57,6 +58,19 @@ const ASKED_FOR: Record<string, readonly string[]> = {
   ],
   update: ['plans', 'organizations', 'organization_members', 'billing_periods', 'idempotency_keys'],
 };
+
+/** What a gateway reads of a key: all but what it is known by. */
+const KEY_SHOWN = [
+  'id',
+  'name',
+  'orgs',
+  'scopes',
+  'created_at',
+  'expires_at',
+  'revoked_at',
+  'previous_until',
+  'last_used_at',
+] as const;
 
 const INSUFFICIENT_PRIVILEGE = '42501';
 
@@ -109,16 +123,20 @@ function afresh(role: string): string {
     grant usage, select on all sequences in schema public to ${name};
     grant execute on all functions in schema public to ${name};
     grant select on migrations to ${name};
-    revoke execute on function guard_tenants(regclass, name) from ${name};`;
+    revoke execute on function guard_tenants(regclass, name),
+      api_key_asking(text, timestamptz) from ${name};`;
 }
 
 function gatewayGrants(role: string): string {
   const name = quoted(role);
-  const tables = [...Object.keys(CHANGEABLE), ...OPEN, ...PASSING];
+  const tables = [...Object.keys(CHANGEABLE), ...OPEN, ...PASSING].filter(
+    (table) => table !== 'api_keys',
+  );
   const writes = Object.entries(ASKED_FOR).map(
     ([right, on]) => `grant ${right} on ${on.join(', ')} to ${name};`,
   );
-  return `grant select on ${tables.join(', ')} to ${name}; ${writes.join('\n')}`;
+  return `grant select on ${tables.join(', ')} to ${name}; ${writes.join('\n')}
+    grant select (${KEY_SHOWN.join(', ')}) on api_keys to ${name};`;
 }
 
 function workerGrants(role: string): string {

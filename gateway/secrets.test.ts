@@ -5,13 +5,13 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { hashApiKey } from '../core/runtime/api-key.ts';
 import { connect, type DatabaseConnection } from '../drizzle/client.ts';
 import { apiKeys } from '../drizzle/schema/organizations.ts';
 import { makeTestAccount } from '../local/test-account.ts';
 import { createTestDatabase, type TestDatabase } from '../local/test-database.ts';
 import { type RunningMain, startMain } from '../local/test-main.ts';
 import { startTestRedis, type TestRedis } from '../local/test-redis.ts';
-import { hashApiKey } from './http/auth.ts';
 import { connectRecorder } from './test-recorder.ts';
 
 const PATIENCE = { timeout: 40_000, interval: 50 };

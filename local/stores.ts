@@ -4,7 +4,7 @@ import { migrate } from '../drizzle/migrate.ts';
 import { setSpeed } from '../drizzle/queries/clock.ts';
 import { startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
-import { seed } from './seed.ts';
+import { seed, seedDevelopmentKey } from './seed.ts';
 
 export interface Stores {
   redisUrl: string;
@@ -71,6 +71,7 @@ export async function startStores(options: StoresOptions): Promise<Stores> {
     say('migrating the database ...');
     await migrate(adminUrl, { workerRole: workerDatabaseUrl && roleOf(workerDatabaseUrl) });
     await seed(adminUrl);
+    await seedDevelopmentKey(adminUrl);
     await setClock(adminUrl, options.speed);
     return {
       ...{ redisUrl, databaseUrl, workerDatabaseUrl: workerDatabaseUrl ?? databaseUrl },

@@ -5,6 +5,7 @@ import { connect } from '../drizzle/client.ts';
 import { setSpeed } from '../drizzle/queries/clock.ts';
 import { nextFreePort } from './port.ts';
 import { MAINS, startProcess } from './processes.ts';
+import { seedDevelopmentKey } from './seed.ts';
 import type { Supervised } from './supervise.ts';
 import { createDurableDatabase, createTestDatabase } from './test-database.ts';
 import { startTestRedis, type TestRedis } from './test-redis.ts';
@@ -70,6 +71,7 @@ export async function startTestProduct(options: TestProductOptions = {}): Promis
     return port;
   }
 
+  if (!options.production) await seedDevelopmentKey(database.adminUrl);
   if (options.speed !== undefined) {
     const admin = connect(database.adminUrl, { scope: 'installation' });
     await admin.db.transaction((tx) => setSpeed(tx, options.speed!, Date.now()));

@@ -44,12 +44,18 @@ export const organizationMembers = pgTable(
 export const apiKeys = pgTable('api_keys', {
   id: text().primaryKey(),
   name: text().notNull(),
-  /** SHA-256 of the key, in hex */
+  /** SHA-256 of the key, in hex; a gateway's login can't read it, nor the one before */
   keyHash: text('key_hash').notNull().unique(),
   /** null: all organizations */
   orgs: text().array(),
-  scopes: text().array().notNull().default([]),
+  /** null: all */
+  scopes: text().array(),
   createdAt: instant('created_at').notNull().default(sql`now()`),
   expiresAt: instant('expires_at'),
   revokedAt: instant('revoked_at'),
+  /** of the secret before the last rotation, which holds until then */
+  previousHash: text('previous_hash').unique(),
+  previousUntil: instant('previous_until'),
+  /** coarse: no write per request */
+  lastUsedAt: instant('last_used_at'),
 });

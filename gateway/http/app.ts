@@ -7,6 +7,7 @@ import { HTTPException } from 'hono/http-exception';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { MeterUnreachable } from '../../core/meter/servers.ts';
 import { adjustments } from './adjustments.ts';
+import { apiKeys } from './api-keys.ts';
 import { auditLog } from './audit-log.ts';
 import { authenticate } from './auth.ts';
 import { check } from './check.ts';
@@ -21,6 +22,7 @@ import { organizations } from './organizations.ts';
 import { plans } from './plans.ts';
 import { ProblemError } from './problem.ts';
 import { newRouter } from './router.ts';
+import { holdScopes } from './scopes.ts';
 import { sessions } from './sessions.ts';
 import { staticFiles } from './static.ts';
 import { tickets } from './tickets.ts';
@@ -59,9 +61,11 @@ export function createHttp(deps: HttpDeps) {
   app.use('/v1/*', async (c, next) => {
     // Answers differ by caller and by the moment.
     c.header('cache-control', 'no-store');
-    return c.req.path === CONNECT_PATH ? next() : credentials(c, next);
+    if (c.req.path === CONNECT_PATH) return next();
+    return credentials(c, async () => void (await scopes(c, next)));
   });
   const credentials = authenticate(deps);
+  const scopes = holdScopes(app);
 
   app.route('/', health(deps));
   app.route('/', plans(deps));
@@ -74,6 +78,7 @@ export function createHttp(deps: HttpDeps) {
   app.route('/', extraMinutes(deps));
   app.route('/', adjustments(deps));
   app.route('/', auditLog(deps));
+  app.route('/', apiKeys(deps));
   if (deps.development && deps.demo !== undefined) app.route('/', demo(deps, deps.demo));
 
   serveOpenApi(app, deps.version);

@@ -3,27 +3,19 @@
  * Never in a URL, where logs and histories keep it.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { eq } from 'drizzle-orm';
-import type { MiddlewareHandler } from 'hono';
-import type { Database } from '../../drizzle/client.ts';
-import { apiKeys } from '../../drizzle/schema/organizations.ts';
+import type { Context, MiddlewareHandler } from 'hono';
+import { DEVELOPMENT_KEY, hashApiKey } from '../../core/runtime/api-key.ts';
+import { findApiKey, isLongUnused, noteUse } from '../../drizzle/queries/api-keys.ts';
 import type { HttpDeps } from './deps.ts';
 import { actorOf, type Principal } from './principal.ts';
 import { ProblemError } from './problem.ts';
 import { holdRate } from './rate-limit.ts';
 import type { HttpEnv } from './router.ts';
 
-/** Accepted in development only; a production start refuses every secret of development. */
-export const DEVELOPMENT_KEY = 'dev-key';
 export const MAX_KEY_CHARACTERS = 256;
 
 /** Three parts of base64url, the first a JSON object: a JWT. No API key looks like that. */
 const TICKET_FORM = /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/;
-
-/** What is stored of a key, hexadecimal. Keys are random and long, so that one pass suffices. */
-export function hashApiKey(key: string): string {
-  return createHash('sha256').update(key).digest('hex');
-}
 
 function equalInConstantTime(a: string, b: string): boolean {
   // Hashed first: buffers of different lengths cannot be compared, and lengths would show.
@@ -31,12 +23,20 @@ function equalInConstantTime(a: string, b: string): boolean {
   return timingSafeEqual(hash(a), hash(b));
 }
 
-type AuthDeps = Pick<HttpDeps, 'db' | 'tickets' | 'now' | 'development' | 'rate'>;
+type AuthDeps = Pick<HttpDeps, 'db' | 'tickets' | 'now' | 'development' | 'rate' | 'log'>;
+
+const bearerOf = (c: Context) =>
+  /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '')?.[1];
+
+/** The secret of the API key that asks. Only for what changes keys: it is neither kept nor logged. */
+export function presentedSecret(c: Context<HttpEnv>): string {
+  return bearerOf(c)!;
+}
 
 /** Sets `principal`, or answers 401 by throwing. */
 export function authenticate(deps: AuthDeps): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
-    const given = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '')?.[1];
+    const given = bearerOf(c);
     if (given === undefined) {
       throw new ProblemError(
         'credentialsMissing',
@@ -70,12 +70,14 @@ async function ticketOf(
   return { kind: 'ticket', claims };
 }
 
-async function keyOf({ db, now, development }: AuthDeps, given: string): Promise<Principal> {
+async function keyOf(deps: AuthDeps, given: string): Promise<Principal> {
   if (given.length <= MAX_KEY_CHARACTERS) {
-    if (development && equalInConstantTime(given, DEVELOPMENT_KEY)) {
-      return { kind: 'key', id: DEVELOPMENT_KEY, orgs: null };
+    const isOfDevelopment = equalInConstantTime(given, DEVELOPMENT_KEY);
+    if (isOfDevelopment && deps.development) {
+      return { kind: 'key', id: DEVELOPMENT_KEY, orgs: null, scopes: null };
     }
-    const principal = await findKey(db.all, hashApiKey(given), now());
+    // In production not even where its row is left over.
+    const principal = isOfDevelopment ? undefined : await findKey(deps, hashApiKey(given));
     if (principal !== undefined) return principal;
   }
   throw new ProblemError(
@@ -84,11 +86,15 @@ async function keyOf({ db, now, development }: AuthDeps, given: string): Promise
   );
 }
 
-async function findKey(db: Database, hash: string, now: number): Promise<Principal | undefined> {
-  const [row] = await db.select().from(apiKeys).where(eq(apiKeys.keyHash, hash)).limit(1);
+/** Asked for with every call: a key that is revoked opens nothing from the next call on. */
+async function findKey({ db, now, log }: AuthDeps, hash: string): Promise<Principal | undefined> {
+  const at = now();
+  const found = await findApiKey(db.all, hash, at);
   // The index compared hashes of what was sent, which tell nothing of the key; this is the decision.
-  if (row === undefined || !equalInConstantTime(row.keyHash, hash)) return undefined;
-  if (row.revokedAt !== null && row.revokedAt <= now) return undefined;
-  if (row.expiresAt !== null && row.expiresAt <= now) return undefined;
-  return { kind: 'key', id: row.id, orgs: row.orgs };
+  if (found === null || !equalInConstantTime(found.knownBy, hash)) return undefined;
+  if (isLongUnused(found, at)) {
+    // Not waited for: nobody is refused, and nobody is slowed down, for a note.
+    noteUse(db.all, hash, at).catch((err) => log.debug({ err }, 'a use of a key was not noted'));
+  }
+  return { kind: 'key', id: found.id, orgs: found.orgs, scopes: found.scopes };
 }

@@ -1,18 +1,13 @@
-import { and, eq, isNull } from 'drizzle-orm';
+import { DEVELOPMENT_KEY, hashApiKey } from '../../core/runtime/api-key.ts';
 import type { Tenants } from '../../drizzle/bound.ts';
-import { apiKeys } from '../../drizzle/schema/organizations.ts';
-import { DEVELOPMENT_KEY, hashApiKey } from './auth.ts';
+import { findApiKey } from '../../drizzle/queries/api-keys.ts';
 
 /** @throws Error where the key that everybody knows was made a key of this installation */
 export async function refuseDevelopmentKey({ all }: Pick<Tenants, 'all'>): Promise<void> {
-  const isIt = eq(apiKeys.keyHash, hashApiKey(DEVELOPMENT_KEY));
-  const [found] = await all
-    .select({ id: apiKeys.id })
-    .from(apiKeys)
-    .where(and(isIt, isNull(apiKeys.revokedAt)));
-  if (found === undefined) return;
+  const found = await findApiKey(all, hashApiKey(DEVELOPMENT_KEY), Date.now());
+  if (found === null) return;
   throw new Error(
     `The API key "${found.id}" is "${DEVELOPMENT_KEY}", which everybody knows. ` +
-      'Revoke it: set its revoked_at in api_keys.',
+      `Revoke it: npm run keys -- revoke ${found.id}.`,
   );
 }

@@ -43,3 +43,8 @@ export function isLedgerUnavailable(error: unknown): boolean {
 export function isForeignKeyViolation(error: unknown): boolean {
   return codeOf(error) === '23503';
 }
+
+/** A function of migration 0015 found that the key which asks may not do this. */
+export function isForbidden(error: unknown): boolean {
+  return codeOf(error) === 'TMK01';
+}

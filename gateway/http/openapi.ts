@@ -2,6 +2,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { docsPage } from './docs.ts';
 import type { HttpEnv } from './router.ts';
+import { scopeOf } from './scopes.ts';
 
 export const AREAS = {
   plans: 'What organizations subscribe to: quotas, limits, features, what happens at the limit.',
@@ -12,6 +13,7 @@ export const AREAS = {
   sessions: 'Metered recordings, each with its minutes by source and lot.',
   'extra minutes': 'Prepaid minutes: balance, lots, packages.',
   adjustments: 'Minutes given or taken by hand, each with its reason.',
+  'API keys': 'What lets the backend of the app in, and what each key may do.',
   demo: 'In development only: the backend of the recorder page.',
   operations: 'Health, and why connections are turned away.',
 } as const;
@@ -29,6 +31,7 @@ duplicate waits for the first.`.replaceAll('\n', ' ');
 interface Operation {
   operationId?: string;
   tags?: string[];
+  security?: Record<string, string[]>[] | undefined;
 }
 
 /** `GET /v1/orgs/{org}/usage` is `getOrgUsage`: what generated clients call it. */
@@ -58,6 +61,10 @@ function openApiDocument(app: OpenAPIHono<HttpEnv>, version: string) {
   for (const [path, item] of Object.entries(document.paths ?? {})) {
     for (const [method, operation] of Object.entries(item as Record<string, Operation>)) {
       operation.operationId = operationId(method, path);
+      // For bearer credentials the list names what they must be allowed to do.
+      operation.security = operation.security?.map((one) =>
+        'apiKey' in one ? { apiKey: [scopeOf(method, path, operation.tags?.[0])] } : one,
+      );
       for (const tag of operation.tags ?? []) used.add(tag);
     }
   }
@@ -72,7 +79,9 @@ export function serveOpenApi(app: OpenAPIHono<HttpEnv>, version: string): void {
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',
     scheme: 'bearer',
-    description: 'An API key of this installation, for the backend of the app.',
+    description:
+      'An API key of this installation, for the backend of the app. What each call needs of its ' +
+      'scopes stands beside it.',
   });
   app.openAPIRegistry.registerComponent('securitySchemes', 'ticket', {
     type: 'http',

@@ -8,6 +8,8 @@ export interface KeyPrincipal {
   id: string;
   /** null = all organizations of this installation */
   orgs: readonly string[] | null;
+  /** Of core/runtime/api-key.ts; null = all. scopes.ts holds them, by route. */
+  scopes: readonly string[] | null;
 }
 export interface TicketPrincipal {
   kind: 'ticket';

@@ -19,6 +19,7 @@ export const PROBLEMS = {
   organizationUnknown: [404, 'Organization unknown'],
   memberUnknown: [404, 'Member unknown'],
   planUnknown: [404, 'Plan unknown'],
+  keyUnknown: [404, 'API key unknown'],
   sessionUnknown: [404, 'Session unknown'],
   routeUnknown: [404, 'Nothing here'],
   methodNotAllowed: [405, 'Method not allowed'],

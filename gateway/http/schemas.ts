@@ -24,6 +24,13 @@ export const orgParams = z.object({ org: idSchema('acme') });
 export const instantSchema = z
   .string()
   .openapi({ format: 'date-time', example: '2026-03-01T09:30:00.000Z' });
+/** An instant as a caller may say it: with any offset, in years that a database keeps. */
+export const futureInstantSchema = z.iso
+  .datetime({ offset: true, message: 'must be an instant like 2027-03-01T09:30:00Z' })
+  .refine((text) => Number.isFinite(Date.parse(text)), {
+    message: 'must be an instant that exists',
+  })
+  .openapi({ example: '2027-03-01T09:30:00Z' });
 export const durationMsSchema = z.int().min(0).openapi({ example: 90_000 });
 
 /** Epoch milliseconds to ISO 8601 with offset. */

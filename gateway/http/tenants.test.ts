@@ -11,7 +11,10 @@ import { MAY, START, startTestHttp, type TestHttp } from './test-http.ts';
 
 /** In every text of the other organization; nobody else may ever read it. */
 const MARK = 'globex-secret';
-const VICTIM = { org: 'globex', user: 'bea', session: 'globex-session', plan: 'basic' };
+const VICTIM = {
+  ...{ org: 'globex', user: 'bea', session: 'globex-session', plan: 'basic' },
+  id: 'globex-key',
+};
 
 /** What is sent to a route that writes. One that is not here can't be tried, and fails. */
 const BODIES: Readonly<Record<string, object>> = {
@@ -22,6 +25,9 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/orgs/{org}/check': { user: VICTIM.user },
   'POST /v1/orgs/{org}/adjustments': { minutes: 5, kind: 'extra', reason: 'for nothing' },
   'POST /v1/sessions/{session}/stop': {},
+  'POST /v1/api-keys': { name: 'Mine', orgs: [VICTIM.org] },
+  'POST /v1/api-keys/{id}/rotate': {},
+  'DELETE /v1/api-keys/{id}': {},
 };
 
 /** Routes that name no organization: what each caller sees of them holds nothing of another. */
@@ -30,6 +36,7 @@ const SHARED = new Set([
   'GET /v1/plans',
   'GET /v1/plans/{plan}',
   'GET /v1/extra-minutes/packages',
+  'GET /v1/api-keys',
 ]);
 /** Without credentials, and without anything that belongs to anybody. */
 const PUBLIC = new Set(['GET /healthz', 'GET /v1/connect']);
@@ -63,6 +70,7 @@ beforeAll(async () => {
       ...{ firstPeriod: MAY, lastPeriod: MAY, generation: 0 },
     });
   }
+  await http.makeKey([VICTIM.org], { id: VICTIM.id, name: MARK });
   // A member of the same name in both: a name alone must prove nothing.
   await http.call('PUT', '/v1/orgs/acme/members/bea', {});
   const { tickets } = http.deps;
@@ -119,7 +127,7 @@ describe('every route', () => {
     for (const route of routes) {
       const { name, method, path } = route;
       if (isShared(route)) continue;
-      const isOwned = /\{(org|session)\}/.test(path) || name in BODIES;
+      const isOwned = /\{(org|session|id)\}/.test(path) || name in BODIES;
       expect(isOwned, `${name} names no owner: say in SHARED that it has none`).toBe(true);
       if (method === 'GET') continue;
       expect(BODIES, `${name} writes: say in BODIES what to send`).toHaveProperty([name]);

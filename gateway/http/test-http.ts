@@ -10,6 +10,7 @@ import type { MeterClock, OpenReply } from '../../core/meter/commands.ts';
 import { meterKeys, SHARDS, shardOf } from '../../core/meter/keys.ts';
 import { createMeter, type RedisMeter } from '../../core/meter/meter.ts';
 import type { SessionRow } from '../../core/meter/rows.ts';
+import { DEVELOPMENT_KEY, hashApiKey } from '../../core/runtime/api-key.ts';
 import { createLog } from '../../core/runtime/log.ts';
 import { createTextCipher } from '../../core/runtime/text-cipher.ts';
 import { connect, type Database } from '../../drizzle/client.ts';
@@ -19,7 +20,6 @@ import { createTestDatabase } from '../../local/test-database.ts';
 import { createSessionMetadata } from '../session-metadata.ts';
 import { createTickets } from '../tickets.ts';
 import { createHttp } from './app.ts';
-import { DEVELOPMENT_KEY, hashApiKey } from './auth.ts';
 import type { HttpDeps } from './deps.ts';
 
 export const START = Date.UTC(2026, 4, 20, 12);
@@ -80,6 +80,10 @@ export async function startTestHttp(changes: Partial<HttpDeps> = {}): Promise<Te
   for (let shard = 0; shard < SHARDS; shard += 1) {
     await meter.reset({ shard, runId, generation: GENERATION, clock: frozen() });
   }
+
+  await db.insert(apiKeys).values({
+    ...{ id: DEVELOPMENT_KEY, name: 'Development', keyHash: hashApiKey(DEVELOPMENT_KEY) },
+  });
 
   const log = createLog({
     name: 'test',

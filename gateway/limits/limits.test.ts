@@ -1,10 +1,10 @@
 /** The limits as they are in production: two gateways as processes, their sockets counted together. */
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hashApiKey } from '../../core/runtime/api-key.ts';
 import { connect } from '../../drizzle/client.ts';
 import { apiKeys } from '../../drizzle/schema/organizations.ts';
 import { startTestProduct, type TestProduct } from '../../local/test-product.ts';
-import { hashApiKey } from '../http/auth.ts';
 import { until } from '../test-account.ts';
 import { connectRecorder, type TestRecorder } from '../test-recorder.ts';
 
