@@ -17,6 +17,7 @@ const CHANGEABLE: Record<string, readonly string[]> = {
   usage_alerts: [],
   audit_log: [],
   outages: [],
+  shadow_decisions: [],
 };
 /** Ordinary tables: rows come and change. */
 const OPEN = [
@@ -55,6 +56,7 @@ const ASKED_FOR: Record<string, readonly string[]> = {
     'audit_log',
     'session_metadata',
     'outages',
+    'shadow_decisions',
   ],
   update: ['plans', 'organizations', 'organization_members', 'billing_periods', 'idempotency_keys'],
 };

@@ -64,6 +64,8 @@ async function fill(): Promise<string> {
     sql`insert into meter_outbox (org) values (${org})`,
     sql`insert into session_metadata (org, session, value) values (${org}, 's', '{}')`,
     sql`insert into audit_log (actor, action, org) values ('a', 'b', ${org})`,
+    sql`insert into shadow_decisions (org, what, reason, binding, decided_at, unit, used, allowed)
+      values (${org}, 'refused', 'limitReached', 'organization', now(), 'ms', 1, 1)`,
     sql`insert into api_keys (id, name, key_hash, orgs)
       values (${org}, 'k', encode(sha256(${org}::text::bytea), 'hex'), array[${org}::text])`,
     sql`insert into idempotency_keys (owner, key, request_hash) values (${`key:${org}`}, 'k', 'h')`,
@@ -181,6 +183,8 @@ describe('every table', () => {
         `insert into extra_minutes_purchases (id, org, granted_ms, purchased_at, source)
            values ('x', '${theirs}', 1, now(), 'import')`,
         `insert into session_metadata (org, session, value) values ('${theirs}', 'x', '{}')`,
+        `insert into shadow_decisions (org, what, reason, binding, decided_at, unit, used, allowed)
+           values ('${theirs}', 'refused', 'r', 'b', now(), 'ms', 1, 1)`,
         `update meter_outbox set org = '${theirs}' where org = '${ours}'`,
         `insert into idempotency_keys (owner, key, request_hash) values ('key:${theirs}', 'n', 'h')`,
         `insert into api_keys (id, name, key_hash) values ('x', 'k', repeat('a', 64))`,

@@ -61,7 +61,9 @@ export const adjustments = pgTable('adjustments', {
   id: text().primaryKey(),
   org: text().notNull(),
   user: text('user_id'),
-  kind: text({ enum: ['extra', 'plan'] }).notNull(),
+  kind: text({ enum: ['extra', 'plan', 'goodwill'] }).notNull(),
+  /** kind goodwill: the session it is for, if for one */
+  session: text(),
   ms: bigint({ mode: 'number' }).notNull(),
   /** kind plan: the start of the period whose quota it moves */
   period: instant(),

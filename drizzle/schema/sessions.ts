@@ -1,6 +1,31 @@
 import { sql } from 'drizzle-orm';
-import { bigint, date, integer, pgTable, primaryKey, smallint, text } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  date,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  smallint,
+  text,
+} from 'drizzle-orm/pg-core';
 import { instant } from './instant.ts';
+
+/** By which plan and limits a session was recorded; durations in ms, null = unlimited. */
+export interface SessionTerms {
+  plan: string;
+  timeZone: string;
+  anchorDay: number;
+  planMs: number | null;
+  organizationMs: number | null;
+  memberMs: number | null;
+  maxSessionMs: number | null;
+  atLimit: 'stop' | 'overage';
+  overageCapMs: number | null;
+  roundTo: 'second' | 'minute';
+  enforcement: 'enforce' | 'shadow';
+  outageTime: 'charge' | 'forgive';
+}
 
 /** `closed`: the ledger has every millisecond of an ended session. */
 export const sessions = pgTable(
@@ -27,6 +52,9 @@ export const sessions = pgTable(
     /** sum of its minutes */
     settledMs: bigint('settled_ms', { mode: 'number' }).notNull().default(0),
     generation: bigint({ mode: 'number' }).notNull(),
+    /** noted by a trigger, for good; null: not kept then */
+    termsAtStart: jsonb('terms_at_start').$type<SessionTerms>(),
+    termsAtEnd: jsonb('terms_at_end').$type<SessionTerms>(),
   },
   (table) => [primaryKey({ columns: [table.org, table.id] })],
 );

@@ -1,6 +1,6 @@
 /** Who changed what of an organization, newest first. */
 import { createRoute, z } from '@hono/zod-openapi';
-import { and, desc, eq, lt } from 'drizzle-orm';
+import { and, desc, eq, gte, lt } from 'drizzle-orm';
 import { auditLog as auditTable } from '../../drizzle/schema/operations.ts';
 import { decodeCursor, isNumberKey, pageFrom } from './cursor.ts';
 import type { HttpDeps } from './deps.ts';
@@ -9,7 +9,16 @@ import { backendSecurity } from './openapi.ts';
 import { requireBackend } from './principal.ts';
 import { problemResponses } from './problem.ts';
 import { newRouter } from './router.ts';
-import { instant, instantSchema, json, orgParams, pageOf, pageQuery } from './schemas.ts';
+import {
+  idSchema,
+  instant,
+  instantQuery,
+  instantSchema,
+  json,
+  orgParams,
+  pageOf,
+  pageQuery,
+} from './schemas.ts';
 
 const entrySchema = z
   .object({
@@ -27,7 +36,16 @@ const auditRoute = createRoute({
   tags: ['adjustments'],
   summary: 'Who changed what, newest first',
   security: backendSecurity,
-  request: { params: orgParams, query: pageQuery },
+  request: {
+    params: orgParams,
+    query: pageQuery.extend({
+      action: z.string().min(1).max(100).optional().openapi({ example: 'adjustment' }),
+      actor: z.string().min(1).max(300).optional().openapi({ example: 'key:dev-key' }),
+      subject: idSchema('ann').optional(),
+      from: instantQuery.optional().openapi({ description: 'From this instant on.' }),
+      to: instantQuery.optional().openapi({ description: 'Before this instant.' }),
+    }),
+  },
   responses: {
     200: json(pageOf(entrySchema), 'A page of entries.'),
     ...problemResponses('organizationUnknown'),
@@ -39,7 +57,7 @@ export function auditLog(deps: HttpDeps) {
   app.openapi(auditRoute, async (c) => {
     const { org } = c.req.valid('param');
     requireBackend(c.get('principal'), org);
-    const { cursor, limit } = c.req.valid('query');
+    const { cursor, limit, action, actor, subject, from, to } = c.req.valid('query');
     const before = decodeCursor('audit', cursor, isNumberKey)?.[0];
     const db = deps.db.of(org);
     await requireKnown(db, org);
@@ -47,7 +65,15 @@ export function auditLog(deps: HttpDeps) {
       .select()
       .from(auditTable)
       .where(
-        and(eq(auditTable.org, org), before === undefined ? undefined : lt(auditTable.id, before)),
+        and(
+          eq(auditTable.org, org),
+          before === undefined ? undefined : lt(auditTable.id, before),
+          action === undefined ? undefined : eq(auditTable.action, action),
+          actor === undefined ? undefined : eq(auditTable.actor, actor),
+          subject === undefined ? undefined : eq(auditTable.subject, subject),
+          from === undefined ? undefined : gte(auditTable.at, from),
+          to === undefined ? undefined : lt(auditTable.at, to),
+        ),
       )
       .orderBy(desc(auditTable.id))
       .limit(limit + 1);

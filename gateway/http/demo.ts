@@ -98,7 +98,7 @@ export function demo(deps: HttpDeps, settings: DemoSettings) {
     const row = await deps.db.of(org).transaction(async (tx) => {
       await requireKnown(tx, org);
       const reason = 'Given on the recorder page';
-      const gift = { org, user, kind: 'extra' as const, ms, reason, actor: 'demo' };
+      const gift = { org, user, kind: 'extra' as const, session: null, ms, reason, actor: 'demo' };
       return adjust(tx, gift, Math.floor(deps.meterNow()));
     });
     await pushLimits(deps, [org]);

@@ -31,6 +31,10 @@ export const futureInstantSchema = z.iso
     message: 'must be an instant that exists',
   })
   .openapi({ example: '2027-03-01T09:30:00Z' });
+/** An instant in a query, read as epoch milliseconds. */
+export const instantQuery = z.iso
+  .datetime({ offset: true, message: 'must be an instant with offset, like 2026-03-01T09:30:00Z' })
+  .transform((text) => Date.parse(text));
 export const durationMsSchema = z.int().min(0).openapi({ example: 90_000 });
 
 /** Epoch milliseconds to ISO 8601 with offset. */
