@@ -25,7 +25,9 @@ function boundary(month: Temporal.PlainYearMonth, { anchorDay, timeZone }: Ancho
 
 /**
  * The period in which an instant lies. Periods touch each other without a gap, so that a charge can
- * be split at every boundary (rule 19 in core/meter/README.md).
+ * be split at every boundary (rule 19 in core/meter/README.md). They are laid by instants alone: where
+ * clocks go back over midnight, a local day is left and entered again, and what its second visit says
+ * of the date would put an instant into a period that has ended.
  * @throws RangeError for a time zone or an anchor day that does not exist.
  */
 export function periodAt(at: number, anchor: Anchor): Period {
@@ -33,15 +35,21 @@ export function periodAt(at: number, anchor: Anchor): Period {
   if (!Number.isInteger(anchorDay) || anchorDay < FIRST_ANCHOR_DAY || anchorDay > LAST_ANCHOR_DAY) {
     throw new RangeError(`An anchor day is a whole number from 1 to 31, and this is ${anchorDay}.`);
   }
-  const month = Temporal.Instant.fromEpochMilliseconds(at)
+  let month = Temporal.Instant.fromEpochMilliseconds(at)
     .toZonedDateTimeISO(timeZone)
     .toPlainDate()
     .toPlainYearMonth();
-  const middle = boundary(month, anchor);
-  if (at < middle) {
-    return { startsAt: boundary(month.subtract({ months: 1 }), anchor), endsAt: middle };
+  let startsAt = boundary(month, anchor);
+  while (startsAt > at) {
+    month = month.subtract({ months: 1 });
+    startsAt = boundary(month, anchor);
   }
-  return { startsAt: middle, endsAt: boundary(month.add({ months: 1 }), anchor) };
+  for (;;) {
+    month = month.add({ months: 1 });
+    const endsAt = boundary(month, anchor);
+    if (endsAt > at) return { startsAt, endsAt };
+    startsAt = endsAt;
+  }
 }
 
 /** The period that begins where this one ends. */
