@@ -33,6 +33,8 @@ const OPEN = [
   'shards',
   'meter_clock',
   'recoveries',
+  'period_resets',
+  'reconciles',
 ] as const;
 /** Rows that go when their work is done, or when somebody is to be forgotten. */
 const PASSING = ['meter_outbox', 'idempotency_keys', 'session_metadata'] as const;
@@ -57,8 +59,17 @@ const ASKED_FOR: Record<string, readonly string[]> = {
     'session_metadata',
     'outages',
     'shadow_decisions',
+    'period_resets',
+    'reconciles',
   ],
-  update: ['plans', 'organizations', 'organization_members', 'billing_periods', 'idempotency_keys'],
+  update: [
+    'plans',
+    'organizations',
+    'organization_members',
+    'billing_periods',
+    'period_resets',
+    'idempotency_keys',
+  ],
 };
 
 /** What a gateway reads of a key: all but what it is known by. */

@@ -62,6 +62,9 @@ async function fill(): Promise<string> {
     sql`insert into adjustments (id, org, kind, ms, reason, actor, created_at)
       values (${org}, ${org}, 'extra', 1, 'r', 'a', now())`,
     sql`insert into meter_outbox (org) values (${org})`,
+    sql`insert into period_resets (id, org, period, reason, actor)
+      values (${org}, ${org}, from_epoch_ms(${MAY}), 'r', 'a')`,
+    sql`insert into reconciles (id, org, actor) values (${org}, ${org}, 'a')`,
     sql`insert into session_metadata (org, session, value) values (${org}, 's', '{}')`,
     sql`insert into audit_log (actor, action, org) values ('a', 'b', ${org})`,
     sql`insert into shadow_decisions (org, what, reason, binding, decided_at, unit, used, allowed)

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { bigint, boolean, pgTable, primaryKey, smallint, text } from 'drizzle-orm/pg-core';
 import type { LimitMode } from '../../core/meter/rows.ts';
 import { instant } from './instant.ts';
@@ -29,6 +30,25 @@ export const billingPeriods = pgTable(
     debtMs: bigint('debt_ms', { mode: 'number' }).notNull().default(0),
     /** rises with every change of the sums (rule 12 in core/meter/README.md) */
     sequence: bigint({ mode: 'number' }).notNull().default(0),
+    /** when time of it last reached the ledger; a meter instant */
+    settledAt: instant('settled_at'),
+    /** what gave it its end */
+    closedBy: text('closed_by', { enum: ['calendar', 'reset', 'repair'] })
+      .notNull()
+      .default('calendar'),
   },
   (table) => [primaryKey({ columns: [table.org, table.startsAt] })],
 );
+
+/** A period closed by hand. The meter says at which instant; until then it waits. */
+export const periodResets = pgTable('period_resets', {
+  id: text().primaryKey(),
+  org: text().notNull(),
+  /** start of the one that ran when it was asked for */
+  period: instant().notNull(),
+  reason: text().notNull(),
+  actor: text().notNull(),
+  requestedAt: instant('requested_at').notNull().default(sql`now()`),
+  /** meter instant at which that period ended and the next began; null: it waits */
+  at: instant(),
+});

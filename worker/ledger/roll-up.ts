@@ -45,8 +45,11 @@ function sumsOf(grown: readonly GrownMinute[], key: (it: GrownMinute) => string)
   return [...sums.values()];
 }
 
-/** Adds the growths to the sums that are kept of periods, members, days and sessions. */
-export function rollUp(tx: Sql, grown: readonly GrownMinute[]): Promise<unknown>[] {
+/**
+ * Adds the growths to the sums that are kept of periods, members, days and sessions.
+ * @param now meter instant, as of which a period's sums stand
+ */
+export function rollUp(tx: Sql, grown: readonly GrownMinute[], now: number): Promise<unknown>[] {
   if (grown.length === 0) return [];
   const rows = (key: (it: GrownMinute) => string) => tx`
     json_to_recordset(${JSON.stringify(sumsOf(grown, key))}::json) as w (org text, session text,
@@ -57,7 +60,8 @@ export function rollUp(tx: Sql, grown: readonly GrownMinute[]): Promise<unknown>
       update billing_periods b set used_ms = b.used_ms + w.ms, plan_ms = b.plan_ms + w."planMs",
         extra_ms = b.extra_ms + w."extraMs", overage_ms = b.overage_ms + w."overageMs",
         billable_ms = b.billable_ms + w."billableMs", debt_ms = b.debt_ms + w."debtMs",
-        sequence = b.sequence + 1
+        sequence = b.sequence + 1,
+        settled_at = greatest(b.settled_at, from_epoch_ms(${Math.floor(now)}))
       from ${rows(periodKey)} where b.org = w.org and b.starts_at = from_epoch_ms(w.period)`,
     tx`
       insert into monthly_usage_cache as c (org, user_id, period, used_ms, plan_ms, extra_ms,

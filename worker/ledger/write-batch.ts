@@ -82,7 +82,7 @@ export function writeBatch(
     const written = together([
       ...writeMinutes(tx, grown),
       ...writeBurns(tx, grown),
-      ...rollUp(tx, grown),
+      ...rollUp(tx, grown, now),
       ...closeSessions(
         tx,
         sessions.filter((it) => it.state !== 'live'),

@@ -52,14 +52,18 @@ async function look(now = ledger.now): Promise<Finding[]> {
 }
 const codes = async (now?: number) => (await look(now)).map((it) => it.code);
 
+const UNGUARDED = [
+  ...['usage_tracking', 'extra_minutes_usage', 'extra_minutes_purchases', 'billing_periods'],
+];
+
 /** As nobody may: without the triggers that would refuse it. */
 async function force(statement: string): Promise<void> {
   await admin.begin(async (tx) => {
-    for (const table of ['usage_tracking', 'extra_minutes_usage', 'extra_minutes_purchases']) {
+    for (const table of UNGUARDED) {
       await tx.unsafe(`alter table ${table} disable trigger user`);
     }
     await tx.unsafe(statement.replaceAll('$org', `'${acme.org}'`));
-    for (const table of ['usage_tracking', 'extra_minutes_usage', 'extra_minutes_purchases']) {
+    for (const table of UNGUARDED) {
       await tx.unsafe(`alter table ${table} enable trigger user`);
     }
   });
