@@ -169,6 +169,10 @@ export type SeedReply =
   | { status: 'staleGeneration' }
   | { status: 'ok'; now: number; budgets: BudgetRow[] };
 
+/** A running period ends now, or had ended, or has only just begun: then `at` is its end, or its start. */
+type Ended = { status: 'cut' | 'over' | 'fresh'; now: number; at: number };
+export type CutReply = Recover | Unseeded | Ended;
+
 /** One field of the unsettled set, with what the ledger needs to know of it. */
 export type Unsettled =
   | {
@@ -258,6 +262,8 @@ export interface Meter {
   close(command: CloseCommand): Promise<CloseReply>;
   deadline(org: string, budget: BudgetName): Promise<DeadlineReply>;
   seed(command: SeedCommand): Promise<SeedReply>;
+  /** ends the running period that began at `period` (rule 19) */
+  cut(org: string, period: number): Promise<CutReply>;
   /** an operator's stop: its owner is told by event and by the reply to its next beat */
   stop(org: string, session: string): Promise<Recover | { status: 'ok' | 'unknown' | 'ended' }>;
   /** up to `limit` fields of a shard's unsettled set, or those named, with their present values */

@@ -1,6 +1,13 @@
 /** The meter in Redis: one typed call a script. What each does is in README.md and commands.ts. */
 import { beatsAtOnce, beatsByShard } from './beats.ts';
-import type { AssertReply, CloseReply, DeadlineReply, Meter, MeterClock } from './commands.ts';
+import type {
+  AssertReply,
+  CloseReply,
+  CutReply,
+  DeadlineReply,
+  Meter,
+  MeterClock,
+} from './commands.ts';
 import { decodeBudgetRow, decodeSessionRow, decodeUnsettled } from './decode.ts';
 import { type MeterKeys, meterKeys, SHARDS, shardOf } from './keys.ts';
 import {
@@ -85,6 +92,13 @@ export function createMeter(
       const reply = await ask('seed', head(command.org), [JSON.stringify(command)]);
       if (reply[0] !== 'ok') return { status: reply[0] as 'recover' | 'staleGeneration' };
       return { status: 'ok', now: reply[1], budgets: (reply[2] as string[]).map(decodeBudgetRow) };
+    },
+
+    async cut(org, period) {
+      const [status, now, what] = await ask('cut', head(org), [org, period]);
+      if (status === 'recover') return RECOVER;
+      if (status === 'unseeded') return { status, budgets: what as string[] };
+      return { status, now, at: what } as CutReply;
     },
 
     async stop(org, session) {

@@ -6,6 +6,7 @@ import type { BudgetName } from './budget-name.ts';
 import type { BeatReply, Meter, MeterClock } from './commands.ts';
 import { SHARDS, shardOf } from './keys.ts';
 import { beat, close, silence } from './model/beat.ts';
+import { cut } from './model/cut.ts';
 import { deadline } from './model/deadline.ts';
 import { open } from './model/open.ts';
 import { adopt, assertSession, flush } from './model/recovery.ts';
@@ -92,6 +93,7 @@ export function createModel(options: ModelOptions): Model {
     close: async (command) => run(shardOf(command.org), (turn) => close(turn, command)),
     deadline: async (org, budget) => run(shardOf(org), (turn) => deadline(turn, budget)),
     seed: async (command) => run(shardOf(command.org), (turn) => seed(turn, command)),
+    cut: async (org, period) => run(shardOf(org), (turn) => cut(turn, org, period)),
     settled: async (command) => run(command.shard, (turn) => settled(turn, command)),
     adopt: async (command) => run(command.shard, (turn) => adopt(turn, command)),
     assert: async (command) => run(shardOf(command.org), (turn) => assertSession(turn, command)),

@@ -23,6 +23,7 @@ const WEIGHTS = {
   recover: 1,
   assert: 3,
   otherLife: 1,
+  cut: 2,
 } as const;
 
 export type StepKind = keyof typeof WEIGHTS;

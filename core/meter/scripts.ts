@@ -13,6 +13,7 @@ const FILES = {
   close: 'close-1',
   deadline: 'deadline-1',
   seed: 'seed-1',
+  cut: 'cut-1',
   stop: 'stop-1',
   pending: 'pending-1',
   settled: 'settled-1',

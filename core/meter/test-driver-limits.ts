@@ -35,12 +35,13 @@ const LEVELS = [
 
 export async function runLimitStep(
   driver: Driver,
-  kind: 'limits' | 'grant' | 'settle' | 'recover',
+  kind: 'limits' | 'grant' | 'settle' | 'cut' | 'recover',
   dice: Dice,
 ): Promise<void> {
   const org = dice.pick(ORGS);
   if (kind === 'limits') return changeLimits(driver, dice, org);
   if (kind === 'grant') return changeGrant(driver, dice, org);
+  if (kind === 'cut') return cutPeriod(driver, dice, org);
   if (kind === 'settle') return settle(driver, dice, dice.pick(SHARDS_USED));
   return recover(driver, dice, dice.pick(SHARDS_USED));
 }
@@ -60,7 +61,7 @@ export async function seedBudgets(
       const startsAt = parsed.scope === 'session' ? 0 : parsed.period;
       const isMember = parsed.scope === 'member';
       limit = {
-        ...{ name, org, version: 1, startsAt, endsAt: startsAt + PERIOD_MS },
+        ...{ name, org, version: 1, startsAt, endsAt: periodAt(startsAt) + PERIOD_MS },
         ...{ mode: LimitMode.stop, overageCapMs: null, levels: dice.pick(LEVELS) },
         quotaMs: dice.chance(isMember ? 0.6 : 0.1) ? null : dice.pick(QUOTAS_MS.slice(2)),
       };
@@ -71,6 +72,21 @@ export async function seedBudgets(
   const generation = driver.generations.get(shardOf(org)) ?? 1;
   const account = structuredClone(accountOf(ledger, org));
   return driver.subject.meter.seed({ org, generation, account, budgets });
+}
+
+/** A period is closed by hand; Postgres learns of it, and late words of its old end still come. */
+async function cutPeriod(driver: Driver, dice: Dice, org: string): Promise<void> {
+  const { ledger, subject } = driver;
+  const running = [...ledger.limits.values()].filter(
+    (limit) => limit.org === org && limit.startsAt <= driver.now && !limit.name.startsWith('s'),
+  );
+  if (running.length === 0) return;
+  const { startsAt } = dice.chance(0.8) ? running.at(-1)! : dice.pick(running);
+  const reply = await subject.meter.cut(org, startsAt);
+  if (reply.status !== 'cut') return;
+  const of = running.filter((limit) => limit.startsAt === startsAt);
+  if (dice.chance(0.3)) await seedBudgets(driver, dice, org, [dice.pick(of).name]);
+  for (const limit of of) ledger.limits.set(limit.name, { ...limit, endsAt: reply.at });
 }
 
 /** A quota goes up or down, often to exactly what is used, or to where a level just holds. */

@@ -69,6 +69,7 @@ async function run(driver: Driver, step: Step, dice: Dice): Promise<void> {
     case 'limits':
     case 'grant':
     case 'settle':
+    case 'cut':
     case 'recover':
       return runLimitStep(driver, step.kind, dice);
     default:

@@ -42,6 +42,7 @@ export interface Limits {
   grantVersion?: number;
   suspended?: boolean;
   period?: number;
+  endsAt?: number;
   sequence?: number;
   usedMs?: number;
   generation?: number;
@@ -111,7 +112,7 @@ export async function beginWorld(subject: Subject): Promise<World> {
         ...{ name, org: ORG, quotaMs, version, mode: limits.mode ?? 0 },
         overageCapMs: limits.overageCapMs ?? null,
         startsAt: period,
-        endsAt: period === START ? BOUNDARY : END,
+        endsAt: limits.endsAt ?? (period === START ? BOUNDARY : END),
         levels: limits.levels ?? PERCENT_LEVELS,
         crossed: limits.crossed ?? (limits.levels ?? PERCENT_LEVELS).map(() => 0),
         settled: settled(name, limits.usedMs ?? 0),

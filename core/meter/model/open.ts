@@ -1,6 +1,6 @@
 /** `open`: admission of a new session, and the return of a known one to an owner. */
 import type { BudgetName } from '../budget-name.ts';
-import { sessionBudget } from '../budget-name.ts';
+import { organizationBudget, sessionBudget } from '../budget-name.ts';
 import type { OpenCommand, OpenReply } from '../commands.ts';
 import { LimitMode } from '../rows.ts';
 import { roomMs } from './budget.ts';
@@ -28,16 +28,27 @@ export function open(turn: Turn, command: OpenCommand): OpenReply {
   const known = shard.sessions.get(sessionKey(command));
   if (known !== undefined && known.user !== command.user) return { status: 'foreign', now };
   const { base, witness } = command;
+  const period = presentPeriod(turn, command);
   // Rule 16: what Redis does not know is looked up in Postgres before it is thought new.
   if (known === undefined && base === null && command.kind === 'resume') {
     return { status: 'unknown', now };
   }
   const session = known ?? (base === null ? null : fromLedger(command, base, now));
-  const needed =
-    session === null ? periodNames(command, command.period) : budgetsNeeded(session, witness);
+  const needed = session === null ? periodNames(command, period) : budgetsNeeded(session, witness);
   const missing = needed.filter((name) => !shard.budgets.has(name));
   if (missing.length > 0) return { status: 'unseeded', budgets: missing };
-  return session === null ? start(turn, command) : resume(turn, command, session);
+  return session === null ? start(turn, { ...command, period }) : resume(turn, command, session);
+}
+
+/** Rule 19: what the caller thinks is the present period may have been ended meanwhile. */
+function presentPeriod(turn: Turn, { org, period, gatewayWallMs }: OpenCommand): number {
+  let present = period;
+  while (clocksAgree(turn, gatewayWallMs)) {
+    const endsAt = turn.shard.budgets.get(organizationBudget(org, present))?.endsAt;
+    if (endsAt == null || turn.now < endsAt) break;
+    present = endsAt;
+  }
+  return present;
 }
 
 function start(turn: Turn, command: OpenCommand): OpenReply {

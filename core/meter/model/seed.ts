@@ -1,9 +1,10 @@
 /** `seed`: absolute limits and grants with their versions (rule 7), from one snapshot of Postgres. */
 
-import { parseBudgetName } from '../budget-name.ts';
+import { organizationBudget, parseBudgetName } from '../budget-name.ts';
 import type { AccountSeed, BudgetSeed, SeedCommand, SeedReply } from '../commands.ts';
+import { shorten } from './cut.ts';
 import { afterCharge, afterFirstSeed, afterLimitChange, clearStop, stopBudget } from './limit.ts';
-import type { ModelBudget } from './shard.ts';
+import type { ModelBudget, ModelShard } from './shard.ts';
 import { organizationBudgets } from './shard.ts';
 import { splitAlone, splitOrganization } from './split.ts';
 import type { Turn } from './turn.ts';
@@ -23,6 +24,7 @@ export function seed(turn: Turn, command: SeedCommand): SeedReply {
     if (budget === undefined) created.add(createBudget(turn, budgetSeed));
     else if (changeLimit(budget, budgetSeed)) moved.add(budget);
   }
+  for (const budgetSeed of command.budgets) endAsKnown(shard, budgetSeed);
   const ofOrganization = organizationBudgets(shard, command.org);
   const touched = new Set([...created, ...moved, ...(granted ? ofOrganization : [])]);
   const anew = ofOrganization.some((budget) => touched.has(budget));
@@ -92,6 +94,12 @@ function createBudget(turn: Turn, budgetSeed: BudgetSeed): ModelBudget {
   };
   turn.shard.budgets.set(budget.name, budget);
   return budget;
+}
+
+/** Whatever the versions, the earlier end holds; a member's period ends with its organization's. */
+function endAsKnown(shard: ModelShard, { name, org, startsAt, endsAt }: BudgetSeed): void {
+  const ofOrganization = shard.budgets.get(organizationBudget(org, startsAt))?.endsAt;
+  for (const known of [endsAt, ofOrganization]) if (known != null) shorten(shard, name, known);
 }
 
 /** A lower or equal version is ignored. A level that stays keeps its crossing. */

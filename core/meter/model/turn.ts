@@ -113,7 +113,7 @@ function toldText(shard: ModelShard, budget: ModelBudget, now: number): string {
   return JSON.stringify([
     budget.burnRate,
     isOver ? '' : String(limitMs(shard, budget)),
-    [budget.quotaMs, budget.mode, budget.overageCapMs, budget.levels],
+    [budget.quotaMs, budget.mode, budget.overageCapMs, budget.levels, budget.endsAt],
     budgetRow(shard, budget).version,
     budget.crossed,
     isOver ? '' : sourceOf(shard, budget),

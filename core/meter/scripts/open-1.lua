@@ -24,9 +24,16 @@ local rec = session(ctx, id)
 if rec and rec[USER] ~= user then return { 'foreign', ctx.now } end
 if not rec and not base and command.kind == 'resume' then return { 'unknown', ctx.now } end
 
+-- Rule 19: what the caller thinks is the present period may have been ended meanwhile.
+local function present_period(period)
+  local b = ctx.believed and budget(ctx, format('o|%s|%d', org, period))
+  if not b or not ended_period(ctx, b) then return period end
+  return present_period(b[ENDS])
+end
+
 local is_new, adopted = not rec and not base, base and not rec
 if adopted then rec = adopt_session(ctx, id, org, user, base) end
-if is_new then rec = new_session(ctx, id, org, user, ctx.now, { { command.period, 0 } }, 0, 0) end
+if is_new then rec = new_session(ctx, id, org, user, ctx.now, { { present_period(command.period), 0 } }, 0, 0) end
 
 local missing = missing_for(ctx, rec, witness)
 if #missing > 0 then return { 'unseeded', ctx.now, missing } end

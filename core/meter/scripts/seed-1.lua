@@ -74,6 +74,17 @@ local function move_limit(b, seed)
   note(b)
 end
 
+-- Whatever the versions, the earlier end holds; a member's period ends with its organization's.
+local function end_as_known(seed)
+  local b = budget(ctx, seed.name)
+  local o = budget(ctx, string.format('o|%s|%d', org, seed.startsAt))
+  local ends = math.min(given(seed.endsAt) or math.huge, o and o[ENDS] or math.huge)
+  if b[ENDS] > ends then
+    b[ENDS] = ends
+    tell(ctx, b)
+  end
+end
+
 -- All figures first: they are of one snapshot, and nothing may be decided between them.
 if not acc then make_account(command.account) end
 move_account(command.account)
@@ -85,6 +96,7 @@ for _, seed in ipairs(command.budgets) do
     move_limit(b, seed)
   end
 end
+for _, seed in ipairs(command.budgets) do end_as_known(seed) end
 
 local anew = false
 for _, b in ipairs(touched) do
