@@ -64,6 +64,9 @@ describe('the service role', () => {
     'adjustments',
     'audit_log',
     'usage_alerts',
+    'usage_events',
+    'feature_consumptions',
+    'usage_quotas',
     'sessions',
     'billing_periods',
   ])('deletes nothing from %s', async (table) => {

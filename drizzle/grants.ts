@@ -15,6 +15,8 @@ const CHANGEABLE: Record<string, readonly string[]> = {
   extra_minutes_purchases: ['used_ms', 'reversed_ms', 'expired_at', 'frozen_at'],
   adjustments: ['applied_at', 'unapplied_ms'],
   usage_alerts: [],
+  feature_consumptions: ['undone_at'],
+  usage_events: ['metadata'],
   audit_log: [],
   outages: [],
   shadow_decisions: [],
@@ -29,6 +31,8 @@ const OPEN = [
   'sessions',
   'monthly_usage_cache',
   'daily_usage',
+  'usage_quotas',
+  'daily_costs',
   'extra_minutes_packages',
   'shards',
   'meter_clock',
@@ -36,13 +40,15 @@ const OPEN = [
   'period_resets',
   'reconciles',
 ] as const;
+/** Views: they show what is in tables, to whoever may read these. */
+const SHOWN = ['plan_features'] as const;
 /** Rows that go when their work is done, or when somebody is to be forgotten. */
 const PASSING = ['meter_outbox', 'idempotency_keys', 'session_metadata'] as const;
 
 /**
  * What a gateway's own login may do beside reading: take in accounts and limits, write down what was
- * asked for. It settles nothing and burns no lot. Keys it changes only by the functions of migration
- * 0015, which ask for a key that may.
+ * asked for, count what is counted here: pieces and costs. It settles nothing and burns no lot. Keys it
+ * changes only by the functions of migration 0015, which ask for a key that may.
  */
 const ASKED_FOR: Record<string, readonly string[]> = {
   insert: [
@@ -61,6 +67,11 @@ const ASKED_FOR: Record<string, readonly string[]> = {
     'shadow_decisions',
     'period_resets',
     'reconciles',
+    'usage_alerts',
+    'usage_quotas',
+    'feature_consumptions',
+    'usage_events',
+    'daily_costs',
   ],
   update: [
     'plans',
@@ -69,7 +80,10 @@ const ASKED_FOR: Record<string, readonly string[]> = {
     'billing_periods',
     'period_resets',
     'idempotency_keys',
+    'usage_quotas',
+    'daily_costs',
   ],
+  'update (undone_at)': ['feature_consumptions'],
 };
 
 /** What a gateway reads of a key: all but what it is known by. */
@@ -142,7 +156,7 @@ function afresh(role: string): string {
 
 function gatewayGrants(role: string): string {
   const name = quoted(role);
-  const tables = [...Object.keys(CHANGEABLE), ...OPEN, ...PASSING].filter(
+  const tables = [...Object.keys(CHANGEABLE), ...OPEN, ...PASSING, ...SHOWN].filter(
     (table) => table !== 'api_keys',
   );
   const writes = Object.entries(ASKED_FOR).map(
@@ -161,7 +175,8 @@ function workerGrants(role: string): string {
     grant select, insert on ${Object.keys(CHANGEABLE).join(', ')} to ${name};
     ${columns.join('\n')}
     grant select, insert, update on ${OPEN.join(', ')} to ${name};
-    grant select, insert, update, delete on ${PASSING.join(', ')} to ${name};`;
+    grant select, insert, update, delete on ${PASSING.join(', ')} to ${name};
+    grant select on ${SHOWN.join(', ')} to ${name};`;
 }
 
 /**

@@ -61,6 +61,14 @@ async function fill(): Promise<string> {
       values (${org}, 'b', 80, 1, 'organization', now())`,
     sql`insert into adjustments (id, org, kind, ms, reason, actor, created_at)
       values (${org}, ${org}, 'extra', 1, 'r', 'a', now())`,
+    sql`insert into usage_quotas (org, feature, per, starts_at, ends_at)
+      values (${org}, 'f', 'day', now(), now() + interval '1 day')`,
+    sql`insert into feature_consumptions (org, id, user_id, feature, quantity, day_starts_at,
+        month_starts_at, actor, consumed_at)
+      values (${org}, gen_random_uuid(), 'ann', 'f', 1, now(), now(), 'a', now())`,
+    sql`insert into usage_events (org, id, kind, quantity, cost_micros, day, occurred_at, recorded_at)
+      values (${org}, 'e', 'k', 1, 1, '2026-05-20', now(), now())`,
+    sql`insert into daily_costs (org, day) values (${org}, '2026-05-20')`,
     sql`insert into meter_outbox (org) values (${org})`,
     sql`insert into period_resets (id, org, period, reason, actor)
       values (${org}, ${org}, from_epoch_ms(${MAY}), 'r', 'a')`,
@@ -188,6 +196,11 @@ describe('every table', () => {
         `insert into session_metadata (org, session, value) values ('${theirs}', 'x', '{}')`,
         `insert into shadow_decisions (org, what, reason, binding, decided_at, unit, used, allowed)
            values ('${theirs}', 'refused', 'r', 'b', now(), 'ms', 1, 1)`,
+        `insert into usage_quotas (org, feature, per, starts_at, ends_at)
+           values ('${theirs}', 'g', 'day', now(), now() + interval '1 day')`,
+        `insert into usage_events (org, id, kind, quantity, cost_micros, day, occurred_at, recorded_at)
+           values ('${theirs}', 'x', 'k', 1, 1, '2026-05-20', now(), now())`,
+        `insert into daily_costs (org, day) values ('${theirs}', '2026-05-21')`,
         `update meter_outbox set org = '${theirs}' where org = '${ours}'`,
         `insert into idempotency_keys (owner, key, request_hash) values ('key:${theirs}', 'n', 'h')`,
         `insert into api_keys (id, name, key_hash) values ('x', 'k', repeat('a', 64))`,
@@ -243,6 +256,10 @@ describe('a gateway', () => {
     'update meter_clock set speed = 2',
     "insert into api_keys (id, name, key_hash) values ('x', 'k', repeat('a', 64))",
     'delete from meter_outbox',
+    'delete from feature_consumptions',
+    'update feature_consumptions set quantity = 1',
+    'update usage_events set cost_micros = 0',
+    'update usage_alerts set level = 1',
   ])('settles nothing and gives nobody a key: %s', async (statement) => {
     expect(await attempt(gateway.tenants.all, statement)).toMatch(/permission denied/);
   });

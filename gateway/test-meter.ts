@@ -252,7 +252,7 @@ function limitsOf(org: string, spec: AccountSpec): Limits {
     ...{ isShadow: spec.mode === 2, concurrentSessions: null, maxSessionMs: null },
     ...{ sessionsPerDay: null, maxFileBytes: null, onMeterFailure: 'continue' as const },
     ...{ meterFailureMs: 600_000, saveWindowMs: 10_000, levels: spec.levels ?? [80, 90, 100] },
-    ...{ outageTime: 'charge' as const, features: {}, member: null },
+    ...{ outageTime: 'charge' as const, features: {}, dailyCostCents: null, member: null },
     ...spec.limits,
   };
 }

@@ -19,6 +19,7 @@ export interface Limits {
   maxSessionMs: number | null;
   sessionsPerDay: number | null;
   maxFileBytes: number | null;
+  dailyCostCents: number | null;
   onMeterFailure: 'continue' | 'terminate';
   meterFailureMs: number;
   outageTime: 'charge' | 'forgive';
@@ -26,7 +27,11 @@ export interface Limits {
   levels: Level[];
   features: Record<string, Feature>;
   /** null: not a member, or not yet */
-  member: { quotaMs: number | null; concurrentSessions: number | null } | null;
+  member: {
+    quotaMs: number | null;
+    concurrentSessions: number | null;
+    features: Record<string, Feature>;
+  } | null;
 }
 
 /** null: no such organization. */
@@ -54,6 +59,7 @@ export async function loadLimits(db: Queryable, org: string, user: string): Prom
     maxSessionMs: plan.maxSessionMs,
     sessionsPerDay: plan.sessionsPerDay,
     maxFileBytes: plan.maxFileBytes,
+    dailyCostCents: plan.dailyCostCents,
     onMeterFailure: plan.onMeterFailure,
     meterFailureMs: plan.meterFailureMs,
     outageTime: plan.outageTime,
@@ -63,6 +69,10 @@ export async function loadLimits(db: Queryable, org: string, user: string): Prom
     member:
       member === null
         ? null
-        : { quotaMs: member.quotaMs, concurrentSessions: member.concurrentSessions },
+        : {
+            quotaMs: member.quotaMs,
+            concurrentSessions: member.concurrentSessions,
+            features: member.features,
+          },
   };
 }

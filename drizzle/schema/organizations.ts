@@ -1,6 +1,16 @@
 import { sql } from 'drizzle-orm';
-import { bigint, boolean, integer, pgTable, primaryKey, smallint, text } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  boolean,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  smallint,
+  text,
+} from 'drizzle-orm/pg-core';
 import { instant } from './instant.ts';
+import type { Feature } from './plans.ts';
 
 const nextVersion = sql`nextval('limit_versions')`;
 
@@ -34,6 +44,8 @@ export const organizationMembers = pgTable(
     /** null: only the organization's limit */
     quotaMs: bigint('quota_ms', { mode: 'number' }),
     concurrentSessions: integer('concurrent_sessions'),
+    /** its own limits of features; they open nothing that the plan lacks */
+    features: jsonb().$type<Record<string, Feature>>().notNull().default({}),
     limitVersion: bigint('limit_version', { mode: 'number' }).notNull().default(nextVersion),
     createdAt: instant('created_at').notNull().default(sql`now()`),
     updatedAt: instant('updated_at').notNull().default(sql`now()`),

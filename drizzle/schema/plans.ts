@@ -20,6 +20,8 @@ export const plans = pgTable('plans', {
   maxSessionMs: bigint('max_session_ms', { mode: 'number' }),
   sessionsPerDay: integer('sessions_per_day'),
   maxFileBytes: bigint('max_file_bytes', { mode: 'number' }),
+  /** of usage events of a local day; null: no ceiling */
+  dailyCostCents: integer('daily_cost_cents'),
   atLimit: text('at_limit', { enum: ['stop', 'overage'] })
     .notNull()
     .default('stop'),

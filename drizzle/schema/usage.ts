@@ -46,7 +46,7 @@ export const usageAlerts = pgTable(
     /** above 0: percent of the plan quota; below: ms left */
     level: bigint({ mode: 'number' }).notNull(),
     version: bigint({ mode: 'number' }).notNull(),
-    scope: text({ enum: ['organization', 'member', 'session'] }).notNull(),
+    scope: text({ enum: ['organization', 'member', 'session', 'cost'] }).notNull(),
     user: text('user_id'),
     session: text(),
     period: instant(),

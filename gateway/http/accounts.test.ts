@@ -9,6 +9,7 @@ const DEFAULTS = {
   maxSessionMinutes: null,
   sessionsPerDay: null,
   maxFileBytes: null,
+  dailyCostCents: null,
   features: {},
   thresholds: { percent: [80, 90, 100], remainingMinutes: [10, 5, 1] },
   atLimit: 'stop',
@@ -56,6 +57,7 @@ describe('a plan', () => {
       maxSessionMinutes: 45.5,
       sessionsPerDay: 10,
       maxFileBytes: 5_000_000_000,
+      dailyCostCents: 2_500,
       features: { export: true, analysis: { limit: 3, per: 'month' }, video: false },
       thresholds: { percent: [50, 100], remainingMinutes: [2.5] },
       atLimit: 'overage',
@@ -215,8 +217,12 @@ describe('a member', () => {
       email: null,
       minutes: 20,
       concurrentSessions: null,
+      features: {},
     };
     expect(made.body).toEqual(ann);
+    const features = { export: false, analysis: { limit: 2, per: 'day' } };
+    const own = await http.call('PUT', '/v1/orgs/team/members/ann', { ...ann, features });
+    expect(own.body).toEqual({ ...ann, features });
     const renamed = await http.call('PUT', '/v1/orgs/team/members/ann', { ...ann, name: 'Ann' });
     expect(renamed.status).toBe(200);
     const list = await http.call('GET', '/v1/orgs/team/members');

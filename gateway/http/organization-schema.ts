@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { isTimeZone } from '../../core/calendar/local-day.ts';
 import { FIRST_ANCHOR_DAY, LAST_ANCHOR_DAY } from '../../core/calendar/period.ts';
 import type { organizationMembers, organizations } from '../../drizzle/schema/organizations.ts';
+import { featureSchema, featuresSchema } from './plan-schema.ts';
 import {
   amountOfTime,
   countLimit,
@@ -79,6 +80,11 @@ export const memberBodySchema = z
     minutes: amountOfTime.optional().openapi({ description: OWN_LIMIT }),
     hours: amountOfTime.optional().openapi({ description: 'Instead of `minutes`.' }),
     concurrentSessions: countLimit.default(null),
+    features: featuresSchema.default({}).openapi({
+      description:
+        'Its own limits of features, beside those of the plan: the most restrictive one counts. They ' +
+        'open nothing that the plan lacks.',
+    }),
   })
   .refine(eitherMinutesOrHours, { message: EITHER_WORDS })
   .openapi('MemberBody');
@@ -92,6 +98,7 @@ export const memberSchema = z
     email: z.string().nullable(),
     minutes: shownMinutes,
     concurrentSessions: z.int().min(0).nullable(),
+    features: z.record(z.string(), featureSchema),
   })
   .openapi('Member', { description: 'A person in an organization. PUT it back as it is.' });
 export type MemberShown = z.infer<typeof memberSchema>;
@@ -99,11 +106,12 @@ export type MemberShown = z.infer<typeof memberSchema>;
 type MemberRow = typeof organizationMembers.$inferSelect;
 
 export function memberValues(body: MemberBody) {
-  const { name, email, concurrentSessions } = body;
-  return { name, email, concurrentSessions, quotaMs: quotaMsOf(body) ?? null };
+  const { name, email, concurrentSessions, features } = body;
+  return { name, email, concurrentSessions, features, quotaMs: quotaMsOf(body) ?? null };
 }
 
 export function memberShown(row: MemberRow): MemberShown {
-  const { org, user, name, email, concurrentSessions } = row;
-  return { org, user, name, email, minutes: minutesOfMs(row.quotaMs), concurrentSessions };
+  const { org, user, name, email, concurrentSessions, features } = row;
+  const minutes = minutesOfMs(row.quotaMs);
+  return { org, user, name, email, minutes, concurrentSessions, features };
 }

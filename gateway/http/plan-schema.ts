@@ -24,7 +24,7 @@ export const DEFAULT_REMAINING_MINUTES_LEVELS = [10, 5, 1];
 export const DEFAULT_SAVE_WINDOW_SECONDS = 10;
 export const DEFAULT_METER_FAILURE_SECONDS = 600;
 
-const featureSchema = z
+export const featureSchema = z
   .union([z.boolean(), z.strictObject({ limit: z.int().min(0), per: z.enum(['day', 'month']) })])
   .openapi({ description: 'Yes, no, or a quota counted by the piece.' });
 
@@ -37,6 +37,12 @@ const thresholdsSchema = z.strictObject({
   remainingMinutes: minutesLevels.default(DEFAULT_REMAINING_MINUTES_LEVELS),
 });
 
+export const featuresSchema = z
+  .record(idSchema('analysis'), featureSchema)
+  .refine((features) => Object.keys(features).length <= MAX_FEATURES, {
+    message: `has more than ${MAX_FEATURES} features`,
+  });
+
 const rules = {
   concurrentSessions: countLimit.default(null),
   maxSessionMinutes: amountOfTime
@@ -44,12 +50,10 @@ const rules = {
     .default(null),
   sessionsPerDay: countLimit.default(null),
   maxFileBytes: bytesLimit.default(null),
-  features: z
-    .record(idSchema('analysis'), featureSchema)
-    .refine((features) => Object.keys(features).length <= MAX_FEATURES, {
-      message: `has more than ${MAX_FEATURES} features`,
-    })
-    .default({}),
+  dailyCostCents: countLimit.default(null).openapi({
+    description: 'Ceiling of what the usage events of a local day cost. null or -1 = none.',
+  }),
+  features: featuresSchema.default({}),
   thresholds: thresholdsSchema.default({
     percent: DEFAULT_PERCENT_LEVELS,
     remainingMinutes: DEFAULT_REMAINING_MINUTES_LEVELS,
@@ -112,6 +116,7 @@ export const planSchema = z
     maxSessionMinutes: shownMinutes,
     sessionsPerDay: shownCount,
     maxFileBytes: shownCount,
+    dailyCostCents: shownCount,
     features: z.record(z.string(), featureSchema),
     thresholds: z.object({
       percent: z.array(z.number()),
