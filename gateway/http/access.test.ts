@@ -33,6 +33,8 @@ const ROUTES: [method: string, path: string, body?: object][] = [
   ['GET', '/v1/orgs/acme/extra-minutes'],
   ['POST', '/v1/orgs/acme/adjustments', { minutes: 1, kind: 'extra', reason: 'test' }],
   ['GET', '/v1/orgs/acme/audit'],
+  ['POST', '/v1/orgs/acme/consume', { user: 'ann', feature: 'export' }],
+  ['POST', '/v1/orgs/acme/consume/undo', { idempotencyKey: 'k' }],
   ['GET', '/v1/sessions/acme-session?org=acme'],
   ['POST', '/v1/sessions/acme-session/stop?org=acme'],
 ];

@@ -14,6 +14,7 @@ import { check } from './check.ts';
 import { demo } from './demo.ts';
 import type { HttpDeps } from './deps.ts';
 import { extraMinutes } from './extra-minutes.ts';
+import { consume } from './features/consume.ts';
 import { health } from './health.ts';
 import { isLedgerUnavailable } from './ledger-errors.ts';
 import { members } from './members.ts';
@@ -74,6 +75,7 @@ export function createHttp(deps: HttpDeps) {
   app.route('/', tickets(deps));
   app.route('/', usage(deps));
   app.route('/', check(deps));
+  app.route('/', consume(deps));
   app.route('/', sessions(deps));
   app.route('/', extraMinutes(deps));
   app.route('/', adjustments(deps));

@@ -38,8 +38,8 @@ export interface Effect<Body> {
 export interface Write<Body> {
   /** May run again if its transaction lost a race; everything it does goes through `tx`. */
   run(tx: Transaction): Promise<Effect<Body>>;
-  /** Whether a stored answer still holds. Default: for good. */
-  stands?(body: Body): boolean;
+  /** Whether a stored answer still holds; if not, `run` runs again. Default: for good. */
+  stands?(body: Body, tx: Transaction): boolean | Promise<boolean>;
 }
 
 /** Throws 409 for a key that was used for another request, and whatever `run` throws. */
@@ -90,7 +90,7 @@ async function claimAndRun<Body>(
     }
     if (stored !== undefined && stored.status !== null) {
       const body = stored.body as Body;
-      if (write.stands?.(body) ?? true) {
+      if ((await write.stands?.(body, tx)) ?? true) {
         return { status: stored.status as Effect<Body>['status'], body, repeated: true };
       }
     }

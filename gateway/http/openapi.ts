@@ -10,6 +10,8 @@ export const AREAS = {
   tickets: 'What lets a recorder in.',
   usage: 'What is used and what remains, now.',
   check: 'Whether a recording could start, and what would help if not.',
+  features: 'Counted by the piece: checked and counted in one step, and given back.',
+  'other usage': 'Tokens, bytes, money: recorded, summed up, and held below a daily ceiling.',
   sessions: 'Metered recordings, each with its minutes by source and lot.',
   'extra minutes': 'Prepaid minutes: balance, lots, packages.',
   adjustments: 'Minutes given or taken by hand, each with its reason.',

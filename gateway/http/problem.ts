@@ -16,6 +16,18 @@ export const actionSchema = z
   .openapi('Action', { description: 'What would help.' });
 export type HttpAction = z.infer<typeof actionSchema>;
 
+/** The figures by which a limit refused; which of them there are depends on the limit. */
+const figuresSchema = z.object({
+  binding: z.string().optional().openapi({ description: 'The limit that decides.' }),
+  scope: z.string().optional().openapi({ description: 'Whose limit it is.' }),
+  per: z.string().optional(),
+  used: z.number().optional(),
+  limit: z.number().nullable().optional(),
+  remaining: z.number().nullable().optional(),
+  resetsAt: z.iso.datetime({ offset: true }).optional(),
+});
+export type ProblemFigures = z.infer<typeof figuresSchema>;
+
 export const problemSchema = z
   .object({
     type: z.string().openapi({ description: 'Where the code is explained.' }),
@@ -29,6 +41,7 @@ export const problemSchema = z
       .array(z.object({ pointer: z.string(), detail: z.string() }))
       .optional()
       .openapi({ description: 'With code `invalid`: every value that was wrong.' }),
+    ...figuresSchema.shape,
   })
   .openapi('Problem');
 export type Problem = z.infer<typeof problemSchema>;
@@ -37,6 +50,7 @@ export interface ProblemExtras {
   actions?: HttpAction[];
   errors?: { pointer: string; detail: string }[];
   instance?: string;
+  figures?: ProblemFigures;
   headers?: Record<string, string>;
   /** Where one code fits a second status: an unknown plan is 404 in a path, 422 in a body. */
   status?: 422;
@@ -59,7 +73,7 @@ export class ProblemError extends Error {
   }
 
   toResponse(): Response {
-    const { actions = [], errors, instance } = this.extras;
+    const { actions = [], errors, instance, figures } = this.extras;
     const body: Problem = {
       type: `/docs#problem-${this.code}`,
       title: PROBLEMS[this.code][1],
@@ -69,6 +83,7 @@ export class ProblemError extends Error {
       ...(instance === undefined ? {} : { instance }),
       actions,
       ...(errors === undefined ? {} : { errors }),
+      ...figures,
     };
     const headers = new Headers(this.extras.headers);
     headers.set('content-type', PROBLEM_MEDIA_TYPE);

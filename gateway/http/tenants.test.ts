@@ -23,6 +23,8 @@ const BODIES: Readonly<Record<string, object>> = {
   'PUT /v1/orgs/{org}/members/{user}': { minutes: 0 },
   'POST /v1/tickets': { org: VICTIM.org, user: VICTIM.user },
   'POST /v1/orgs/{org}/check': { user: VICTIM.user },
+  'POST /v1/orgs/{org}/consume': { user: VICTIM.user, feature: 'analysis' },
+  'POST /v1/orgs/{org}/consume/undo': { idempotencyKey: 'the-key-of-a-job' },
   'POST /v1/orgs/{org}/adjustments': { minutes: 5, kind: 'extra', reason: 'for nothing' },
   'POST /v1/sessions/{session}/stop': {},
   'POST /v1/api-keys': { name: 'Mine', orgs: [VICTIM.org] },
@@ -54,7 +56,8 @@ let callers: Record<string, string>;
 
 beforeAll(async () => {
   http = await startTestHttp();
-  await http.call('PUT', '/v1/plans/basic', { name: 'Basic', minutes: 60 });
+  const features = { analysis: { limit: 9, per: 'day' } };
+  await http.call('PUT', '/v1/plans/basic', { name: 'Basic', minutes: 60, features });
   for (const [org, user] of [
     ['acme', 'ann'],
     ['globex', 'bea'],
@@ -63,6 +66,9 @@ beforeAll(async () => {
     await http.call('PUT', `/v1/orgs/${org}/members/${user}`, {});
     const gift = { minutes: 7, kind: 'extra', reason: `${org}-secret` };
     await http.call('POST', `/v1/orgs/${org}/adjustments`, gift);
+    const headers = { 'idempotency-key': 'the-key-of-a-job' };
+    const piece = { user, feature: 'analysis' };
+    await http.call('POST', `/v1/orgs/${org}/consume`, piece, { headers });
     await http.record(org, user, `${org}-session`);
     await ensurePeriod(http.db, org, START);
     await http.db.insert(sessions).values({
@@ -206,6 +212,16 @@ describe('what is one organization’s own', () => {
     expect(JSON.stringify(answer.body)).not.toContain(MARK);
     const same = await http.call('POST', '/v1/orgs/globex/adjustments', gift, { as, headers });
     expect(same.status).toBe(403);
+  });
+
+  it('is not given back by the key of somebody else’s job', async () => {
+    const as = callers['a key of another organization']!;
+    for (const org of ['acme', 'globex']) {
+      const path = `/v1/orgs/${org}/consume/undo`;
+      const body = { idempotencyKey: 'the-key-of-a-job' };
+      const answer = await http.call('POST', path, body, { as });
+      expect([org, answer.status]).toEqual([org, org === 'acme' ? 404 : 403]);
+    }
   });
 
   it('is not had by a page’s cursor that its owner was given', async () => {

@@ -41,6 +41,8 @@ export interface CallOptions {
 
 export interface TestHttp {
   db: Database;
+  /** Of the same database, for a second gateway. */
+  gatewayUrl: string;
   meter: RedisMeter;
   deps: HttpDeps;
   /** What was logged, a JSON line each. */
@@ -141,6 +143,7 @@ export async function startTestHttp(changes: Partial<HttpDeps> = {}): Promise<Te
   const epochs = new Map<string, SessionRow['epoch']>();
   return {
     db,
+    gatewayUrl: database.gatewayUrl,
     meter,
     deps,
     logged,
