@@ -93,10 +93,8 @@ export async function startGateway(
     now: () => clock.wallMs(),
     redis: { set: (key, ...rest) => redis.redisOf(key).set(key, ...rest) },
   });
-  const metadata = createSessionMetadata({
-    ...{ tenants: database.tenants, log },
-    cipher: createTextCipher(config.metadataKeys),
-  });
+  const cipher = createTextCipher(config.metadataKeys);
+  const metadata = createSessionMetadata({ tenants: database.tenants, log, cipher });
   stops.add('metadata', metadata);
   const [firstSecret, ...olderSecrets] = config.checkpointSecrets;
   const book = createOutageBook({
@@ -152,7 +150,7 @@ export async function startGateway(
   let isServing = false;
   let address = { port: config.port };
   const http = createHttp({
-    ...{ db: database.tenants, meter, tickets, metadata, log },
+    ...{ db: database.tenants, meter, tickets, metadata, cipher, log },
     now: () => clock.wallMs(),
     meterNow: () => metering.time.now(),
     development: config.development,

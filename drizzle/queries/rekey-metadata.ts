@@ -7,7 +7,7 @@ const ROWS_A_LOOK = 500;
 
 interface Row extends Record<string, unknown> {
   org: string;
-  session: string;
+  id: string;
   value: string;
 }
 
@@ -17,29 +17,57 @@ export interface Rekeyed {
   unreadable: number;
 }
 
-/** Seals every session's metadata with the first key. May be repeated, and stopped at any time. */
+/** Where texts are sealed, and what each is bound to. */
+const SEALED = [
+  { table: 'session_metadata', id: 'session', value: 'value', placeOf: sessionPlace },
+  { table: 'usage_events', id: 'id', value: 'metadata', placeOf: eventPlace },
+] as const;
+
+function sessionPlace(org: string, session: string): string[] {
+  return [org, session];
+}
+/** Of three parts, so that the text of an event can't be moved to a session of the same id. */
+export function eventPlace(org: string, id: string): string[] {
+  return [org, 'usage event', id];
+}
+
+/** Seals all metadata with the first key. May be repeated, and stopped at any time. */
 export async function rekeyMetadata(db: Database, cipher: TextCipher): Promise<Rekeyed> {
   const done: Rekeyed = { written: 0, unreadable: 0 };
+  for (const sealed of SEALED) await rekeyTable(db, cipher, sealed, done);
+  return done;
+}
+
+async function rekeyTable(
+  db: Database,
+  cipher: TextCipher,
+  sealed: (typeof SEALED)[number],
+  done: Rekeyed,
+): Promise<void> {
+  const [table, idColumn, valueColumn] = [sealed.table, sealed.id, sealed.value].map((name) =>
+    sql.identifier(name),
+  );
   let after = ['', ''];
   for (;;) {
     const rows = await db.execute<Row>(sql`
-      select org, session, value from session_metadata
-      where (org, session) > (${after[0]}, ${after[1]}) order by org, session limit ${ROWS_A_LOOK}`);
-    for (const { org, session, value } of rows) {
+      select org, ${idColumn} as id, ${valueColumn} as value from ${table}
+      where (org, ${idColumn}) > (${after[0]}, ${after[1]}) and ${valueColumn} is not null
+      order by org, ${idColumn} limit ${ROWS_A_LOOK}`);
+    for (const { org, id, value } of rows) {
       if (!cipher.isOutdated(value)) continue;
-      const opened = cipher.open(value, [org, session]);
+      const opened = cipher.open(value, sealed.placeOf(org, id));
       if (opened.status !== 'ok') {
         done.unreadable += 1;
         continue;
       }
-      const sealed = cipher.seal(opened.text, [org, session]);
+      const written = cipher.seal(opened.text, sealed.placeOf(org, id));
       await db.execute(sql`
-        update session_metadata set value = ${sealed}
-        where org = ${org} and session = ${session} and value = ${value}`);
+        update ${table} set ${valueColumn} = ${written}
+        where org = ${org} and ${idColumn} = ${id} and ${valueColumn} = ${value}`);
       done.written += 1;
     }
     const last = rows.at(-1);
-    if (last === undefined || rows.length < ROWS_A_LOOK) return done;
-    after = [last.org, last.session];
+    if (last === undefined || rows.length < ROWS_A_LOOK) return;
+    after = [last.org, last.id];
   }
 }

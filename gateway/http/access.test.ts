@@ -35,6 +35,9 @@ const ROUTES: [method: string, path: string, body?: object][] = [
   ['GET', '/v1/orgs/acme/audit'],
   ['POST', '/v1/orgs/acme/consume', { user: 'ann', feature: 'export' }],
   ['POST', '/v1/orgs/acme/consume/undo', { idempotencyKey: 'k' }],
+  ['POST', '/v1/orgs/acme/usage-events', { kind: 'tokens' }],
+  ['GET', '/v1/orgs/acme/usage-events'],
+  ['GET', '/v1/orgs/acme/usage-events/summary'],
   ['GET', '/v1/sessions/acme-session?org=acme'],
   ['POST', '/v1/sessions/acme-session/stop?org=acme'],
 ];

@@ -28,6 +28,8 @@ import { sessions } from './sessions.ts';
 import { staticFiles } from './static.ts';
 import { tickets } from './tickets.ts';
 import { usage } from './usage.ts';
+import { usageEventsSummary } from './usage-events/summary.ts';
+import { usageEvents } from './usage-events/usage-events.ts';
 
 /** Beyond any body of this API. */
 export const MAX_BODY_BYTES = 64 * 1024;
@@ -76,6 +78,8 @@ export function createHttp(deps: HttpDeps) {
   app.route('/', usage(deps));
   app.route('/', check(deps));
   app.route('/', consume(deps));
+  app.route('/', usageEvents(deps));
+  app.route('/', usageEventsSummary(deps));
   app.route('/', sessions(deps));
   app.route('/', extraMinutes(deps));
   app.route('/', adjustments(deps));

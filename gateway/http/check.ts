@@ -5,11 +5,13 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { and, count, eq, gte, lt } from 'drizzle-orm';
 import { localDay, localDayBounds } from '../../core/calendar/local-day.ts';
-import type { Binding, RefusalCode } from '../../core/protocol/messages.ts';
+import type { Action, Binding, RefusalCode } from '../../core/protocol/messages.ts';
 import { type Limits, loadLimits } from '../../drizzle/queries/load-limits.ts';
 import { sessions } from '../../drizzle/schema/sessions.ts';
 import { bindingOf } from '../reading.ts';
 import type { HttpDeps } from './deps.ts';
+import { checkUsage } from './features/check-usage.ts';
+import { piecesSchema, quantitySchema } from './features/piece-schema.ts';
 import {
   type LiveBudgets,
   organizationUnknown,
@@ -22,21 +24,25 @@ import { actionSchema, problemResponses } from './problem.ts';
 import { bindingSchema, httpActionsOf, httpReadingOf, readingSchema } from './reading.ts';
 import { newRouter } from './router.ts';
 import { idSchema, json, jsonBody, orgParams } from './schemas.ts';
+import { costCentsSchema, costSchema } from './usage-events/cost.ts';
 
 const REASONS = [
   'organizationSuspended',
   'featureNotAllowed',
+  'costCeilingReached',
   'fileTooLarge',
   'limitReached',
   'plannedTooLong',
   'concurrencyLimit',
-] as const satisfies readonly (RefusalCode | 'fileTooLarge')[];
+] as const satisfies readonly (RefusalCode | 'fileTooLarge' | 'costCeilingReached')[];
 type Reason = (typeof REASONS)[number];
 
 const checkBodySchema = z
   .strictObject({
     user: idSchema('ann'),
     feature: idSchema('analysis').optional(),
+    quantity: quantitySchema.default(1).openapi({ description: 'Pieces of the feature.' }),
+    costCents: costCentsSchema.optional().openapi({ description: 'What it is going to cost.' }),
     plannedMs: z.int().min(0).optional().openapi({ description: 'How long it will be.' }),
     bytes: z.int().min(0).optional().openapi({ description: 'How large the file is.' }),
   })
@@ -50,6 +56,8 @@ const checkSchema = z
     }),
     binding: bindingSchema,
     reading: readingSchema,
+    feature: piecesSchema.nullable().openapi({ description: 'Of the feature asked for.' }),
+    cost: costSchema.nullable().openapi({ description: 'Of today, where a cost was given.' }),
     actions: z.array(actionSchema).openapi({ description: 'What would help, most useful first.' }),
   })
   .openapi('Check');
@@ -72,6 +80,8 @@ type Ask = z.output<typeof checkBodySchema>;
 interface Refusal {
   reason: Reason;
   binding: Binding;
+  /** Left out: those of the binding limit. */
+  actions?: Action[];
 }
 
 export function check(deps: HttpDeps) {
@@ -83,8 +93,10 @@ export function check(deps: HttpDeps) {
     const limits = await loadLimits(deps.db.of(org), org, ask.user);
     if (limits === null) throw organizationUnknown(org);
     const budgets = await readLiveBudgets(deps, org, ask.user);
+    const usage = await checkUsage(deps, limits, ask, budgets);
     const refusal =
       refusedByPlan(limits, ask) ??
+      usage.refusal ??
       refusedByBudget(limits, budgets, ask) ??
       (await refusedByCount(deps, limits, ask, budgets.at));
 
@@ -102,7 +114,9 @@ export function check(deps: HttpDeps) {
         reason: refusal?.reason ?? null,
         binding: refusal?.binding ?? reading.binding,
         reading,
-        actions: refusal === null ? [] : httpActionsOf(deps.actions(refusal.binding)),
+        feature: usage.pieces,
+        cost: usage.cost,
+        actions: httpActionsOf(refusal?.actions ?? (refusal ? deps.actions(refusal.binding) : [])),
       },
       200,
     );
@@ -112,13 +126,6 @@ export function check(deps: HttpDeps) {
 
 function refusedByPlan(limits: Limits, ask: Ask): Refusal | null {
   if (limits.suspended) return { reason: 'organizationSuspended', binding: 'organization' };
-  if (ask.feature !== undefined) {
-    const feature = Object.hasOwn(limits.features, ask.feature)
-      ? limits.features[ask.feature]
-      : false;
-    const isAllowed = typeof feature === 'object' ? feature.limit > 0 : feature === true;
-    if (!isAllowed) return { reason: 'featureNotAllowed', binding: 'feature' };
-  }
   const { maxFileBytes } = limits;
   if (ask.bytes !== undefined && maxFileBytes !== null && ask.bytes > maxFileBytes) {
     return { reason: 'fileTooLarge', binding: 'plan' };

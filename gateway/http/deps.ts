@@ -1,6 +1,7 @@
 import type { Meter } from '../../core/meter/commands.ts';
 import type { Action, Binding } from '../../core/protocol/messages.ts';
 import type { Log } from '../../core/runtime/log.ts';
+import type { TextCipher } from '../../core/runtime/text-cipher.ts';
 import type { Tenants } from '../../drizzle/bound.ts';
 import type { Rate } from '../limits/rate.ts';
 import type { SessionMetadata } from '../session-metadata.ts';
@@ -26,6 +27,8 @@ export interface HttpDeps {
   meter: Meter;
   tickets: Tickets;
   metadata: Pick<SessionMetadata, 'read'>;
+  /** Of texts at rest that callers send. */
+  cipher: TextCipher;
   log: Log;
   /** Wall clock, epoch ms: tickets and keys live on it. */
   now(): number;

@@ -25,6 +25,7 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/orgs/{org}/check': { user: VICTIM.user },
   'POST /v1/orgs/{org}/consume': { user: VICTIM.user, feature: 'analysis' },
   'POST /v1/orgs/{org}/consume/undo': { idempotencyKey: 'the-key-of-a-job' },
+  'POST /v1/orgs/{org}/usage-events': { kind: 'tokens', costCents: 1 },
   'POST /v1/orgs/{org}/adjustments': { minutes: 5, kind: 'extra', reason: 'for nothing' },
   'POST /v1/sessions/{session}/stop': {},
   'POST /v1/api-keys': { name: 'Mine', orgs: [VICTIM.org] },
@@ -69,6 +70,8 @@ beforeAll(async () => {
     const headers = { 'idempotency-key': 'the-key-of-a-job' };
     const piece = { user, feature: 'analysis' };
     await http.call('POST', `/v1/orgs/${org}/consume`, piece, { headers });
+    const event = { kind: 'tokens', costCents: 1, metadata: { of: `${org}-secret` } };
+    await http.call('POST', `/v1/orgs/${org}/usage-events`, event);
     await http.record(org, user, `${org}-session`);
     await ensurePeriod(http.db, org, START);
     await http.db.insert(sessions).values({

@@ -92,6 +92,7 @@ export async function startTestHttp(changes: Partial<HttpDeps> = {}): Promise<Te
     level: 'info',
     destination: { write: (line) => void logged.push(line) },
   });
+  const cipher = createTextCipher([]);
   const deps: HttpDeps = {
     db: gateway.tenants,
     meter,
@@ -101,10 +102,8 @@ export async function startTestHttp(changes: Partial<HttpDeps> = {}): Promise<Te
       redis,
       meterKeys: meterKeys(namespace),
     }),
-    metadata: createSessionMetadata({
-      ...{ tenants: gateway.tenants, log },
-      cipher: createTextCipher([]),
-    }),
+    metadata: createSessionMetadata({ tenants: gateway.tenants, log, cipher }),
+    cipher,
     log,
     now: () => now,
     meterNow: () => now,
