@@ -27,7 +27,7 @@ import { holdScopes } from './scopes.ts';
 import { sessions } from './sessions.ts';
 import { staticFiles } from './static.ts';
 import { tickets } from './tickets.ts';
-import { usage } from './usage.ts';
+import { usageRoutes } from './usage/routes.ts';
 import { usageEventsSummary } from './usage-events/summary.ts';
 import { usageEvents } from './usage-events/usage-events.ts';
 
@@ -75,7 +75,7 @@ export function createHttp(deps: HttpDeps) {
   app.route('/', organizations(deps));
   app.route('/', members(deps));
   app.route('/', tickets(deps));
-  app.route('/', usage(deps));
+  app.route('/', usageRoutes(deps));
   app.route('/', check(deps));
   app.route('/', consume(deps));
   app.route('/', usageEvents(deps));

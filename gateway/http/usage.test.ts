@@ -42,7 +42,8 @@ describe('usage', () => {
       period: { startsAt: new Date(MAY).toISOString(), endsAt: new Date(JUNE).toISOString() },
       bySource: { planMs: 0, extraMs: 0, overageMs: 0 },
       sessions: 0,
-      forecast: { endsAt: null, confidence: 0 },
+      hours: { used: 0, limit: 1, remaining: 1 },
+      forecast: { endsAt: null, confidence: 0, method: 'none', periodUsedMs: 0, dayMs: 0 },
     });
     expect(await liveRow('quiet')).toBeUndefined();
   });
@@ -69,7 +70,7 @@ describe('usage', () => {
       burnRate: 2,
       endsAt,
       bySource: { planMs: 20 * MINUTE_MS, extraMs: 0, overageMs: 0 },
-      forecast: { endsAt },
+      forecast: { endsAt, method: 'burnRate' },
     });
     expect(body.percent).toBeCloseTo(33.33, 1);
     expect(body.forecast.confidence).toBeGreaterThan(0.9);
