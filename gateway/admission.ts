@@ -38,6 +38,8 @@ export interface AdmissionOptions {
 export interface Admitted {
   session: LiveSession;
   opened: Extract<Opened, { status: 'opened' | 'resumed' }>;
+  /** as it said, if it did */
+  plannedMs: number | null;
 }
 
 /** Who speaks, and for which session. */
@@ -164,7 +166,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const admitted = opened as Admitted['opened'];
     const session = sessionOf(admitted, limits, who, earlier ?? askedAt);
     hearCaptured(session, capturedMs);
-    return { opened: admitted, session };
+    return { opened: admitted, session, plannedMs: asked.plannedMs };
   }
 
   /** Another member's: not told apart from one that is not there. */

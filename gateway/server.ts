@@ -15,6 +15,7 @@ import { connect } from '../drizzle/client.ts';
 import { checkDatabase } from '../drizzle/database-settings.ts';
 import { readClock } from '../drizzle/queries/clock.ts';
 import { saveOutage } from '../drizzle/queries/save-outage.ts';
+import { saveShadow } from '../drizzle/queries/save-shadow.ts';
 import { createSeal } from './checkpoint.ts';
 import type { GatewayConfig } from './config.ts';
 import { type Connection, createConnection } from './connection.ts';
@@ -35,6 +36,7 @@ import { startOperations } from './operations-port.ts';
 import { createOutageBook } from './outage-book.ts';
 import { startPostgresWatch } from './postgres-watch.ts';
 import { createSessionMetadata } from './session-metadata.ts';
+import { createShadowBook } from './shadow/book.ts';
 import { openSpool } from './spool/open.ts';
 import { createTickets, ticketKeysOf } from './tickets.ts';
 import { startTransport } from './transport/start.ts';
@@ -110,6 +112,13 @@ export async function startGateway(
   });
   stops.add('the watch on Postgres', postgres);
   const ledger = createLedger(database, config.name, log);
+  const shadow = createShadowBook({
+    limits: (org, user) => ledger.limits(org, user),
+    liveSessions: (org) => meter.liveSessions(org),
+    save: (decision) => saveShadow(database.tenants.of(decision.org), decision),
+    log,
+  });
+  stops.add('shadow decisions', shadow);
   const keys = [bytes(firstSecret), ...olderSecrets.map(bytes)] as const;
   const metering = createMetering({
     ...{ meter, tickets, minutes, clock, log, meterClock, book, ledger },
@@ -185,7 +194,10 @@ export async function startGateway(
         admission: metering.admission,
         hearing: metering.hearing,
         ending: metering.ending,
-        bind: (admitted, wire) => metering.bind(admitted, wire),
+        bind(admitted, wire) {
+          metering.bind(admitted, wire);
+          shadow.admitted(admitted);
+        },
         monotonicMs,
         seats: isCounted ? seats : null,
         failed: (error) => log.error({ err: error }, 'a session could not be bound'),

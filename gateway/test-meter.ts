@@ -253,6 +253,7 @@ function limitsOf(org: string, spec: AccountSpec): Limits {
     ...{ sessionsPerDay: null, maxFileBytes: null, onMeterFailure: 'continue' as const },
     ...{ meterFailureMs: 600_000, saveWindowMs: 10_000, levels: spec.levels ?? [80, 90, 100] },
     ...{ outageTime: 'charge' as const, features: {}, dailyCostCents: null, member: null },
+    ...{ atLimit: 'stop' as const, overageCapMs: null },
     ...spec.limits,
   };
 }

@@ -14,6 +14,9 @@ export interface Limits {
   suspended: boolean;
   plan: string;
   isShadow: boolean;
+  atLimit: 'stop' | 'overage';
+  /** null: no cap */
+  overageCapMs: number | null;
   /** null = unlimited, as everywhere here; the lower one of organization and member counts */
   concurrentSessions: number | null;
   maxSessionMs: number | null;
@@ -55,6 +58,8 @@ export async function loadLimits(db: Queryable, org: string, user: string): Prom
     suspended: organization.suspended,
     plan: plan.id,
     isShadow: plan.enforcement === 'shadow',
+    atLimit: plan.atLimit,
+    overageCapMs: plan.overageCapMs,
     concurrentSessions: plan.concurrentSessions,
     maxSessionMs: plan.maxSessionMs,
     sessionsPerDay: plan.sessionsPerDay,

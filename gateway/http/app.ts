@@ -25,6 +25,7 @@ import { ProblemError } from './problem.ts';
 import { newRouter } from './router.ts';
 import { holdScopes } from './scopes.ts';
 import { sessions } from './sessions.ts';
+import { shadow } from './shadow.ts';
 import { staticFiles } from './static.ts';
 import { tickets } from './tickets.ts';
 import { usageRoutes } from './usage/routes.ts';
@@ -85,6 +86,7 @@ export function createHttp(deps: HttpDeps) {
   app.route('/', adjustments(deps));
   app.route('/', auditLog(deps));
   app.route('/', apiKeys(deps));
+  app.route('/', shadow(deps));
   if (deps.development && deps.demo !== undefined) app.route('/', demo(deps, deps.demo));
 
   serveOpenApi(app, deps.version);

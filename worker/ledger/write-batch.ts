@@ -12,6 +12,7 @@ import {
   readSessions,
 } from './reads.ts';
 import { rollUp } from './roll-up.ts';
+import { noteShadowStops } from './shadow.ts';
 import { readSums, type Sums } from './sums.ts';
 import { together } from './together.ts';
 import { closeSessions, upsertSessions, writeAlerts, writeBurns, writeMinutes } from './writes.ts';
@@ -88,6 +89,7 @@ export function writeBatch(
         sessions.filter((it) => it.state !== 'live'),
       ),
       ...writeAlerts(tx, batch.alerts),
+      ...noteShadowStops(tx, grown, periods, now),
     ]);
     const [, sums] = await together([written, readSums(tx, batch)]);
     return {

@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type ShadowDecision, saveShadow } from '../../drizzle/queries/save-shadow.ts';
+import { MAY, START, startTestHttp, type TestHttp } from './test-http.ts';
+
+let http: TestHttp;
+beforeAll(async () => {
+  http = await startTestHttp();
+  await http.call('PUT', '/v1/plans/soft', { name: 'Soft', minutes: 1, enforcement: 'shadow' });
+  await http.call('PUT', '/v1/orgs/acme', { name: 'Acme', plan: 'soft' });
+  const stop: ShadowDecision = {
+    ...{ org: 'acme', what: 'stopped', reason: 'limitReached', binding: 'organization' },
+    ...{ user: 'ann', session: 's1', period: MAY, decidedAt: START, unit: 'ms' },
+    ...{ used: 61_000, allowed: 60_000 },
+  };
+  const start: ShadowDecision = { ...stop, what: 'refused', user: 'bob', wanted: 5_000 };
+  // By a gateway's own login, which may write them and change none.
+  const db = http.deps.db.of('acme');
+  for (const decision of [
+    ...[stop, stop, { ...stop, binding: 'member' }, { ...stop, session: 's2' }],
+    ...[start, { ...start, session: 's3', decidedAt: START + 1_000 }],
+  ]) {
+    await saveShadow(db, decision);
+  }
+});
+afterAll(() => http.stop());
+
+const ask = async (query = '') => (await http.call('GET', `/v1/orgs/acme/shadow?${query}`)).body;
+
+it('counts what would have been refused or stopped, each decision once', async () => {
+  const body = await ask();
+  expect(body).toMatchObject({ enforcement: 'shadow', nextCursor: null });
+  expect(body.counts).toEqual([
+    { what: 'refused', reason: 'limitReached', binding: 'organization', count: 2 },
+    { what: 'stopped', reason: 'limitReached', binding: 'organization', count: 2 },
+    { what: 'stopped', reason: 'limitReached', binding: 'member', count: 1 },
+  ]);
+  expect(body.items).toHaveLength(5);
+  expect(body.items[0]).toEqual({
+    ...{ at: new Date(START + 1_000).toISOString(), what: 'refused', reason: 'limitReached' },
+    ...{ binding: 'organization', user: 'bob', session: 's3' },
+    ...{ period: new Date(MAY).toISOString(), unit: 'ms', used: 61_000, allowed: 60_000 },
+    wanted: 5_000,
+  });
+});
+
+it('is paged, with the counts of the whole on every page', async () => {
+  const seen = new Set<string>();
+  let cursor: string | null = '';
+  while (cursor !== null) {
+    const body: Awaited<ReturnType<typeof ask>> = await ask(
+      `limit=2${cursor && `&cursor=${cursor}`}`,
+    );
+    expect(body.counts).toHaveLength(3);
+    for (const it of body.items) seen.add(`${it.what}|${it.session}|${it.binding}`);
+    cursor = body.nextCursor;
+  }
+  expect(seen.size).toBe(5);
+});
+
+it('shows what was asked for, and is no member’s to see', async () => {
+  expect((await ask('what=stopped&user=ann')).items).toHaveLength(3);
+  expect((await ask(`from=${new Date(START + 1).toISOString()}`)).items).toHaveLength(1);
+  expect((await ask(`to=${new Date(START + 1).toISOString()}`)).items).toHaveLength(4);
+  const as = await http.ticket('acme', 'ann');
+  const { status } = await http.call('GET', '/v1/orgs/acme/shadow', undefined, { as });
+  expect(status).toBe(403);
+});
