@@ -36,6 +36,8 @@ create table period_resets (
   actor text not null,
   requested_at timestamptz not null default now(),
   at timestamptz, -- where that period ended and the next began: a meter instant
+  next_ends_at timestamptz, -- the end that the next one was given
+  check ((at is null) = (next_ends_at is null)),
   foreign key (org, period) references billing_periods (org, starts_at)
 );
 create index period_resets_waiting on period_resets (org) where at is null;

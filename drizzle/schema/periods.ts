@@ -51,4 +51,6 @@ export const periodResets = pgTable('period_resets', {
   requestedAt: instant('requested_at').notNull().default(sql`now()`),
   /** meter instant at which that period ended and the next began; null: it waits */
   at: instant(),
+  /** the end that the next one was given */
+  nextEndsAt: instant('next_ends_at'),
 });

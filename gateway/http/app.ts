@@ -20,6 +20,7 @@ import { isLedgerUnavailable } from './ledger-errors.ts';
 import { members } from './members.ts';
 import { serveOpenApi } from './openapi.ts';
 import { organizations } from './organizations.ts';
+import { periods } from './periods.ts';
 import { plans } from './plans.ts';
 import { ProblemError } from './problem.ts';
 import { newRouter } from './router.ts';
@@ -84,6 +85,7 @@ export function createHttp(deps: HttpDeps) {
   app.route('/', sessions(deps));
   app.route('/', extraMinutes(deps));
   app.route('/', adjustments(deps));
+  app.route('/', periods(deps));
   app.route('/', auditLog(deps));
   app.route('/', apiKeys(deps));
   app.route('/', shadow(deps));

@@ -16,6 +16,7 @@ export const AREAS = {
   'extra minutes': 'Prepaid minutes: balance, lots, packages.',
   adjustments: 'Minutes given or taken by hand, each with its reason.',
   'API keys': 'What lets the backend of the app in, and what each key may do.',
+  periods: 'Billing months: which there are, closing one by hand, and repair.',
   demo: 'In development only: the backend of the recorder page.',
   operations: 'Health, and why connections are turned away.',
 } as const;

@@ -3,6 +3,7 @@ import { type BudgetName, memberBudget, organizationBudget } from '../../core/me
 import { nullIfPart } from '../../core/meter/servers.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import type { Stoppable } from '../../core/runtime/stop.ts';
+import { carryOutReset } from '../../drizzle/queries/carry-out-reset.ts';
 import { meterNow, readClock } from '../../drizzle/queries/clock.ts';
 import { ensurePeriod } from '../../drizzle/queries/ensure-period.ts';
 import { loadSeeds } from '../../drizzle/queries/load-seeds.ts';
@@ -49,6 +50,7 @@ async function tell(
 ): Promise<boolean> {
   const { db, meter } = context;
   const now = meterNow(await readClock(db), context.wallMs());
+  if (who.isWhole && !(await finishResets(context, org))) return false;
   if (who.isWhole && !(await carryOut(context, org, now))) return false;
   const period = await ensurePeriod(db, org, now);
   if (period === null) return true;
@@ -58,6 +60,17 @@ async function tell(
     if (seeds === null) return true;
     const reply = await meter.seed(seeds).catch(nullIfPart);
     if (reply?.status !== 'ok') return false;
+  }
+  return true;
+}
+
+/** Periods that were to be closed by hand, where the gateway that was asked has not come to it. */
+async function finishResets({ sql, db, meter }: LedgerContext, org: string): Promise<boolean> {
+  const waiting = await sql<{ id: string }[]>`
+    select id from period_resets where org = ${org} and at is null order by requested_at`;
+  for (const { id } of waiting) {
+    const reset = await carryOutReset(db, meter, id).catch(nullIfPart);
+    if (reset === null || reset.at === null) return false;
   }
   return true;
 }
