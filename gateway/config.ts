@@ -18,6 +18,7 @@ import {
 } from '../core/runtime/env.ts';
 import { LOG_LEVELS } from '../core/runtime/log.ts';
 import { refusePublishedPassword, refuseShared, secretsOf } from '../core/runtime/secrets.ts';
+import { identityProviders } from './identity/settings.ts';
 import { TRANSPORTS } from './transport/transport.ts';
 
 const HOUR_MS = 3_600_000;
@@ -46,6 +47,7 @@ const shape = {
   TICKET_SECRETS: list().default([]),
   CHECKPOINT_SECRETS: list().default([]),
   METADATA_KEYS: list().default([]),
+  IDENTITY_PROVIDERS: identityProviders().default([]),
   PUBLIC_WS_URL: url('ws', 'wss').optional(),
   BUY_URL: z.string().optional(),
   UPGRADE_URL: z.string().optional(),
@@ -95,6 +97,7 @@ export function readConfig(env: Environment) {
     ticketSecrets,
     checkpointSecrets,
     metadataKeys,
+    identityProviders: read.IDENTITY_PROVIDERS,
     publicWsUrl: read.PUBLIC_WS_URL ?? null,
     links: { buyUrl: read.BUY_URL ?? null, upgradeUrl: read.UPGRADE_URL ?? null },
     spoolFolder: read.SPOOL_DIR ?? null,

@@ -23,7 +23,10 @@ import { listen } from './fanout.ts';
 import { createGatekeeper } from './gate.ts';
 import { createHttp, MAX_BODY_BYTES } from './http/app.ts';
 import { refuseDevelopmentKey } from './http/development-key.ts';
+import { introduceMember } from './http/members.ts';
 import { createOperations, type OperationsDeps } from './http/operations.ts';
+import { createCredentials } from './identity/credentials.ts';
+import { createTokens } from './identity/tokens.ts';
 import { createLedger } from './ledger.ts';
 import { startAlive } from './limits/alive.ts';
 import { createRate } from './limits/rate.ts';
@@ -90,10 +93,21 @@ export async function startGateway(
   const meter = createMeter(redis);
   const minutes = createMinutes({ log, add: (payload) => settling.queue.add('minutes', payload) });
   stops.add('minutes', minutes);
-  const tickets = createTickets({
-    keys: ticketKeysOf(config.ticketSecrets),
+  const tokens = createTokens({
+    ...{ providers: config.identityProviders, log },
     now: () => clock.wallMs(),
-    redis: { set: (key, ...rest) => redis.redisOf(key).set(key, ...rest) },
+    monotonicMs: () => clock.monotonicMs(),
+  });
+  // Not waited for: a provider that is away must not keep a gateway from starting.
+  void tokens.warm();
+  const tickets = createCredentials({
+    ...{ tokens, log },
+    tickets: createTickets({
+      keys: ticketKeysOf(config.ticketSecrets),
+      now: () => clock.wallMs(),
+      redis: { set: (key, ...rest) => redis.redisOf(key).set(key, ...rest) },
+    }),
+    introduce: (org, user) => introduceMember(database.tenants.of(org), org, user),
   });
   const cipher = createTextCipher(config.metadataKeys);
   const metadata = createSessionMetadata({ tenants: database.tenants, log, cipher });

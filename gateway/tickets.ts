@@ -19,7 +19,8 @@ export const TICKET_CLOCK_TOLERANCE_SECONDS = 5;
 /** Longer ones are refused unread. */
 export const MAX_TICKET_CHARACTERS = 4_096;
 
-const ISSUER = 'taximeter';
+/** No identity provider may be called so. */
+export const TICKET_ISSUER = 'taximeter';
 const AUDIENCE = 'taximeter.v1';
 /** So that no other token signed with the same secret passes for a ticket. */
 const TOKEN_TYPE = 'ticket+jwt';
@@ -54,6 +55,8 @@ export interface TicketGrant {
 export interface TicketClaims extends TicketGrant {
   scopes: readonly TicketScope[];
   trustCaptured: boolean;
+  /** Of an identity provider's token: it opens connections until it expires. */
+  isReusable?: true;
   jti: string;
   /** Wall clock, epoch ms. */
   expiresAt: number;
@@ -85,7 +88,7 @@ export interface Tickets {
    * Single use, for a connect: true for the first caller of all gateways, false for everyone
    * after. Throws when Redis cannot be asked.
    */
-  redeem(claims: Pick<TicketClaims, 'jti' | 'expiresAt'>): Promise<boolean>;
+  redeem(claims: Pick<TicketClaims, 'jti' | 'expiresAt' | 'isReusable'>): Promise<boolean>;
 }
 
 export interface TicketOptions {
@@ -131,7 +134,7 @@ export function createTickets(options: TicketOptions): Tickets {
       const expiresAt = expiryOf(issuedAt, ttlSeconds);
       const ticket = await new SignJWT(payloadOf(request))
         .setProtectedHeader({ alg: ALGORITHM, typ: TOKEN_TYPE, kid })
-        .setIssuer(ISSUER)
+        .setIssuer(TICKET_ISSUER)
         .setAudience(AUDIENCE)
         .setSubject(request.user)
         .setJti(jti)
@@ -150,7 +153,7 @@ export function createTickets(options: TicketOptions): Tickets {
         ({ payload } = await jwtVerify(ticket, (header) => keyNamed(ringByKid, header.kid), {
           algorithms: [ALGORITHM],
           typ: TOKEN_TYPE,
-          issuer: ISSUER,
+          issuer: TICKET_ISSUER,
           audience: AUDIENCE,
           requiredClaims: ['sub', 'org', 'jti', 'iat', 'exp'],
           // A leaked key or a faulty minter cannot make one that lives for ever.

@@ -216,13 +216,13 @@ describe("a gateway's login", () => {
   });
 
   it.each([
-    "make_api_key('%', 'x', 'x', repeat('a', 64), null, null, null, now())",
-    "rotate_api_key('%', 'dev-key', repeat('a', 64), now(), now())",
-    "revoke_api_key('%', 'dev-key', now())",
+    "make_api_key('%', 'x', 'x', repeat('a', 64), null, '{read}', null, now())",
+    "rotate_api_key('%', '$', repeat('a', 64), now(), now())",
+    "revoke_api_key('%', '$', now())",
   ])('changes nothing without a key that may: %s', async (call) => {
-    const { secret } = await made({ name: 'Reader', scopes: ['read'] });
+    const { id, secret } = await made({ name: 'Reader', scopes: ['read'] });
     for (const hash of [hashApiKey(secret), 'f'.repeat(64)]) {
-      const statement = sql.raw(`select ${call.replace('%', hash)}`);
+      const statement = sql.raw(`select ${call.replace('%', hash).replace('$', id)}`);
       await expect(http.deps.db.all.execute(statement)).rejects.toMatchObject({
         cause: { code: 'TMK01' },
       });

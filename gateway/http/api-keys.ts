@@ -96,13 +96,12 @@ interface Made {
 
 export function apiKeys(deps: HttpDeps) {
   const app = newRouter();
-  const db = deps.db.all;
 
   app.openapi(listRoute, async (c) => {
     const principal = requireBackend(c.get('principal'));
     const { cursor, limit } = c.req.valid('query');
     const after = decodeCursor('keys', cursor, isTextKey)?.[0];
-    const rows = await db
+    const rows = await deps.db.all
       .select(apiKeyColumns)
       .from(keyTable)
       .where(and(seenBy(principal), after === undefined ? undefined : gt(keyTable.id, after)))
@@ -116,14 +115,14 @@ export function apiKeys(deps: HttpDeps) {
 
   app.openapi(getRoute, async (c) => {
     const principal = requireBackend(c.get('principal'));
-    return c.json(await readKey(db, principal, c.req.valid('param').id), 200);
+    return c.json(await readKey(deps.db.all, principal, c.req.valid('param').id), 200);
   });
 
   app.openapi(postRoute, async (c) => {
     const principal = requireBackend(c.get('principal'));
     const body = c.req.valid('json');
     const secret = presentedSecret(c);
-    const { body: made } = await writeOnce<Made>(c, db, {
+    const { body: made } = await writeOnce<Made>(c, deps.db.all, {
       async run(tx) {
         const fresh = { id: newApiKeyId(), seed: randomUUID() };
         const expiresAt =
@@ -135,7 +134,7 @@ export function apiKeys(deps: HttpDeps) {
         return { status: 201, body: fresh };
       },
     });
-    return c.json(await withSecret(c, db, principal, made, deps.now()), 201);
+    return c.json(await withSecret(c, deps, principal, made), 201);
   });
 
   app.openapi(rotateRoute, async (c) => {
@@ -143,7 +142,7 @@ export function apiKeys(deps: HttpDeps) {
     const { id } = c.req.valid('param');
     const { overlapSeconds } = c.req.valid('json');
     const secret = presentedSecret(c);
-    const { body: made } = await writeOnce<Made>(c, db, {
+    const { body: made } = await writeOnce<Made>(c, deps.db.all, {
       async run(tx) {
         const { revokedAt } = await readKey(tx, principal, id);
         if (revokedAt !== null) throw unknown(id, 'It was revoked.');
@@ -155,13 +154,13 @@ export function apiKeys(deps: HttpDeps) {
         return { status: 201, body: { id, seed } };
       },
     });
-    return c.json(await withSecret(c, db, principal, made, deps.now()), 201);
+    return c.json(await withSecret(c, deps, principal, made), 201);
   });
 
   app.openapi(deleteRoute, async (c) => {
     const principal = requireBackend(c.get('principal'));
     const { id } = c.req.valid('param');
-    const { body } = await writeOnce<ApiKeyShown>(c, db, {
+    const { body } = await writeOnce<ApiKeyShown>(c, deps.db.all, {
       async run(tx) {
         await readKey(tx, principal, id);
         const asker = hashApiKey(presentedSecret(c));
@@ -225,14 +224,13 @@ async function allowed(write: Promise<void>, otherwise: string): Promise<void> {
 /** Made again of what was kept, and only for the very secret that asked the first time. */
 async function withSecret(
   c: Context<HttpEnv>,
-  db: Queryable,
+  { db, now }: HttpDeps,
   principal: KeyPrincipal,
   { id, seed }: Made,
-  now: number,
 ) {
   const secret = apiKeySecretFrom(presentedSecret(c), seed);
-  const shown = await readKey(db, principal, id);
-  const known = await findApiKey(db, hashApiKey(secret), now);
+  const shown = await readKey(db.all, principal, id);
+  const known = await findApiKey(db.all, hashApiKey(secret), now());
   if (known?.id !== id) {
     throw new ProblemError(
       'idempotencyKeyReused',

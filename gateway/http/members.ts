@@ -162,12 +162,17 @@ export async function requireKnown(db: Queryable, org: string): Promise<void> {
  * it is asked with every ticket. Throws 404 where there is no such organization.
  */
 export async function makeMember(db: Queryable, org: string, user: string): Promise<void> {
+  if (!(await introduceMember(db, org, user))) throw organizationUnknown(org);
+}
+
+/** False where there is no such organization. */
+export async function introduceMember(db: Queryable, org: string, user: string): Promise<boolean> {
   const known = await db.execute(sql`
     with known as (select id from organizations where id = ${org}),
       made as (insert into organization_members (org, user_id) select id, ${user} from known
                on conflict do nothing)
     select 1 from known`);
-  if (known.length === 0) throw organizationUnknown(org);
+  return known.length > 0;
 }
 
 async function putMember(
