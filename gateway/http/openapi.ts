@@ -1,8 +1,8 @@
 /** The OpenAPI 3.1 document, made from the very schemas that check requests, and its pages. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { docsPage } from './docs.ts';
+import { type ApiDocument, completeDocument } from './openapi-document.ts';
 import type { HttpEnv } from './router.ts';
-import { scopeOf } from './scopes.ts';
 
 export const AREAS = {
   plans: 'What organizations subscribe to: quotas, limits, features, what happens at the limit.',
@@ -31,24 +31,6 @@ with offset. Errors are RFC 9457 problem documents with a stable \`code\`. Lists
 Writes take an \`Idempotency-Key\`: the same key and body get the same answer, and a concurrent
 duplicate waits for the first.`.replaceAll('\n', ' ');
 
-interface Operation {
-  operationId?: string;
-  tags?: string[];
-  security?: Record<string, string[]>[] | undefined;
-}
-
-/** `GET /v1/orgs/{org}/usage` is `getOrgUsage`: what generated clients call it. */
-function operationId(method: string, path: string): string {
-  const parts = path.replace(/^\/v1/, '').split('/').filter(Boolean);
-  const words = parts.flatMap((part, index) => {
-    // `orgs/{org}` is one thing, `orgs` alone are many.
-    if (part.startsWith('{')) return [];
-    return parts[index + 1]?.startsWith('{') ? part.replace(/s$/, '') : part;
-  });
-  const name = words.join('-').replace(/-+([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  return `${method}${name.charAt(0).toUpperCase()}${name.slice(1)}`;
-}
-
 function openApiDocument(app: OpenAPIHono<HttpEnv>, version: string) {
   const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
@@ -60,17 +42,11 @@ function openApiDocument(app: OpenAPIHono<HttpEnv>, version: string) {
     },
     servers: [{ url: '/' }],
   });
-  const used = new Set<string>();
-  for (const [path, item] of Object.entries(document.paths ?? {})) {
-    for (const [method, operation] of Object.entries(item as Record<string, Operation>)) {
-      operation.operationId = operationId(method, path);
-      // For bearer credentials the list names what they must be allowed to do.
-      operation.security = operation.security?.map((one) =>
-        'apiKey' in one ? { apiKey: [scopeOf(method, path, operation.tags?.[0])] } : one,
-      );
-      for (const tag of operation.tags ?? []) used.add(tag);
-    }
-  }
+  // The library's types know every form there is; ours, those that it makes.
+  const api = document as unknown as ApiDocument;
+  completeDocument(api);
+  const operations = Object.values(api.paths ?? {}).flatMap((item) => Object.values(item));
+  const used = new Set(operations.flatMap(({ tags = [] }) => tags));
   document.tags = Object.entries(AREAS)
     .filter(([name]) => used.has(name))
     .map(([name, description]) => ({ name, description }));

@@ -65,7 +65,7 @@ const putRoute = createRoute({
   responses: {
     200: json(organizationSchema, 'Replaced.'),
     201: json(organizationSchema, 'Made.'),
-    ...problemResponses('idempotencyKeyReused'),
+    ...problemResponses('idempotencyKeyReused', ['planUnknown', 422]),
   },
 });
 

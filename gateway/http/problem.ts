@@ -96,26 +96,43 @@ export class ProblemError extends Error {
 const EVERYWHERE = [
   'credentialsMissing',
   'keyInvalid',
+  'ticketInvalid',
+  'ticketStale',
   'notAllowed',
   'invalid',
   'rateLimited',
+  'ledgerUnavailable',
 ] as const;
 
 /**
- * `responses` of a route: the problems it can answer with besides those of every route. They are
- * thrown, so a handler's type need not know them: hence the empty type.
+ * `responses` of a route: the problems it can answer with besides those of every route, each with the
+ * status it has there if that is another than usual. They are thrown, so a handler's type need not
+ * know them: hence the empty type.
  */
-export function problemResponses(...codes: ProblemCode[]): Record<never, never> {
-  const byStatus = new Map<ProblemStatus, ProblemCode[]>();
-  for (const code of new Set<ProblemCode>([...codes, ...EVERYWHERE, 'ledgerUnavailable'])) {
-    const status = PROBLEMS[code][0];
-    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+export function problemResponses(
+  ...codes: (ProblemCode | readonly [ProblemCode, 422])[]
+): Record<never, never> {
+  const byStatus = new Map<ProblemStatus, Set<ProblemCode>>();
+  for (const given of [...codes, ...EVERYWHERE]) {
+    const [code, status] = typeof given === 'string' ? [given, PROBLEMS[given][0]] : given;
+    byStatus.set(status, (byStatus.get(status) ?? new Set()).add(code));
   }
-  const content = { [PROBLEM_MEDIA_TYPE]: { schema: problemSchema } };
   return Object.fromEntries(
     [...byStatus].map(([status, of]) => [
       status,
-      { description: of.map((code) => `${PROBLEMS[code][1]} (\`${code}\`)`).join(', '), content },
+      {
+        description: problemWords([...of]),
+        content: { [PROBLEM_MEDIA_TYPE]: { schema: problemSchema.and(codesSchema([...of])) } },
+      },
     ]),
   );
+}
+
+/** Which codes one route answers with: programs that are made from the document know all of them. */
+function codesSchema([first, ...others]: ProblemCode[]) {
+  return z.object({ code: z.enum([first!, ...others]) });
+}
+
+export function problemWords(codes: readonly ProblemCode[]): string {
+  return codes.map((code) => `${PROBLEMS[code][1]} (\`${code}\`)`).join(', ');
 }
