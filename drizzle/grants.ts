@@ -39,11 +39,12 @@ const OPEN = [
   'recoveries',
   'period_resets',
   'reconciles',
+  'import_lots',
 ] as const;
 /** Views: they show what is in tables, to whoever may read these. */
 const SHOWN = ['plan_features'] as const;
 /** Rows that go when their work is done, or when somebody is to be forgotten. */
-const PASSING = ['meter_outbox', 'idempotency_keys', 'session_metadata'] as const;
+const PASSING = ['meter_outbox', 'idempotency_keys', 'session_metadata', 'import_rows'] as const;
 
 /**
  * What a gateway's own login may do beside reading: take in accounts and limits, write down what was

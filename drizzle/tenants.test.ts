@@ -74,6 +74,8 @@ async function fill(): Promise<string> {
       values (${org}, ${org}, from_epoch_ms(${MAY}), 'r', 'a')`,
     sql`insert into reconciles (id, org, actor) values (${org}, ${org}, 'a')`,
     sql`insert into session_metadata (org, session, value) values (${org}, 's', '{}')`,
+    sql`insert into import_rows (org, session, at, user_id, ms) values (${org}, 's', now(), 'ann', 9)`,
+    sql`insert into import_lots (lot, org) values (${org}, ${org})`,
     sql`insert into audit_log (actor, action, org) values ('a', 'b', ${org})`,
     sql`insert into shadow_decisions (org, what, reason, binding, decided_at, unit, used, allowed)
       values (${org}, 'refused', 'limitReached', 'organization', now(), 'ms', 1, 1)`,

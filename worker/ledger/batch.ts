@@ -28,6 +28,8 @@ export interface MinuteChange {
   minute: number;
   period: number;
   ms: number;
+  /** when it was recorded, where that is not just now: an import. It names the local day */
+  at?: number;
 }
 
 export interface AlertChange {

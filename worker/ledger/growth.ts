@@ -12,6 +12,8 @@ import {
 import type { GrownMinute } from './writes.ts';
 
 const MINUTE_MS = 60_000;
+/** Offsets of zones are whole quarters of an hour: within one the local day does not change. */
+const QUARTER_MS = 15 * MINUTE_MS;
 
 /**
  * The day on which a minute is settled, within its period: seconds after it was recorded, as a rule.
@@ -24,10 +26,11 @@ export function createDays(
 ): (it: MinuteChange) => string {
   const days = new Map<string, string>();
   return (it) => {
-    const key = periodKey(it);
+    const period = periodKey(it);
+    const key = it.at === undefined ? period : `${period}|${Math.floor(it.at / QUARTER_MS)}`;
     let day = days.get(key);
     if (day === undefined) {
-      const at = Math.max(it.period, Math.min(now, periods.get(key)!.endsAt - 1));
+      const at = Math.max(it.period, Math.min(it.at ?? now, periods.get(period)!.endsAt - 1));
       day = localDay(at, orgs.get(it.org)!.timeZone);
       days.set(key, day);
     }

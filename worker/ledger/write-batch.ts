@@ -53,6 +53,8 @@ export interface BatchOptions {
   generation: number;
   /** meter instant; names the local day of new minutes */
   now: number;
+  /** how growth is split; left out: by the burn order, from all lots that serve */
+  split?: typeof split;
 }
 
 /**
@@ -64,40 +66,47 @@ export interface BatchOptions {
 export function writeBatch(
   sql: postgres.Sql,
   batch: Batch,
-  { shard, generation, now }: BatchOptions,
+  options: BatchOptions,
 ): Promise<Settled> {
-  return sql.begin(async (tx) => {
-    const [, orgs, , sessions, periods, minutes] = await together([
-      lockGeneration(tx, shard, generation),
-      lockAll(tx, batch),
-      upsertSessions(tx, generation, batch.sessions),
-      readSessions(tx, batch.sessions),
-      periodsOf(tx, batch.minutes),
-      readMinutes(tx, batch.minutes),
-    ]);
-    const months = new Map(sessions.map((it) => [sessionKey(it), it.month]));
-    const named = batch.minutes.map((it) => ({ ...it, month: months.get(sessionKey(it))! }));
-    const stored = new Map(minutes.map((it) => [minuteKey(it), it]));
-    const grown = growthsOf(named, stored, createDays(orgs, periods, now));
-    await split(tx, grown, periods);
-    const written = together([
-      ...writeMinutes(tx, grown),
-      ...writeBurns(tx, grown),
-      ...rollUp(tx, grown, now),
-      ...closeSessions(
-        tx,
-        sessions.filter((it) => it.state !== 'live'),
-      ),
-      ...writeAlerts(tx, batch.alerts),
-      ...noteShadowStops(tx, grown, periods, now),
-    ]);
-    const [, sums] = await together([written, readSums(tx, batch)]);
-    return {
-      ...sums,
-      minutes: grown.filter((it) => !stored.has(minuteKey(it))).length,
-      grownMs: grown.reduce((sum, it) => sum + it.growth.ms, 0),
-    };
-  }) as Promise<Settled>;
+  return sql.begin((tx) => writeBatchIn(tx, batch, options)) as Promise<Settled>;
+}
+
+/** The same in a transaction that writes more than the batch, or none of both. */
+export async function writeBatchIn(
+  tx: Sql,
+  batch: Batch,
+  { shard, generation, now, ...given }: BatchOptions,
+): Promise<Settled> {
+  const [, orgs, , sessions, periods, minutes] = await together([
+    lockGeneration(tx, shard, generation),
+    lockAll(tx, batch),
+    upsertSessions(tx, generation, batch.sessions),
+    readSessions(tx, batch.sessions),
+    periodsOf(tx, batch.minutes),
+    readMinutes(tx, batch.minutes),
+  ]);
+  const months = new Map(sessions.map((it) => [sessionKey(it), it.month]));
+  const named = batch.minutes.map((it) => ({ ...it, month: months.get(sessionKey(it))! }));
+  const stored = new Map(minutes.map((it) => [minuteKey(it), it]));
+  const grown = growthsOf(named, stored, createDays(orgs, periods, now));
+  await (given.split ?? split)(tx, grown, periods);
+  const written = together([
+    ...writeMinutes(tx, grown),
+    ...writeBurns(tx, grown),
+    ...rollUp(tx, grown, now),
+    ...closeSessions(
+      tx,
+      sessions.filter((it) => it.state !== 'live'),
+    ),
+    ...writeAlerts(tx, batch.alerts),
+    ...noteShadowStops(tx, grown, periods, now),
+  ]);
+  const [, sums] = await together([written, readSums(tx, batch)]);
+  return {
+    ...sums,
+    minutes: grown.filter((it) => !stored.has(minuteKey(it))).length,
+    grownMs: grown.reduce((sum, it) => sum + it.growth.ms, 0),
+  };
 }
 
 async function lockGeneration(tx: Sql, shard: number, generation: number): Promise<void> {

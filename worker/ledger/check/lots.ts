@@ -56,7 +56,8 @@ export function wrongSplits(tx: Reading, orgs: string[]): Promise<WrongSplit[]> 
 
 /**
  * A lot used while one before it in the burn order, and bought no later, has minutes left. Lots that
- * do not serve (expired, frozen), and those something was taken back of, are passed over.
+ * do not serve (expired, frozen), and those something was taken back of, are passed over; so is what
+ * imported minutes burnt of a lot, since another system chose it.
  */
 export function skippedLots(tx: Reading, orgs: string[]): Promise<SkippedLot[]> {
   return tx<SkippedLot[]>`
@@ -70,7 +71,8 @@ export function skippedLots(tx: Reading, orgs: string[]): Promise<SkippedLot[]> 
       b.used_ms as "laterUsedMs"
     from lots a join lots b on b.org = a.org and b.place > a.place
       and b.purchased_at >= a.purchased_at
-    where a.used_ms < a.granted_ms - a.reversed_ms and b.used_ms > 0
+    left join import_lots i on i.lot = b.id
+    where a.used_ms < a.granted_ms - a.reversed_ms and b.used_ms > coalesce(i.burnt_ms, 0)
     order by b.org, b.id, a.place`;
 }
 
