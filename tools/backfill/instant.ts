@@ -3,7 +3,6 @@ import { Temporal } from 'temporal-polyfill';
 /** An instant as a source writes it, or why it can't be one. */
 export type ReadInstant = { at: number; isAmbiguous: boolean } | { problem: string };
 
-const HOUR_MS = 3_600_000;
 const PATTERN =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?\s*(Z|UTC|[+-]\d{2}(?::?\d{2})?(?::\d{2})?)?$/i;
 /** Seconds or milliseconds since 1970; from 2001 on, so that a year is none. */
@@ -85,21 +84,5 @@ export function createInstants(zone: string): (text: string) => ReadInstant {
     const wall = local(date, hour);
     if (wall === null) return { problem: `"${text}" is no day` };
     return { at: wall.startsAt + within, isAmbiguous: wall.isAmbiguous };
-  };
-}
-
-/** `2026-05`, of an instant, by the calendar of a zone. Reckoned once an hour, for it is slow. */
-export function createMonths(zone: string): (at: number) => string {
-  const months = new Map<number, string>();
-  return (at) => {
-    const hour = Math.floor(at / HOUR_MS);
-    let month = months.get(hour);
-    if (month === undefined) {
-      if (months.size >= MOST_HOURS_REMEMBERED) months.clear();
-      const local = Temporal.Instant.fromEpochMilliseconds(at).toZonedDateTimeISO(zone);
-      month = local.toPlainDate().toString().slice(0, 7);
-      months.set(hour, month);
-    }
-    return month;
   };
 }

@@ -46,7 +46,7 @@ function cacheLines({ cache }: BackfillReport): string[] {
     `Its own monthly sums: ${agreeing} of ${compared} agree with its rows`,
     ...differences.slice(0, MOST_DIFFERENCES).map((it) => {
       const whose = [it.org, it.user].filter((name) => name !== '').join(' ');
-      return `  ${it.month}  ${whose}: it says ${minutes(it.sourceMs)} min, its ${it.rows} rows come to ${minutes(it.rowsMs)}`;
+      return `  ${it.month}  ${whose}: it says ${minutes(it.sourceMs)} min, its ${it.rows} rows come to ${minutes(it.rowsMs)} min`;
     }),
     ...(rest > 0 ? [`  ... and ${rest} more: --json lists them.`] : []),
   ];
