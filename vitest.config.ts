@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-const FOLDERS = 'core,gateway,worker,client,drizzle,loadtest,local,tools';
+const FOLDERS = 'core,gateway,worker,client,server,drizzle,loadtest,local,tools';
 
 export default defineConfig({
   test: {

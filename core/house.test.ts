@@ -9,7 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
-const FOLDERS = ['core', 'gateway', 'worker', 'client', 'drizzle', 'loadtest', 'local', 'tools'];
+const FOLDERS = [
+  ...['core', 'gateway', 'worker', 'client', 'server', 'drizzle', 'loadtest', 'local', 'tools'],
+];
 const MAXIMUM_LINES = 300;
 
 interface Source {
@@ -49,6 +51,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'core/protocol': [],
   core: ['core'],
   client: ['core/protocol'],
+  // Runs in other people's backends.
+  server: ['core/protocol'],
   'gateway/transport': ['core/protocol', 'core/runtime'],
   gateway: ['core', 'drizzle'],
   worker: ['core', 'drizzle'],
@@ -100,6 +104,24 @@ function checkPackages(sources: readonly Source[]): string[] {
       .filter((name) => !(file.path.startsWith('client/server/') && name.startsWith('node:')))
       .map((name) => `${file.path} imports "${name}": it must run in any browser without packages`),
   );
+}
+
+/** Types of the framework a file is for, and nothing that would have to be installed. */
+function checkServerPackages(sources: readonly Source[]): string[] {
+  const frameworks: Readonly<Record<string, string>> = {
+    'server/express.ts': 'express',
+    'server/hono.ts': 'hono',
+  };
+  return sources
+    .filter(({ path }) => path.startsWith('server/') && isCode(path) && !isTest(path))
+    .flatMap(({ path, text }) => {
+      const framework = frameworks[path];
+      const typed = new RegExp(`^import type [^;]* from '${framework}';$`, 'gm');
+      const rest = framework === undefined ? text : text.replace(typed, '');
+      return importsOf({ path, text: rest })
+        .filter((name) => !isOwn(name))
+        .map((name) => `${path} imports "${name}": it must run on any edge, with fetch alone`);
+    });
 }
 
 function checkCircles(sources: readonly Source[]): string[] {
@@ -209,6 +231,16 @@ const RULES: readonly Rule[] = [
     title: 'the protocol and the client need no package',
     check: checkPackages,
     broken: [source('client/socket.ts', "import { WebSocket } from 'ws';")],
+  },
+  {
+    title: 'the backend library needs no package',
+    check: checkServerPackages,
+    broken: [source('server/express.ts', "import express from 'express';")],
+  },
+  {
+    title: 'the backend library knows nothing of what it calls',
+    check: checkArrows,
+    broken: [source('server/a.ts', "import type { Meter } from '../core/meter/commands.ts';")],
   },
   {
     title: 'there are no circles, types included',

@@ -8,6 +8,7 @@ const SOURCE_FOLDERS = [
   'gateway',
   'worker',
   'client',
+  'server',
   'drizzle',
   'loadtest',
   'local',
@@ -28,6 +29,8 @@ const ASSET_EXTENSIONS = new Set([
   '.woff2',
   '.wasm',
   '.mjs',
+  // Declarations of what is made, as server/api.d.mts: the compiler copies none.
+  '.mts',
 ]);
 
 function walk(folder, found) {
