@@ -28,6 +28,13 @@ export interface AheadPaths {
       responses: { 200: Ok<AheadConsumed> };
     };
   };
+  '/v1/orgs/{org}/consume/undo': {
+    post: {
+      parameters: { path: OrgPath };
+      requestBody: Json<{ consumption: string } | { idempotencyKey: string }>;
+      responses: { 200: Ok<{ consumption: string; quantity: number }> };
+    };
+  };
   '/v1/orgs/{org}/minutes': {
     post: {
       parameters: { path: OrgPath };
@@ -83,7 +90,9 @@ export interface AheadPaths {
   };
 }
 
-export interface AheadConsumed {
+interface AheadConsumed {
+  /** Names it, to give it back. */
+  consumption: string;
   used: number;
   limit: number | null;
   remaining: number | null;

@@ -131,7 +131,9 @@ describe('a call ends', () => {
 
   it('when its caller ends it, with the caller’s own reason', async () => {
     upstream.script(silent);
-    const ask = (signal: AbortSignal) => client().usage('acme', {}, { signal });
+    // Far beyond what this test may take.
+    const patient = client({ attemptTimeoutMs: 120_000, timeoutMs: 120_000 });
+    const ask = (signal: AbortSignal) => patient.usage('acme', {}, { signal });
     const gone = new Error('the person went away');
     expect(await failure(ask(AbortSignal.abort(gone)))).toBe(gone);
     expect(upstream.heard).toHaveLength(0);

@@ -12,7 +12,7 @@ export interface Who {
   user: string;
 }
 
-/** Pieces that were to be counted. With the key they may be counted later, and once. */
+/** Pieces that were to be counted. By its key a count can be made up for, or given back, once. */
 export interface Count {
   feature: string;
   quantity: number;
@@ -28,15 +28,17 @@ export type Decision =
       outcome: 'unavailable';
       who: Who;
       isAllowed: boolean;
-      /** What is used and not counted, if it was allowed. */
+      /** May have been counted or not: an answer can be lost. */
       count: Count | null;
       error: TaximeterProblem | TaximeterUnreachable;
-    };
+    }
+  /** The handler failed, and what it was counted for could not be given back. */
+  | { outcome: 'notGivenBack'; who: Who; count: Count; error: unknown };
 
 export type Awaitable<T> = T | Promise<T>;
 
 export interface GateOptions<R> {
-  taximeter: Pick<Taximeter, 'check' | 'consume'>;
+  taximeter: Pick<Taximeter, 'check' | 'consume' | 'giveBack'>;
   /** Who asks, from your own sign-in; null: nobody is signed in, answered with 401. */
   who: (request: R) => Awaitable<Who | null>;
   /** When the meter cannot be asked. Default: `refuse`, with 503. */
@@ -46,12 +48,18 @@ export interface GateOptions<R> {
 }
 
 export type ResponseHeaders = Readonly<Record<string, string>>;
-export type Passage =
-  | { refusal: Refusal }
-  /** `settle`: what is left to do once the handler has succeeded. */
-  | { headers: ResponseHeaders; settle: (() => Promise<Passage>) | null };
+export interface Refused {
+  refusal: Refusal;
+}
+export interface LetIn {
+  headers: ResponseHeaders;
+  /** To be awaited where the handler fails: gives back what was counted. Never rejects. */
+  giveBack: (() => Promise<void>) | null;
+}
 /** Rejects with what is wrong with the backend itself: its key, an unknown organization. */
-export type Gate<R> = (request: R) => Promise<Passage>;
+export type Gate<R> = (request: R) => Promise<LetIn | Refused>;
+
+const LET_IN_UNASKED: LetIn = { headers: {}, giveBack: null };
 
 /** One question to the meter, and its answer as a decision that was told to `onDecision`. */
 export async function decide<R>(
@@ -59,28 +67,25 @@ export async function decide<R>(
   request: R,
   who: Who,
   count: Count | null,
-  ask: () => Promise<{ refusal: Refusal } | { headers: ResponseHeaders }>,
-): Promise<{ refusal: Refusal } | { headers: ResponseHeaders }> {
-  try {
-    const answer = await ask();
-    options.onDecision?.(
-      'refusal' in answer
-        ? { outcome: 'refused', who, refusal: answer.refusal }
-        : { outcome: 'allowed', who, count },
-      request,
-    );
-    return answer;
-  } catch (error) {
-    if (isUnavailable(error)) {
-      const isAllowed = options.onUnavailable === 'allow';
-      options.onDecision?.({ outcome: 'unavailable', who, isAllowed, count, error }, request);
-      return isAllowed ? { headers: {} } : { refusal: refusalOfOutage(error) };
-    }
-    if (!isRefusal(error)) throw error;
-    const refusal = refusalOfProblem(error);
+  ask: () => Promise<LetIn | Refused>,
+): Promise<LetIn | Refused> {
+  const refuse = (refusal: Refusal): Refused => {
     options.onDecision?.({ outcome: 'refused', who, refusal }, request);
     return { refusal };
+  };
+  let answer: LetIn | Refused;
+  try {
+    answer = await ask();
+  } catch (error) {
+    if (isRefusal(error)) return refuse(refusalOfProblem(error));
+    if (!isUnavailable(error)) throw error;
+    const isAllowed = options.onUnavailable === 'allow';
+    options.onDecision?.({ outcome: 'unavailable', who, isAllowed, count, error }, request);
+    return isAllowed ? LET_IN_UNASKED : { refusal: refusalOfOutage(error) };
   }
+  if ('refusal' in answer) return refuse(answer.refusal);
+  options.onDecision?.({ outcome: 'allowed', who, count }, request);
+  return answer;
 }
 
 /** Null, said and answered, where nobody is signed in. */
@@ -99,6 +104,8 @@ export async function whoAsks<R>(
  * which no person could mend.
  */
 function isRefusal(error: unknown): error is TaximeterProblem {
-  if (!(error instanceof TaximeterProblem) || error.code === 'notAllowed') return false;
-  return error.status === 402 || error.status === 403 || error.status === 429;
+  if (!(error instanceof TaximeterProblem)) return false;
+  const { status, code } = error;
+  if (code === 'notAllowed' || code === 'rateLimited') return false;
+  return status === 402 || status === 403 || status === 429;
 }

@@ -8,17 +8,20 @@ import {
   type Who,
   whoAsks,
 } from './gate.ts';
-import { NOT_SIGNED_IN, refusalOfCheck } from './refusal.ts';
+import { NOT_SIGNED_IN } from './refusal.ts';
 import type { Consumed } from './taximeter.ts';
+
+/** So long the answer of a handler that failed is held back. */
+const GIVING_BACK_MS = 2_000;
 
 export interface MeteredOptions<R> extends GateOptions<R> {
   feature: string;
   /** Default: 1 */
   quantity?: number | ((request: R) => Awaitable<number>);
   /**
-   * `request`, the default, counts before the handler runs. `success` counts when it has answered
-   * below 400: it is asked before whether there is any left, and where another request took the
-   * last piece meanwhile, the answer is not sent.
+   * `request`, the default, counts every request that is let in. `success` gives back what the
+   * handler then answered with 400 or above. Both count before the handler runs: of any number of
+   * requests at once as many are let in as there are pieces.
    */
   countOn?: 'request' | 'success';
   /**
@@ -37,24 +40,29 @@ export function meteredGate<R>(options: MeteredOptions<R>): Gate<R> {
     const { org, user } = who;
     const count = await countOf(options, request, who);
     const { quantity, idempotencyKey } = count;
-
-    const settle = async () => {
-      const passage = await decide(options, request, who, count, async () => {
-        const body = { user, feature, quantity };
-        return { headers: headersOf(await taximeter.consume(org, body, { idempotencyKey })) };
-      });
-      return 'refusal' in passage ? passage : { headers: passage.headers, settle: null };
-    };
-    if (options.countOn !== 'success') return settle();
-
-    const passage = await decide(options, request, who, null, async () => {
-      const check = await taximeter.check(org, { user, feature });
-      // Who has no minutes left may still have exports: only what concerns the feature decides.
-      const concerns = check.binding === 'feature' || check.reason === 'organizationSuspended';
-      return check.allowed || !concerns ? { headers: {} } : { refusal: refusalOfCheck(check) };
+    return decide(options, request, who, count, async () => {
+      const body = { user, feature, quantity };
+      const consumed = await taximeter.consume(org, body, { idempotencyKey });
+      // What another request was counted for is not this one's to give back.
+      const isOurs = options.countOn === 'success' && !consumed.repeated;
+      const giveBack = () => giveBackCount(options, request, who, count);
+      return { headers: headersOf(consumed), giveBack: isOurs ? giveBack : null };
     });
-    return 'refusal' in passage ? passage : { headers: {}, settle };
   };
+}
+
+async function giveBackCount<R>(
+  { taximeter, onDecision }: MeteredOptions<R>,
+  request: R,
+  who: Who,
+  count: Count,
+): Promise<void> {
+  try {
+    const { idempotencyKey } = count;
+    await taximeter.giveBack(who.org, { idempotencyKey }, { timeoutMs: GIVING_BACK_MS });
+  } catch (error) {
+    onDecision?.({ outcome: 'notGivenBack', who, count, error }, request);
+  }
 }
 
 async function countOf<R>(options: MeteredOptions<R>, request: R, who: Who): Promise<Count> {

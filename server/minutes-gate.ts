@@ -13,11 +13,11 @@ export function minutesGate<R>(options: MinutesOptions<R>): Gate<R> {
     const who = await whoAsks(options, request);
     if (who === null) return { refusal: NOT_SIGNED_IN };
     const asks = (await options.asks?.(request)) ?? {};
-    const passage = await decide(options, request, who, null, async () => {
+    return decide(options, request, who, null, async () => {
       const check = await options.taximeter.check(who.org, { ...asks, user: who.user });
-      return check.allowed ? { headers: headersOf(check) } : { refusal: refusalOfCheck(check) };
+      if (!check.allowed) return { refusal: refusalOfCheck(check) };
+      return { headers: headersOf(check), giveBack: null };
     });
-    return 'refusal' in passage ? passage : { headers: passage.headers, settle: null };
   };
 }
 

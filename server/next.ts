@@ -17,7 +17,7 @@ export function requireMinutes<R extends Request, Context>(
   handler: RouteHandler<R, Context>,
 ): Route<R, Context> {
   const gate = minutesGate(options);
-  return (request, context) => answerThrough(gate, request, async () => handler(request, context));
+  return (request, context) => answerThrough(gate, request, () => handler(request, context));
 }
 
 /** `export const POST = metered({ feature: 'export', ... }, handler)` */
@@ -26,7 +26,7 @@ export function metered<R extends Request, Context>(
   handler: RouteHandler<R, Context>,
 ): Route<R, Context> {
   const gate = meteredGate(options);
-  return (request, context) => answerThrough(gate, request, async () => handler(request, context));
+  return (request, context) => answerThrough(gate, request, () => handler(request, context));
 }
 
 /** `export const POST = ticketEndpoint({ ... })`: what the browser's `getTicket` asks for. */
@@ -36,21 +36,32 @@ export function ticketEndpoint<R extends Request>(
   return (request) => answerTicket(options, request);
 }
 
-/** `run`: the handler. Its answer goes out once it is counted, or a refusal in its place. */
 async function answerThrough<R>(
   gate: Gate<R>,
   request: R,
-  run: () => Promise<Response>,
+  run: () => Response | Promise<Response>,
 ): Promise<Response> {
   const passage = await gate(request);
   if ('refusal' in passage) return refusalResponse(passage.refusal);
-  const response = await run();
-  if (passage.settle === null) return withHeaders(response, passage.headers);
-  if (response.status >= 400) return response;
-  const settled = await passage.settle();
-  if (!('refusal' in settled)) return withHeaders(response, settled.headers);
-  await response.body?.cancel();
-  return refusalResponse(settled.refusal);
+  const { headers, giveBack } = passage;
+  let response: Response;
+  try {
+    response = await run();
+  } catch (error) {
+    // Next itself answers what a handler throws. It throws its redirects, too: those are answers.
+    if (!isOfNext(error)) await giveBack?.();
+    throw error;
+  }
+  if (giveBack !== null && response.status >= 400) {
+    await giveBack();
+    return response;
+  }
+  return withHeaders(response, headers);
+}
+
+function isOfNext(error: unknown): boolean {
+  const { digest } = (error ?? {}) as { digest?: unknown };
+  return typeof digest === 'string' && digest.startsWith('NEXT_REDIRECT');
 }
 
 /** Headers of a redirect, or of what `fetch` brought, cannot be changed: then a copy has them. */

@@ -133,13 +133,3 @@ export function refusalResponse(refusal: Refusal): Response {
   const { status, headers, body } = written(refusal);
   return new Response(body, { status, headers });
 }
-
-const OF_THE_BODY: ReadonlySet<string> = new Set([
-  ...['content-type', 'content-length', 'content-encoding', 'content-disposition'],
-  ...['content-range', 'accept-ranges', 'etag', 'last-modified', 'location', 'transfer-encoding'],
-]);
-
-/** Headers that go with an answer's body, and so not with the refusal that takes its place. */
-export function isOfBody(header: string): boolean {
-  return OF_THE_BODY.has(header);
-}

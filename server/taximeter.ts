@@ -1,11 +1,14 @@
 /** The backend's client: a method for each thing a backend does with the meter. */
 import { type CallOptions, send } from './call.ts';
 import { settingsOf, type TaximeterOptions } from './options.ts';
+import type { Answered } from './read-answer.ts';
 import { type Answer, type Ask, type Body, pathOf, type Query } from './routes.ts';
 
 export type Ticket = Answer<'post', '/v1/tickets'>;
 export type Check = Answer<'post', '/v1/orgs/{org}/check'>;
-export type Consumed = Answer<'post', '/v1/orgs/{org}/consume'>;
+type Counted = Answer<'post', '/v1/orgs/{org}/consume'>;
+/** `repeated`: its Idempotency-Key was counted before; this is what was answered then. */
+export type Consumed = Counted & { repeated: boolean };
 export type Usage = Answer<'get', '/v1/orgs/{org}/usage'>;
 export type TicketBody = Body<'post', '/v1/tickets'>;
 export type CheckBody = Body<'post', '/v1/orgs/{org}/check'>;
@@ -24,16 +27,18 @@ export function createTaximeter(options: TaximeterOptions) {
   const settings = settingsOf(options);
 
   /** Any call of the API document, typed by it: `ask('get', '/v1/orgs/{org}', { path: { org } })`. */
-  const ask: Ask = async (verb, template, given) => {
+  const ask: Ask = async (verb, template, given) =>
+    (await answer(verb, template, given)).body as never;
+
+  async function answer(verb: string, template: string, given: object): Promise<Answered> {
     const { path, query, body, ...rest } = given as CallOptions & {
       path?: Record<string, string>;
       query?: Record<string, unknown>;
       body?: unknown;
     };
     const call = { ...rest, method: verb.toUpperCase(), body };
-    const answer = await send(settings, { ...call, path: pathOf(template, { path, query }) });
-    return answer.body as never;
-  };
+    return send(settings, { ...call, path: pathOf(template, { path, query }) });
+  }
 
   return {
     ask,
@@ -76,8 +81,19 @@ export function createTaximeter(options: TaximeterOptions) {
       ask('post', '/v1/orgs/{org}/check', { ...options, path: { org }, body }),
 
     /** Counts pieces of a feature, or rejects with `limitReached`: both in one step. */
-    consume: (org: string, body: ConsumeBody, options: CallOptions = {}) =>
-      ask('post', '/v1/orgs/{org}/consume', { ...options, path: { org }, body }),
+    async consume(org: string, body: ConsumeBody, options: CallOptions = {}): Promise<Consumed> {
+      const given = { ...options, path: { org }, body };
+      const { body: counted, headers } = await answer('post', '/v1/orgs/{org}/consume', given);
+      const repeated = headers.get('idempotency-replayed') === 'true';
+      return { ...(counted as Counted), repeated };
+    },
+
+    /** The pieces of a job that failed: by `consumption`, or by the `idempotencyKey` of its count. */
+    giveBack: (
+      org: string,
+      body: Body<'post', '/v1/orgs/{org}/consume/undo'>,
+      options: CallOptions = {},
+    ) => ask('post', '/v1/orgs/{org}/consume/undo', { ...options, path: { org }, body }),
 
     /** What a recorder without a socket has recorded in all: a repetition counts nothing twice. */
     minutes: (

@@ -20,7 +20,7 @@ export async function answerTicket<R>(options: TicketOptions<R>, request: R): Pr
   let minted: Ticket | null = null;
   const passage = await decide(options, request, who, null, async () => {
     minted = await options.taximeter.tickets.mint({ ...more, ...who });
-    return { headers: {} };
+    return { headers: {}, giveBack: null };
   });
   if ('refusal' in passage) return refusalResponse(passage.refusal);
   // A ticket lets in whoever has it: nothing between may keep it.
