@@ -1,8 +1,18 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-const FOLDERS = 'core,gateway,worker,client,server,drizzle,loadtest,local,tools';
+const FOLDERS = 'core,gateway,worker,client,server,drizzle,loadtest,local,tools,examples';
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({
+  resolve: {
+    // The examples name the package, as everybody does who has installed it.
+    alias: [
+      { find: /^taximeter\/client$/, replacement: source('client/index.ts') },
+      { find: /^taximeter\/server$/, replacement: source('server/index.ts') },
+      { find: /^taximeter\/(express|hono|next)$/, replacement: `${source('server')}/$1.ts` },
+    ],
+  },
   test: {
     include: [`{${FOLDERS}}/**/*.test.{ts,tsx}`],
     environment: 'node',

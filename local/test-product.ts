@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { inject } from 'vitest';
 import { connect } from '../drizzle/client.ts';
 import { setSpeed } from '../drizzle/queries/clock.ts';
+import { meterClock } from '../drizzle/schema/operations.ts';
 import { nextFreePort } from './port.ts';
 import { MAINS, startProcess } from './processes.ts';
 import { seedDevelopmentKey } from './seed.ts';
@@ -44,6 +45,8 @@ export interface TestProduct {
 
 export interface TestProductOptions {
   speed?: number;
+  /** epoch ms that the test clock shows at the start; left out: the wall's */
+  meterAt?: number;
   intervalMs?: number;
   gateways?: number;
   env?: Record<string, string>;
@@ -72,9 +75,15 @@ export async function startTestProduct(options: TestProductOptions = {}): Promis
   }
 
   if (!options.production) await seedDevelopmentKey(database.adminUrl);
-  if (options.speed !== undefined) {
+  const { speed, meterAt } = options;
+  if (speed !== undefined || meterAt !== undefined) {
     const admin = connect(database.adminUrl, { scope: 'installation' });
-    await admin.db.transaction((tx) => setSpeed(tx, options.speed!, Date.now()));
+    await admin.db.transaction(async (tx) => {
+      const realBaseAt = Date.now();
+      if (speed !== undefined) await setSpeed(tx, speed, realBaseAt);
+      if (meterAt === undefined) return;
+      await tx.update(meterClock).set({ meterBaseAt: meterAt, realBaseAt });
+    });
     await admin.stop();
   }
 
