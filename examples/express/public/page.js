@@ -33,10 +33,10 @@ let pieces = [];
 const meter = new MeterClient({
   getTicket: async () => (await call('ticket')).answer,
   store: storageCheckpointStore(sessionStorage, 'minutes'),
-  // A limit was reached, or somebody stopped it: what was recorded is kept.
+  // A limit was reached, or an operator stopped it: what was recorded is kept.
   onStop: async ({ reason }) => {
     await keep();
-    notice(reason === 'stopped' ? 'Saved.' : `Stopped (${reason}). What was recorded is saved.`);
+    notice(`Stopped (${reason}). What was recorded is saved.`);
   },
 });
 meter.subscribe((state) => {
@@ -92,13 +92,19 @@ element('sign-up').onsubmit = told(async ({ target }) => {
   await call('sign-up', Object.fromEntries(new FormData(target)));
   target.hidden = true;
   element('app').hidden = false;
-  const { own } = await (await fetch('usage')).json();
-  const { remainingMs } = own;
-  element('left').textContent = remainingMs === null ? 'Unlimited' : `${clock(remainingMs)} left`;
+  // The team's limit and one's own: the lower one counts.
+  const { ofAll, own } = await (await fetch('usage')).json();
+  const lefts = [ofAll, own].map((it) => it.remainingMs ?? Number.POSITIVE_INFINITY);
+  const leftMs = Math.min(...lefts);
+  element('left').textContent = Number.isFinite(leftMs) ? `${clock(leftMs)} left` : 'Unlimited';
   show();
 });
 element('record').onclick = told(record);
-element('stop').onclick = told(() => meter.stop());
+element('stop').onclick = told(async () => {
+  await keep();
+  await meter.stop();
+  notice('Saved.');
+});
 element('export').onclick = told(async () => {
   const { answer, remaining } = await call('exports', { meeting: 'today' });
   notice(`${answer.file} is ready, ${remaining} more this month.`);
