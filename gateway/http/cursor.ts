@@ -4,6 +4,9 @@
  */
 import { ProblemError } from './problem.ts';
 
+/** The end of the year 9999: beyond any instant, and any row's number. */
+const MAX_INSTANT_AT = Date.UTC(9999, 11, 31);
+
 type Key = readonly (string | number)[];
 
 /** @param list names the list, so that a cursor of one is not taken by another */
@@ -20,7 +23,7 @@ export function decodeCursor<K extends Key>(
   if (cursor === undefined) return undefined;
   try {
     const [of, ...key] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
-    if (of === list && isKey(key)) return key;
+    if (of === list && key.every(isKept) && isKey(key)) return key;
   } catch {
     // Falls through: text that is no cursor at all is answered like one of another list.
   }
@@ -29,6 +32,12 @@ export function decodeCursor<K extends Key>(
     `The cursor is not one of this list: "${cursor.slice(0, 60)}". Use nextCursor of its last page, or none to begin.`,
     { errors: [{ pointer: '/cursor', detail: 'is not a cursor of this list' }] },
   );
+}
+
+/** Whether the database could hold it: what a caller made up may be any text, and any year. */
+function isKept(part: unknown): boolean {
+  if (typeof part === 'string') return !part.includes('\0');
+  return typeof part === 'number' && part >= 0 && part <= MAX_INSTANT_AT;
 }
 
 export function isTextKey(key: unknown[]): key is [string] {

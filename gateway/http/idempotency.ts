@@ -19,12 +19,14 @@ import type { HttpEnv } from './router.ts';
 export const MAX_IDEMPOTENCY_KEY_CHARACTERS = 255;
 const ATTEMPTS = 4;
 
+export const idempotencyKeySchema = z
+  .string()
+  .regex(/^[\x21-\x7e]+$/, { message: 'must be printable ASCII without blanks' })
+  .max(MAX_IDEMPOTENCY_KEY_CHARACTERS);
+
 /** `headers` of every write's request. */
 export const idempotencyHeader = z.object({
-  'Idempotency-Key': z
-    .string()
-    .regex(/^[\x21-\x7e]+$/, { message: 'must be printable ASCII without blanks' })
-    .max(MAX_IDEMPOTENCY_KEY_CHARACTERS)
+  'Idempotency-Key': idempotencyKeySchema
     .optional()
     .openapi({ description: 'Same key and body: same answer. With another body: 409.' }),
 });

@@ -293,7 +293,9 @@ describe('undo', () => {
     const path = `/v1/orgs/${org}/consume/undo`;
     const answer = await http.call('POST', path, { idempotencyKey: 'mine' }, { as });
     expect([answer.status, answer.body.code]).toEqual([404, 'consumptionUnknown']);
-    expect((await undo({})).status).toBe(422);
+    for (const wrong of [{}, { idempotencyKey: 'a\0b' }, { consumption: 'x' }]) {
+      expect((await undo(wrong)).status).toBe(422);
+    }
     expect((await use()).body.used).toBe(2);
   });
 });

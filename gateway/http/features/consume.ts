@@ -1,7 +1,7 @@
 /** Features counted by the piece: checked and counted in one step, and given back. */
 import { createRoute, z } from '@hono/zod-openapi';
 import type { HttpDeps } from '../deps.ts';
-import { idempotencyHeader, MAX_IDEMPOTENCY_KEY_CHARACTERS, writeOnce } from '../idempotency.ts';
+import { idempotencyHeader, idempotencyKeySchema, writeOnce } from '../idempotency.ts';
 import { requireKnown } from '../members.ts';
 import { backendSecurity } from '../openapi.ts';
 import { actorOf, requireBackend } from '../principal.ts';
@@ -37,7 +37,7 @@ type ConsumedShown = z.infer<typeof consumedSchema>;
 const undoBodySchema = z
   .union([
     z.strictObject({ consumption: z.uuid() }),
-    z.strictObject({ idempotencyKey: z.string().min(1).max(MAX_IDEMPOTENCY_KEY_CHARACTERS) }),
+    z.strictObject({ idempotencyKey: idempotencyKeySchema }),
   ])
   .openapi('ConsumeUndoBody', {
     description: 'Either its id, or the Idempotency-Key it was sent with by the same caller.',

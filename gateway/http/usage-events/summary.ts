@@ -12,6 +12,7 @@ import { problemResponses } from '../problem.ts';
 import { newRouter } from '../router.ts';
 import { idSchema, json, orgParams, pageQuery } from '../schemas.ts';
 import { centsOf } from './cost.ts';
+import { dayBound } from './range.ts';
 
 const sums = {
   events: z.int().min(0),
@@ -46,10 +47,10 @@ const summaryRoute = createRoute({
   request: {
     params: orgParams,
     query: pageQuery.extend({
-      from: z.iso.date().optional().openapi({
+      from: dayBound.optional().openapi({
         description: 'First local day. Default: the first one of this billing period.',
       }),
-      to: z.iso.date().optional().openapi({ description: 'Last local day. Default: today.' }),
+      to: dayBound.optional().openapi({ description: 'Last local day. Default: today.' }),
       by: z.enum(['kindAndDay', 'kind', 'day']).default('kindAndDay'),
       kind: idSchema('tokens').optional(),
       user: idSchema('ann').optional(),

@@ -261,8 +261,9 @@ describe('sums', () => {
       costCents: fc.integer({ min: 0, max: 100_000_000 }).map((micros) => micros / 10_000),
       user: fc.constantFrom('ann', 'bob'),
       occurredAt: fc
-        .integer({ min: 0, max: 10 * 24 })
-        .map((hours) => new Date(http.now() - hours * HOUR_MS).toISOString()),
+        .integer({ min: 0, max: 8 })
+        // Some at the very same instant, also across pages.
+        .map((times) => new Date(http.now() - times * 20 * HOUR_MS).toISOString()),
     });
     await fc.assert(
       fc.asyncProperty(fc.array(event, { minLength: 1, maxLength: 25 }), async (events) => {
@@ -331,7 +332,20 @@ describe('sums', () => {
     expect((await list('?kind=b&from=2026-05-11T00:00:00Z')).items).toHaveLength(1);
     expect((await list('?user=bob&to=2026-05-11T00:00:00Z')).items).toHaveLength(1);
     expect((await http.call('GET', `${path()}?cursor=nonsense`)).status).toBe(422);
-    expect((await http.call('GET', `${path()}/summary?from=May`)).status).toBe(422);
+    for (const day of ['May', '0000-01-01', '2026-02-30']) {
+      expect((await http.call('GET', `${path()}/summary?from=${day}`)).status).toBe(422);
+    }
+    for (const instant of ['0000-01-01T00:00:00Z', '9999-12-31T23:59:59-14:00', 'now']) {
+      expect((await http.call('GET', `${path()}?from=${instant}`)).status).toBe(422);
+    }
+    for (const key of [
+      [-9e15, 'a'],
+      [9e15, 'a'],
+      [1, '\0'],
+    ]) {
+      const cursor = Buffer.from(JSON.stringify(['usage-events', ...key])).toString('base64url');
+      expect((await http.call('GET', `${path()}?cursor=${cursor}`)).status).toBe(422);
+    }
   });
 });
 

@@ -1,5 +1,5 @@
 /** Use of other kinds: recorded once an event, listed newest first. */
-import { createRoute, z } from '@hono/zod-openapi';
+import { createRoute } from '@hono/zod-openapi';
 import { and, desc, eq, gte, lt, sql } from 'drizzle-orm';
 import { loadLimits } from '../../../drizzle/queries/load-limits.ts';
 import { usageEvents as eventTable } from '../../../drizzle/schema/usage-events.ts';
@@ -23,6 +23,7 @@ import {
   type RecordedShown,
   recordedSchema,
 } from './event-schema.ts';
+import { instantBound } from './range.ts';
 import { type Recorded, recordEvents } from './record-events.ts';
 
 const postRoute = createRoute({
@@ -48,8 +49,6 @@ const postRoute = createRoute({
   },
 });
 
-const instantQuery = z.iso.datetime({ offset: true }).optional();
-
 const listRoute = createRoute({
   method: 'get',
   path: '/v1/orgs/{org}/usage-events',
@@ -61,8 +60,8 @@ const listRoute = createRoute({
     query: pageQuery.extend({
       kind: idSchema('tokens').optional(),
       user: idSchema('ann').optional(),
-      from: instantQuery.openapi({ description: 'Occurred at or after.' }),
-      to: instantQuery.openapi({ description: 'Occurred before.' }),
+      from: instantBound.optional().openapi({ description: 'Occurred at or after.' }),
+      to: instantBound.optional().openapi({ description: 'Occurred before.' }),
     }),
   },
   responses: {
