@@ -49,5 +49,13 @@ describe('secrets', () => {
     expect(() => readConfig({ ...base, TICKET_SECRETS: secret })).toThrow(/everybody knows/);
     const older = `${'d'.repeat(32)},${secret}`;
     expect(() => readConfig({ ...base, CHECKPOINT_SECRETS: older })).toThrow(/everybody knows/);
+    expect(() => readConfig({ ...base, RECEIPT_KEYS: older })).toThrow(/everybody knows/);
+  });
+
+  it('of receipts may be left out in production: then none are given out', () => {
+    expect(readConfig(base).receiptKeys).toBeNull();
+    const [secret] = readConfig({ ...base, DEVELOPMENT: '1' }).receiptKeys!;
+    expect(() => readConfig({ ...base, RECEIPT_KEYS: secret })).toThrow(/everybody knows/);
+    expect(() => readConfig({ ...base, RECEIPT_KEYS: SECRET })).toThrow(/secret in common/);
   });
 });

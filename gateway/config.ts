@@ -48,6 +48,7 @@ const shape = {
   CHECKPOINT_SECRETS: list().default([]),
   METADATA_KEYS: list().default([]),
   IDENTITY_PROVIDERS: identityProviders().default([]),
+  RECEIPT_KEYS: list().default([]),
   PUBLIC_WS_URL: url('ws', 'wss').optional(),
   BUY_URL: z.string().optional(),
   UPGRADE_URL: z.string().optional(),
@@ -67,10 +68,16 @@ export function readConfig(env: Environment) {
     read.METADATA_KEYS.length === 0
       ? []
       : secretsOf('METADATA_KEYS', read.METADATA_KEYS, development);
+  // Without them receipts are not given out; in development they are signed by the key of development.
+  const receiptKeys =
+    read.RECEIPT_KEYS.length === 0 && !development
+      ? null
+      : secretsOf('RECEIPT_KEYS', read.RECEIPT_KEYS, development);
   const purposes = [
     ['TICKET_SECRETS', ticketSecrets],
     ['CHECKPOINT_SECRETS', checkpointSecrets],
     ['METADATA_KEYS', metadataKeys],
+    ['RECEIPT_KEYS', receiptKeys ?? []],
   ] as const;
   refuseShared(purposes, development);
   refusePublishedPassword(read.DATABASE_URL, development);
@@ -98,6 +105,7 @@ export function readConfig(env: Environment) {
     checkpointSecrets,
     metadataKeys,
     identityProviders: read.IDENTITY_PROVIDERS,
+    receiptKeys,
     publicWsUrl: read.PUBLIC_WS_URL ?? null,
     links: { buyUrl: read.BUY_URL ?? null, upgradeUrl: read.UPGRADE_URL ?? null },
     spoolFolder: read.SPOOL_DIR ?? null,

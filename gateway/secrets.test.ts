@@ -66,6 +66,7 @@ it('are in nothing a gateway or worker says, whatever happens', { timeout: 150_0
     TICKET_SECRETS: mark('a ticket secret').padEnd(40, 'x'),
     CHECKPOINT_SECRETS: mark('a checkpoint secret').padEnd(40, 'x'),
     METADATA_KEYS: mark('a metadata key').padEnd(40, 'x'),
+    RECEIPT_KEYS: mark('a receipt key').padEnd(40, 'x'),
   };
   marks.set('the password of Postgres', new URL(database.gatewayUrl).password);
   marks.set("the worker's password of Postgres", new URL(database.url).password);

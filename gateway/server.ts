@@ -4,6 +4,7 @@ import { QueueName, type RecoverPayload, type SettlePayload } from '../core/jobs
 import { meterKeys } from '../core/meter/keys.ts';
 import { createMeter } from '../core/meter/meter.ts';
 import { CloseCode } from '../core/protocol/close-codes.ts';
+import { createReceiptKeys } from '../core/receipt/keys.ts';
 import { systemClock } from '../core/runtime/clock.ts';
 import type { Log } from '../core/runtime/log.ts';
 import { openQueue } from '../core/runtime/queue.ts';
@@ -177,6 +178,7 @@ export async function startGateway(
     now: () => clock.wallMs(),
     meterNow: () => metering.time.now(),
     development: config.development,
+    receiptKeys: config.receiptKeys && createReceiptKeys(config.receiptKeys),
     ...(config.development && {
       demo: {
         ...{ org: config.demoOrganization, user: 'demo' },

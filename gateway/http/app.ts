@@ -23,6 +23,7 @@ import { organizations } from './organizations.ts';
 import { periods } from './periods.ts';
 import { plans } from './plans.ts';
 import { ProblemError } from './problem.ts';
+import { RECEIPT_KEYS_PATH, receipts } from './receipts/receipts.ts';
 import { newRouter } from './router.ts';
 import { holdScopes } from './scopes.ts';
 import { sessions } from './sessions.ts';
@@ -37,6 +38,8 @@ import { usageEvents } from './usage-events/usage-events.ts';
 export const MAX_BODY_BYTES = 64 * 1024;
 const CORS_MAX_AGE_SECONDS = 600;
 const CONNECT_PATH = '/v1/connect';
+/** For anybody: why a socket was turned away, and by which keys a receipt is checked. */
+const OPEN_PATHS: readonly string[] = [CONNECT_PATH, RECEIPT_KEYS_PATH];
 
 export type Http = ReturnType<typeof createHttp>;
 
@@ -66,7 +69,7 @@ export function createHttp(deps: HttpDeps) {
   app.use('/v1/*', async (c, next) => {
     // Answers differ by caller and by the moment.
     c.header('cache-control', 'no-store');
-    if (c.req.path === CONNECT_PATH) return next();
+    if (OPEN_PATHS.includes(c.req.path)) return next();
     return credentials(c, async () => void (await scopes(c, next)));
   });
   const credentials = authenticate(deps);
@@ -83,6 +86,7 @@ export function createHttp(deps: HttpDeps) {
   app.route('/', usageEvents(deps));
   app.route('/', usageEventsSummary(deps));
   app.route('/', sessions(deps));
+  app.route('/', receipts(deps));
   app.route('/', extraMinutes(deps));
   app.route('/', adjustments(deps));
   app.route('/', periods(deps));

@@ -1,5 +1,6 @@
 import type { Meter } from '../../core/meter/commands.ts';
 import type { Action, Binding } from '../../core/protocol/messages.ts';
+import type { ReceiptKeys } from '../../core/receipt/keys.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import type { TextCipher } from '../../core/runtime/text-cipher.ts';
 import type { Tenants } from '../../drizzle/bound.ts';
@@ -50,6 +51,8 @@ export interface HttpDeps {
   /** How often each caller may ask. Left out: as often as it likes, in development. */
   rate?: Rate;
   turnedAway?(request: Request): TurnedAway | null;
+  /** Signs receipts. Left out: none are given out. */
+  receiptKeys?: ReceiptKeys | null | undefined;
   /** Ends one live session for an operator. Default: `meter.stop`. */
   stopSession?: Meter['stop'];
   /** Of the product, for the API document. */

@@ -5,6 +5,8 @@ import { startTestHttp, type TestHttp } from './test-http.ts';
 
 const METHODS = ['get', 'put', 'post', 'delete'];
 /** Pages and files, not calls. */
+/** For anybody. */
+const OPEN = ['/v1/connect', '/v1/receipt-keys'];
 const NOT_CALLS = ['/', '/docs', '/openapi.json', '/client/*', '/core/protocol/*'];
 
 interface Operation {
@@ -106,7 +108,7 @@ describe('the API document', () => {
 
   it('describes writes with their Idempotency-Key, and every route of /v1 with its problems', () => {
     for (const { path, method, operation } of operations()) {
-      if (!path.startsWith('/v1/') || path === '/v1/connect') continue;
+      if (!path.startsWith('/v1/') || OPEN.includes(path)) continue;
       const where = `${method} ${path}`;
       expect(operation.security?.length, where).toBeGreaterThan(0);
       for (const status of ['401', '403', '422']) {

@@ -29,6 +29,7 @@ export const PROBLEMS = {
   eventIdReused: [409, 'Event id used for another event'],
   checkpointInvalid: [409, 'Checkpoint not accepted'],
   sessionEnded: [409, 'Session has ended'],
+  notSettled: [409, 'Session not settled yet'],
   bodyTooLarge: [413, 'Body too large'],
   mediaTypeUnsupported: [415, 'Media type not supported'],
   invalid: [422, 'Request invalid'],
@@ -41,6 +42,7 @@ export const PROBLEMS = {
   draining: [503, 'Gateway draining'],
   ledgerUnavailable: [503, 'Ledger unavailable'],
   meterUnavailable: [503, 'Meter unavailable'],
+  receiptKeyMissing: [503, 'Receipts not signed here'],
 } as const satisfies Record<string, readonly [status: number, title: string]> &
   Record<RefusalCode, readonly [status: number, title: string]>;
 

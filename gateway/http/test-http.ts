@@ -10,8 +10,10 @@ import type { MeterClock, OpenReply } from '../../core/meter/commands.ts';
 import { meterKeys, SHARDS, shardOf } from '../../core/meter/keys.ts';
 import { createMeter, type RedisMeter } from '../../core/meter/meter.ts';
 import type { SessionRow } from '../../core/meter/rows.ts';
+import { createReceiptKeys } from '../../core/receipt/keys.ts';
 import { DEVELOPMENT_KEY, hashApiKey } from '../../core/runtime/api-key.ts';
 import { createLog } from '../../core/runtime/log.ts';
+import { DEVELOPMENT_SECRET } from '../../core/runtime/secrets.ts';
 import { createTextCipher } from '../../core/runtime/text-cipher.ts';
 import { connect, type Database } from '../../drizzle/client.ts';
 import { loadSeeds } from '../../drizzle/queries/load-seeds.ts';
@@ -108,6 +110,7 @@ export async function startTestHttp(changes: Partial<HttpDeps> = {}): Promise<Te
     now: () => now,
     meterNow: () => now,
     development: true,
+    receiptKeys: createReceiptKeys([DEVELOPMENT_SECRET]),
     publicWsUrl: () => 'ws://127.0.0.1:8787/v1/connect',
     allowedOrigins: ['https://app.example'],
     serving: () => true,
