@@ -20,6 +20,7 @@ import { createEvents } from './events.ts';
 import { createFollowing, type Following } from './following.ts';
 import { createHearing, type Hearing } from './hearing.ts';
 import { createHub, type Hub } from './hub.ts';
+import { createLane, TURNING_AT_ONCE } from './lane.ts';
 import type { Ledger } from './ledger.ts';
 import { createMeterTime, type MeterTime } from './meter-time.ts';
 import type { Minutes } from './minutes.ts';
@@ -93,6 +94,7 @@ export function createMetering(options: MeteringOptions): Metering {
       for (const session of hub.live()) if (session.waitingSince !== null) words.say(session);
     },
   });
+  const turning = createLane(TURNING_AT_ONCE);
   const alarm = createAlarm({ log, monotonicMs });
   const broke = (error: unknown) => log.error({ err: error }, 'something broke within the gateway');
 
@@ -154,8 +156,8 @@ export function createMetering(options: MeteringOptions): Metering {
       ended: (session) => aside(following.findEnd(session)),
       unknown: (session) => aside(recovery.assert(session)),
       recover: (session) => recovery.needed(session.org),
-      missingPeriod: (session, period) => aside(seedPeriod(session, period)),
-      movedPeriod: (session) => aside(following.movePeriod(session)),
+      missingPeriod: (session, period) => aside(turning(() => seedPeriod(session, period))),
+      movedPeriod: (session) => aside(turning(() => following.movePeriod(session))),
       back: (session, reply) => book.back(session, reply),
       forgive: (session) => aside(recovery.assert(session)),
       doubted({ org }) {

@@ -5,6 +5,8 @@ export interface Metrics {
   registry: Registry;
   settled(outcome: { minutes: number; grownMs: number; refused: number }): void;
   recovered(shards: number): void;
+  /** what the check of periods did in one look, by kind */
+  periods(work: Readonly<Record<string, number>>): void;
   checked(outcome: {
     driftMs: number;
     findings: ReadonlyMap<string, number>;
@@ -24,6 +26,12 @@ export function createMetrics(): Metrics {
   const seconds = counter('settled_seconds_total', 'Metered seconds that are new to the ledger.');
   const refused = counter('refused_fields_total', 'Fields that Postgres refused, at each attempt.');
   const recoveries = counter('recovered_shards_total', 'Shards of the meter that were recovered.');
+  const periods = new Counter({
+    name: 'taximeter_worker_periods_total',
+    help: 'Billing periods that were made ahead, told to the meter, or repaired, by kind.',
+    labelNames: ['what'],
+    registers,
+  });
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
     new Gauge({ name: `taximeter_${name}`, help, labelNames, registers });
   const drift = gauge(
@@ -45,6 +53,9 @@ export function createMetrics(): Metrics {
       refused.inc(outcome.refused);
     },
     recovered: (shards) => recoveries.inc(shards),
+    periods(work) {
+      for (const [what, count] of Object.entries(work)) periods.inc({ what }, count);
+    },
     checked(outcome) {
       drift.set(outcome.driftMs);
       // Codes that are well again leave.

@@ -11,7 +11,7 @@ import { checkDatabase } from '../drizzle/database-settings.ts';
 import { setSpeed } from '../drizzle/queries/clock.ts';
 import type { WorkerConfig } from './config.ts';
 import { startOutbox } from './jobs/outbox.ts';
-import { startPeriodAhead } from './jobs/period-ahead.ts';
+import { startPeriodCheck } from './jobs/period-check.ts';
 import { startReconcile } from './jobs/reconcile.ts';
 import { type RecoverJobs, startRecoverJobs } from './jobs/recover.ts';
 import { createSessionSweep, startSessionSweep } from './jobs/session-sweep.ts';
@@ -90,7 +90,8 @@ export async function startWorker(
   stops.add('unsettled-sweep', startUnsettledSweep({ settler, everyMs, log }));
   const sweep = createSessionSweep({ context, settler, windows: config, monotonicMs });
   stops.add('session-sweep', startSessionSweep(sweep, config.sessionSweepMs, log));
-  stops.add('period-ahead', startPeriodAhead(context, PERIOD_LOOK_MS, log));
+  const periodsEvery = { everyMs: PERIOD_LOOK_MS, done: metrics.periods };
+  stops.add('period-check', startPeriodCheck({ context, log, ...periodsEvery }));
   stops.add(
     'reconcile',
     startReconcile({ context, log, everyMs: config.reconcileMs, measured: metrics.checked }),

@@ -35,7 +35,7 @@ async function endInMeter(
 async function endInLedger(db: Database, reset: PeriodReset, at: number): Promise<void> {
   const { id, org, period } = reset;
   await db.transaction(async (tx) => {
-    await tx.execute(sql`select from organizations where id = ${org} for update`);
+    await tx.execute(sql`select from organizations where id = ${org} for no key update`);
     const waits = and(eq(periodResets.id, id), isNull(periodResets.at));
     const [waiting] = await tx.select().from(periodResets).where(waits).for('update');
     if (waiting === undefined) return;

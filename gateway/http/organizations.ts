@@ -3,6 +3,7 @@ import { createRoute } from '@hono/zod-openapi';
 import { and, asc, eq, gt, inArray } from 'drizzle-orm';
 import type { Transaction } from '../../drizzle/client.ts';
 import { applyGrant, applyLimits } from '../../drizzle/queries/apply-limits.ts';
+import { shortenAhead } from '../../drizzle/queries/shorten-ahead.ts';
 import { organizations as organizationTable } from '../../drizzle/schema/organizations.ts';
 import { plans } from '../../drizzle/schema/plans.ts';
 import { audit } from './audit.ts';
@@ -157,6 +158,8 @@ async function putOrganization(
     .set(values)
     .where(eq(organizationTable.id, org))
     .returning();
+  // A new calendar holds from the end of the running period, not of one that was made ahead.
+  await shortenAhead(tx, [org], Math.floor(meterNow()));
   await applyLimits(tx, [org], Math.floor(meterNow()));
   // To the meter a suspension is part of the account, as grants are.
   if (before!.suspended !== row!.suspended) await applyGrant(tx, org);
