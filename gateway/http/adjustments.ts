@@ -5,7 +5,7 @@ import type { Queryable } from '../../drizzle/client.ts';
 import { adjustments as table } from '../../drizzle/schema/extra-minutes.ts';
 import { type AdjustmentRow, adjust } from './adjust.ts';
 import { audit } from './audit.ts';
-import { decodeCursor, isInstantAndTextKey, pageFrom } from './cursor.ts';
+import { decodeCursor, isNumberAndTextKey, pageFrom } from './cursor.ts';
 import type { HttpDeps } from './deps.ts';
 import { idempotencyHeader, writeOnce } from './idempotency.ts';
 import { requireKnown } from './members.ts';
@@ -150,7 +150,7 @@ export function adjustments(deps: HttpDeps) {
     const { org } = c.req.valid('param');
     requireBackend(c.get('principal'), org);
     const { cursor, limit, ...only } = c.req.valid('query');
-    const after = decodeCursor('adjustments', cursor, isInstantAndTextKey);
+    const after = decodeCursor('adjustments', cursor, isNumberAndTextKey);
     const db = deps.db.of(org);
     await requireKnown(db, org);
     const rows = await listAdjustments(db, org, only, after, limit + 1);

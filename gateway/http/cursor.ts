@@ -46,10 +46,10 @@ export function isTextKey(key: unknown[]): key is [string] {
 export function isNumberKey(key: unknown[]): key is [number] {
   return key.length === 1 && Number.isSafeInteger(key[0]);
 }
-export function isInstantAndNumberKey(key: unknown[]): key is [number, number] {
+export function isTwoNumbersKey(key: unknown[]): key is [number, number] {
   return key.length === 2 && key.every((it) => Number.isSafeInteger(it));
 }
-export function isInstantAndTextKey(key: unknown[]): key is [number, string] {
+export function isNumberAndTextKey(key: unknown[]): key is [number, string] {
   return key.length === 2 && Number.isSafeInteger(key[0]) && typeof key[1] === 'string';
 }
 

@@ -34,6 +34,7 @@ const configRoute = createRoute({
         .openapi('DemoConfig'),
       'The demo.',
     ),
+    ...problemResponses('originNotAllowed'),
   },
 });
 
@@ -45,7 +46,10 @@ const ticketRoute = createRoute({
   request: jsonBody(
     z.object({ user: idSchema('demo-user').optional(), session: idSchema('take-1').optional() }),
   ),
-  responses: { 201: json(ticketSchema, 'The ticket.'), ...problemResponses('organizationUnknown') },
+  responses: {
+    201: json(ticketSchema, 'The ticket.'),
+    ...problemResponses('organizationUnknown', 'originNotAllowed'),
+  },
 });
 
 const minutesRoute = createRoute({
@@ -60,7 +64,7 @@ const minutesRoute = createRoute({
   ),
   responses: {
     201: json(z.object({ minutes: z.number(), purchase: z.string() }), 'They serve at once.'),
-    ...problemResponses('organizationUnknown'),
+    ...problemResponses('organizationUnknown', 'originNotAllowed'),
   },
 });
 

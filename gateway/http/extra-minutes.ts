@@ -2,7 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { and, asc, eq, gt, or } from 'drizzle-orm';
 import { extraMinutesPackages, extraMinutesPurchases } from '../../drizzle/schema/extra-minutes.ts';
-import { decodeCursor, isInstantAndTextKey, pageFrom } from './cursor.ts';
+import { decodeCursor, isNumberAndTextKey, pageFrom } from './cursor.ts';
 import type { HttpDeps } from './deps.ts';
 import { readLiveBudgets } from './live-budgets.ts';
 import { backendOrTicketSecurity } from './openapi.ts';
@@ -17,6 +17,7 @@ import {
   instantSchema,
   json,
   orgParams,
+  pageOf,
   pageQuery,
 } from './schemas.ts';
 
@@ -55,8 +56,9 @@ const packagesRoute = createRoute({
   tags: ['extra minutes'],
   summary: 'What can be bought',
   security: backendOrTicketSecurity,
+  request: { query: pageQuery },
   responses: {
-    200: json(z.object({ items: z.array(packageSchema) }), 'The packages on sale, small to large.'),
+    200: json(pageOf(packageSchema), 'A page of the packages on sale, small to large.'),
     ...problemResponses(),
   },
 });
@@ -78,26 +80,36 @@ export function extraMinutes(deps: HttpDeps) {
   const app = newRouter();
 
   app.openapi(packagesRoute, async (c) => {
+    const { cursor, limit } = c.req.valid('query');
+    const after = decodeCursor('packages', cursor, isNumberAndTextKey);
+    const { grantedMs: size, id: name, active } = extraMinutesPackages;
     const rows = await deps.db.all
       .select()
       .from(extraMinutesPackages)
-      .where(eq(extraMinutesPackages.active, true))
-      .orderBy(asc(extraMinutesPackages.grantedMs), asc(extraMinutesPackages.id));
-    const items = rows.map(({ id, name, grantedMs, priceCents, currency }) => ({
+      .where(
+        and(
+          eq(active, true),
+          after && or(gt(size, after[0]), and(eq(size, after[0]), gt(name, after[1]))),
+        ),
+      )
+      .orderBy(asc(size), asc(name))
+      .limit(limit + 1);
+    const page = pageFrom('packages', rows, limit, (row) => [row.grantedMs, row.id]);
+    const items = page.items.map(({ id, name, grantedMs, priceCents, currency }) => ({
       package: id,
       name,
       grantedMs,
       priceCents,
       currency,
     }));
-    return c.json({ items }, 200);
+    return c.json({ items, nextCursor: page.nextCursor }, 200);
   });
 
   app.openapi(balanceRoute, async (c) => {
     const { org } = c.req.valid('param');
     requireOrganization(c.get('principal'), org);
     const { cursor, limit } = c.req.valid('query');
-    const after = decodeCursor('lots', cursor, isInstantAndTextKey);
+    const after = decodeCursor('lots', cursor, isNumberAndTextKey);
     const { organization } = await readLiveBudgets(deps, org, null);
     const rows = await lotsAfter(deps, org, after, limit + 1);
     const page = pageFrom('lots', rows, limit, (row) => [row.purchasedAt, row.id]);

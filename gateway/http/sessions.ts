@@ -2,7 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { SessionRow } from '../../core/meter/rows.ts';
 import { audit } from './audit.ts';
-import { decodeCursor, encodeCursor, isInstantAndTextKey, pageFrom } from './cursor.ts';
+import { decodeCursor, encodeCursor, isNumberAndTextKey, pageFrom } from './cursor.ts';
 import type { HttpDeps } from './deps.ts';
 import { idempotencyHeader, writeOnce } from './idempotency.ts';
 import { recovering } from './live-budgets.ts';
@@ -162,7 +162,7 @@ async function livePage(
   live: SessionRow[],
   { cursor, limit }: PageAsk,
 ): Promise<Page> {
-  const after = decodeCursor('live-sessions', cursor, isInstantAndTextKey);
+  const after = decodeCursor('live-sessions', cursor, isNumberAndTextKey);
   const rows = live
     .filter((row) => user === undefined || row.user === user)
     .sort((a, b) => b.startedAt - a.startedAt || (a.session < b.session ? 1 : -1))
@@ -186,7 +186,7 @@ async function ledgerPage(
   live: SessionRow[],
   { cursor, limit }: PageAsk,
 ): Promise<Page> {
-  const after = decodeCursor('sessions', cursor, isInstantAndTextKey);
+  const after = decodeCursor('sessions', cursor, isNumberAndTextKey);
   const db = deps.db.of(org);
   const rows = await listSessions(db, org, user, after, limit + 1);
   const { items, nextCursor } = pageFrom('sessions', rows, limit, (row) => [row.startedAt, row.id]);

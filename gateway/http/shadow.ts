@@ -5,7 +5,7 @@ import type { Queryable } from '../../drizzle/client.ts';
 import { organizations } from '../../drizzle/schema/organizations.ts';
 import { plans } from '../../drizzle/schema/plans.ts';
 import { shadowDecisions } from '../../drizzle/schema/shadow.ts';
-import { decodeCursor, isInstantAndNumberKey, pageFrom } from './cursor.ts';
+import { decodeCursor, isTwoNumbersKey, pageFrom } from './cursor.ts';
 import type { HttpDeps } from './deps.ts';
 import { organizationUnknown } from './live-budgets.ts';
 import { backendSecurity } from './openapi.ts';
@@ -87,7 +87,7 @@ export function shadow(deps: HttpDeps) {
     const { org } = c.req.valid('param');
     requireBackend(c.get('principal'), org);
     const { cursor, limit, what, user, from, to } = c.req.valid('query');
-    const before = decodeCursor('shadow', cursor, isInstantAndNumberKey);
+    const before = decodeCursor('shadow', cursor, isTwoNumbersKey);
     const db = deps.db.of(org);
     const asked = and(
       eq(table.org, org),

@@ -39,7 +39,7 @@ export const ticketBodySchema = z
     }),
     origin: z
       .url()
-      .refine((url) => new URL(url).origin === url, {
+      .refine((url) => URL.canParse(url) && new URL(url).origin === url, {
         message: 'must be an origin, like https://app.example',
       })
       .optional()

@@ -7,6 +7,12 @@ export interface FuzzFlags {
   /** number of the one conversation to have; null: all */
   conversation: number | null;
   transport: 'ws' | 'uws';
+  /** the HTTP API instead of sockets */
+  isHttp: boolean;
+  /** of each call of the API */
+  requests: number;
+  /** calls whose names have this; null: all */
+  only: string | null;
   isJson: boolean;
 }
 
@@ -21,6 +27,11 @@ sockets that are left, or a millisecond of the other recorder that is missing or
   --frames N         so many at least (1000000)
   --conversation N   only this one of the seed, as a report names it
   --transport NAME   ws or uws (ws)
+  --http             the HTTP API instead: requests of every call, made of the schemas of its own
+                     document, valid, nearly valid and hostile. Exit code 1 for an answer of 5xx or one
+                     that is not as the document says
+  --requests N       with --http: so many of each call (2000)
+  --only TEXT        with --http: only calls whose names have this
   --json             the result as JSON on standard output
   --help             show this`;
 
@@ -37,6 +48,7 @@ export function parseFlags(args: readonly string[]): FuzzFlags | 'help' {
   const yes = { type: 'boolean' } as const;
   const options = {
     ...{ seed: text, frames: text, conversation: text, transport: text, json: yes },
+    ...{ http: yes, requests: text, only: text },
     help: { type: 'boolean', short: 'h' } as const,
   };
   let values: Record<string, string | boolean | undefined>;
@@ -56,6 +68,9 @@ export function parseFlags(args: readonly string[]): FuzzFlags | 'help' {
     frames: Math.max(1, wholeOf('frames', given('frames'), 1e9) ?? 1_000_000),
     conversation: wholeOf('conversation', given('conversation'), 1e9),
     transport,
+    isHttp: values.http === true,
+    requests: Math.max(1, wholeOf('requests', given('requests'), 1e6) ?? 2_000),
+    only: given('only') ?? null,
     isJson: values.json === true,
   };
 }

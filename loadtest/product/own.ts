@@ -12,6 +12,7 @@ import { processIdentity } from '../../local/process-identity.mjs';
 import { MAINS, startProcess } from '../../local/processes.ts';
 import { startRedis } from '../../local/redis.ts';
 import { startCluster } from '../../local/redis-cluster.ts';
+import { seedDevelopmentKey } from '../../local/seed.ts';
 import { diskShortage } from '../../local/trouble.ts';
 import type { Product } from './product.ts';
 
@@ -79,6 +80,7 @@ export async function startOwnProduct(options: OwnProductOptions): Promise<Produ
     stops.push(postgres.stop);
     pids.set('postgres', postgres.pid);
     await migrate(postgres.adminUrl);
+    await seedDevelopmentKey(postgres.adminUrl);
 
     const common = {
       ...env,

@@ -2,11 +2,11 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createReceiptKeys } from '../../../core/receipt/keys.ts';
 import { verifyReceipt } from '../../../core/receipt/verify.ts';
+import { DEVELOPMENT_KEY } from '../../../core/runtime/api-key.ts';
 import { ensurePeriod } from '../../../drizzle/queries/ensure-period.ts';
 import { extraMinutesPurchases, extraMinutesUsage } from '../../../drizzle/schema/extra-minutes.ts';
 import { sessions, usageTracking } from '../../../drizzle/schema/sessions.ts';
 import { createHttp } from '../app.ts';
-import { DEVELOPMENT_KEY } from '../auth.ts';
 import { JUNE, MAY, START, startTestHttp, type TestHttp } from '../test-http.ts';
 
 const iso = (at: number) => new Date(at).toISOString();

@@ -3,7 +3,7 @@ import { createRoute } from '@hono/zod-openapi';
 import { and, desc, eq, gte, lt, sql } from 'drizzle-orm';
 import { loadLimits } from '../../../drizzle/queries/load-limits.ts';
 import { usageEvents as eventTable } from '../../../drizzle/schema/usage-events.ts';
-import { decodeCursor, isInstantAndTextKey, pageFrom } from '../cursor.ts';
+import { decodeCursor, isNumberAndTextKey, pageFrom } from '../cursor.ts';
 import type { HttpDeps } from '../deps.ts';
 import { suspended } from '../features/refusal.ts';
 import { idempotencyHeader, writeOnce } from '../idempotency.ts';
@@ -100,7 +100,7 @@ export function usageEvents(deps: HttpDeps) {
     const { org } = c.req.valid('param');
     requireBackend(c.get('principal'), org);
     const { cursor, limit, kind, user, from, to } = c.req.valid('query');
-    const after = decodeCursor('usage-events', cursor, isInstantAndTextKey);
+    const after = decodeCursor('usage-events', cursor, isNumberAndTextKey);
     const db = deps.db.of(org);
     await requireKnown(db, org);
     const rows = await db
