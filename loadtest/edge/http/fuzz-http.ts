@@ -118,12 +118,12 @@ async function again(
   if (!takesKey || first.status >= 300 || !request.headers['idempotency-key']) return null;
   const second = await ask(call.method, request.path, request);
   // A kept answer has its fields in an order of its own.
-  const isSame = isDeepStrictEqual(valueOf(second), valueOf(first));
+  const isSame = isDeepStrictEqual(bodyOf(second), bodyOf(first));
   if (second.status === first.status && isSame) return null;
   return `with the same Idempotency-Key it was answered ${second.status}: ${second.text.slice(0, 200)}, first ${first.status}: ${first.text.slice(0, 200)}`;
 }
 
-const valueOf = ({ type, text }: ApiAnswer): unknown =>
+const bodyOf = ({ type, text }: ApiAnswer): unknown =>
   /json/.test(type) ? JSON.parse(text) : text;
 
 /** Something to ask about: ids that are there, a member's ticket, a key that may little. */
