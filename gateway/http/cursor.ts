@@ -37,7 +37,7 @@ export function decodeCursor<K extends Key>(
 /** Whether the database could hold it: what a caller made up may be any text, and any year. */
 function isKept(part: unknown): boolean {
   if (typeof part === 'string') return !part.includes('\0');
-  return typeof part === 'number' && part >= 0 && part <= MAX_INSTANT_AT;
+  return typeof part === 'number' && Math.abs(part) <= MAX_INSTANT_AT;
 }
 
 export function isTextKey(key: unknown[]): key is [string] {

@@ -63,7 +63,7 @@ export function exampleOf(
       return item === undefined ? [] : [item];
     }
     case 'string':
-      return schema.format === 'date-time' ? INSTANT : textOf(schema);
+      return BY_FORMAT[schema.format ?? ''] ?? textOf(schema);
     case 'integer':
     case 'number':
       return Math.min(Math.max(1, schema.minimum ?? 1), schema.maximum ?? 1);
@@ -75,6 +75,12 @@ export function exampleOf(
       return null;
   }
 }
+
+const BY_FORMAT: Readonly<Record<string, string>> = {
+  'date-time': INSTANT,
+  date: INSTANT.slice(0, 10),
+  uuid: '0191d3f6-7b1c-7e2a-9c53-2f8d1b7a4e60',
+};
 
 const textOf = ({ minLength = 0 }: JsonSchema) => 'text'.padEnd(minLength, '.');
 
