@@ -1,6 +1,6 @@
 /** What being bound costs a recorder that joins: nothing on the wire. */
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
-import { sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { organizationBudget } from '../core/meter/budget-name.ts';
 import { makeTestAccount } from '../local/test-account.ts';
@@ -10,6 +10,7 @@ import { migrate } from './migrate.ts';
 import { ensurePeriod } from './queries/ensure-period.ts';
 import { loadLimits } from './queries/load-limits.ts';
 import { loadSeeds } from './queries/load-seeds.ts';
+import { organizations } from './schema/organizations.ts';
 
 const AT = Date.UTC(2026, 4, 20);
 const MAY = Date.UTC(2026, 4, 1);
@@ -90,6 +91,17 @@ describe('a bound database', () => {
       db.transaction(async (tx) => void (await tx.execute(sql`select 1`)));
     await work(far.tenants.of(org))();
     expect(await flightsOf(work(far.tenants.of(org)))).toBe(await flightsOf(work(far.db)));
+  });
+
+  it('reads instants to the millisecond, alone and in a transaction', async () => {
+    const at = Date.UTC(2026, 4, 20, 10, 11, 12, 345);
+    const owner = connect(database.adminUrl, { scope: 'installation' });
+    await owner.db.update(organizations).set({ createdAt: at }).where(eq(organizations.id, org));
+    await owner.stop();
+    const read = (db: Database) => db.select({ at: organizations.createdAt }).from(organizations);
+    const bound = far.tenants.of(org);
+    expect(await read(bound)).toEqual([{ at }]);
+    expect(await bound.transaction(read)).toEqual([{ at }]);
   });
 
   it('goes on when its connection was cut in the middle', async () => {

@@ -66,7 +66,13 @@ export function connect(url: string, options: ConnectOptions = {}): DatabaseConn
       },
     });
   const sql = open(connections);
-  const tenants = createTenants({ sql, open: () => open(1), lines: connections });
+  const openLine = () => {
+    const line = open(1);
+    // It makes a client leave instants as they are: they lose their milliseconds otherwise.
+    drizzle(line);
+    return line;
+  };
+  const tenants = createTenants({ sql, open: openLine, lines: connections });
   return {
     db: drizzle(sql),
     tenants,
