@@ -1,4 +1,4 @@
-/** `node dist/local/rekey.js`: writes every session's metadata with the first key, so that others can go. */
+/** `node dist/local/rekey.js`: writes all metadata with the first key, so that others can go. */
 import { list, readEnv, url } from '../core/runtime/env.ts';
 import { secretsOf } from '../core/runtime/secrets.ts';
 import { startTrouble } from '../core/runtime/start-trouble.ts';
@@ -8,7 +8,7 @@ import { rekeyMetadata } from '../drizzle/queries/rekey-metadata.ts';
 
 const HELP = `Usage: node dist/local/rekey.js
 
-Encrypts the metadata of all sessions with the first key: after a new key was put first, or after the
+Encrypts the metadata of all sessions and usage events with the first key: after a new key was put first, or after the
 first key of all was set. It may be repeated and stopped at any time, while gateways run.
 
   DATABASE_URL   address of the database, as workers log in
