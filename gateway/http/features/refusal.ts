@@ -55,7 +55,7 @@ export function usedUp(
   const asked = quantity === 1 ? 'one more was' : `${quantity} were`;
   return new ProblemError(
     'limitReached',
-    `${used} of ${limit} pieces of "${feature}" are used by ${whose} this ${per}, ` +
+    `${used} of ${limit} pieces of "${feature}" are used by ${whose} ${per === 'day' ? 'today' : 'this month'}, ` +
       `${remainingOf(count)} remain, and ${asked} asked for. ` +
       `They come back at ${instant(resetsAt)}; a higher limit helps at once.`,
     {

@@ -1,0 +1,77 @@
+import { eq, sql } from 'drizzle-orm';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { rebuildCounts } from '../../../drizzle/queries/rebuild-counts.ts';
+import { usageQuotas } from '../../../drizzle/schema/features.ts';
+import { dailyCosts } from '../../../drizzle/schema/usage-events.ts';
+import { startTestHttp, type TestHttp } from '../test-http.ts';
+
+let http: TestHttp;
+beforeAll(async () => {
+  http = await startTestHttp();
+  const features = { analysis: true, export: { limit: 1_000, per: 'month' } };
+  await http.call('PUT', '/v1/plans/p', { name: 'P', features });
+  await http.call('PUT', '/v1/orgs/acme', { name: 'Acme', plan: 'p' });
+});
+afterAll(() => http.stop());
+
+const rebuild = () => http.db.transaction((tx) => rebuildCounts(tx, 'acme'));
+const counts = async () => ({
+  quotas: await http.db
+    .select()
+    .from(usageQuotas)
+    .where(eq(usageQuotas.org, 'acme'))
+    .orderBy(sql`feature, user_id, per, starts_at`),
+  days: await http.db.select().from(dailyCosts).where(eq(dailyCosts.org, 'acme')).orderBy(sql`day`),
+});
+
+/** Pieces taken and some given back, and money spent, today and before. */
+async function work(round: number): Promise<void> {
+  await Promise.all(
+    Array.from({ length: 24 }, async (_, i) => {
+      const user = i % 3 === 0 ? 'ann' : 'bob';
+      const feature = i % 2 === 0 ? 'analysis' : 'export';
+      const body = { user, feature, quantity: 1 + (i % 4) };
+      const used = await http.call('POST', '/v1/orgs/acme/consume', body);
+      expect(used.status).toBe(200);
+      if (i % 5 === 0) {
+        const { consumption } = used.body;
+        await http.call('POST', '/v1/orgs/acme/consume/undo', { consumption });
+      }
+      const occurredAt = new Date(http.now() - (i + round) * 3_600_000).toISOString();
+      const event = { kind: 'k', costCents: i + 0.5, occurredAt };
+      const recorded = await http.call('POST', '/v1/orgs/acme/usage-events', event);
+      expect(recorded.status).toBe(201);
+    }),
+  );
+}
+
+it('finds nothing to change where all is well, also while pieces and costs are counted', async () => {
+  await work(0);
+  await http.advance(24 * 3_600_000);
+  let isWorking = true;
+  const working = (async () => {
+    for (let round = 1; round <= 3; round += 1) await work(round * 24);
+    isWorking = false;
+  })();
+  const changed = { quotas: 0, days: 0 };
+  for (let i = 0; i < 200 && isWorking; i += 1) {
+    const { quotas, days } = await rebuild();
+    changed.quotas += quotas;
+    changed.days += days;
+  }
+  await working;
+  const before = await counts();
+  expect(changed).toEqual({ quotas: 0, days: 0 });
+  expect(await rebuild()).toEqual({ quotas: 0, days: 0 });
+  expect(await counts()).toEqual(before);
+}, 60_000);
+
+it('mends what was counted wrong', async () => {
+  const before = await counts();
+  await http.db.execute(sql`update usage_quotas set used = used + 7 where per = 'day'`);
+  await http.db.execute(sql`update daily_costs set cost_micros = 0, events = 0`);
+  const { quotas, days } = await rebuild();
+  expect(quotas).toBe(before.quotas.filter(({ per }) => per === 'day').length);
+  expect(days).toBe(before.days.length);
+  expect(await counts()).toEqual(before);
+});
