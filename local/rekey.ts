@@ -8,8 +8,9 @@ import { rekeyMetadata } from '../drizzle/queries/rekey-metadata.ts';
 
 const HELP = `Usage: node dist/local/rekey.js
 
-Encrypts the metadata of all sessions and usage events with the first key: after a new key was put first, or after the
-first key of all was set. It may be repeated and stopped at any time, while gateways run.
+Encrypts the metadata of all sessions and usage events with the first key: after a new key was put
+first, or after the first key of all was set. It may be repeated and stopped at any time, while
+gateways run.
 
   DATABASE_URL   address of the database, as workers log in
   METADATA_KEYS  as the gateways have it: the new key first, the old ones behind it`;
