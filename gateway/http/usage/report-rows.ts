@@ -20,6 +20,8 @@ export interface ReportRow extends Record<string, unknown> {
   planMs: number;
   extraMs: number;
   overageMs: number;
+  /** of a session's start, which what was imported may have to the microsecond; else none */
+  exactly?: string;
 }
 
 export interface ReportAsk {
@@ -51,7 +53,7 @@ export async function* reportPages(
 }
 
 function keyOf(kind: ReportKind, row: ReportRow): Key {
-  if (kind === 'session') return [row.startsAt!, row.of!];
+  if (kind === 'session') return [row.exactly!, row.of!];
   if (kind === 'member') return [row.user, ''];
   return [kind === 'day' ? row.of! : row.startsAt!, row.user];
 }
@@ -83,7 +85,7 @@ const PAGES: Record<ReportKind, Page> = {
     const further =
       after === null
         ? sql`true`
-        : sql`(started_at, id) > (from_epoch_ms(${after[0]}), ${after[1]})`;
+        : sql`(started_at, id) > (${after[0]}::text::timestamptz, ${after[1]})`;
     return db.execute<ReportRow>(sql`
       with page as (
         select * from sessions where org = ${org} and ${ofUser(user)} and ${further}
@@ -92,7 +94,7 @@ const PAGES: Record<ReportKind, Page> = {
         order by started_at, id limit ${limit}
       )
       select p.id as of, p.user_id as user, epoch_ms(p.started_at) as "startsAt",
-        epoch_ms(p.ended_at) as "endsAt", p.state, p.reason, p.recorded_ms as "recordedMs",
+        p.started_at::text as exactly, epoch_ms(p.ended_at) as "endsAt", p.state, p.reason, p.recorded_ms as "recordedMs",
         coalesce(u.plan, 0) as "planMs", coalesce(u.extra, 0) as "extraMs",
         coalesce(u.overage, 0) as "overageMs"
       from page p left join lateral (
