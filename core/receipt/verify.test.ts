@@ -92,6 +92,9 @@ describe('a receipt', () => {
     const [mine] = keys.jwks.keys;
     const borrowed = { keys: [{ ...others.jwks.keys[0]!, kid: mine!.kid }] };
     expect(failed(bytesOf(signed), borrowed)).toEqual(['signature']);
+    // What a set calls a key counts for nothing: its name is its thumbprint.
+    const misnamed = { keys: [others.jwks.keys[0]!, { ...mine!, kid: 'another name' }] };
+    expect(failed(bytesOf(signed), misnamed)).toEqual([]);
     for (const jwks of [null, {}, { keys: [null, 1, {}] }, { keys: 'x' }]) {
       expect(failed(bytesOf(signed), jwks)).toEqual(['signature']);
     }
