@@ -29,6 +29,10 @@ function monthLines({ forecast, isDryRun }: BackfillReport): string[] {
   ];
 }
 
+/** Nothing where there is nothing to say. */
+const headed = (head: string, lines: string[]): string[] =>
+  lines.length === 0 ? [] : [head, ...lines, ''];
+
 function skipLines({ skipped }: BackfillReport): string[] {
   return skipped.flatMap(({ rows, kind, says, examples }) => [
     `  ${rows} ${says} (${kind})`,
@@ -36,6 +40,20 @@ function skipLines({ skipped }: BackfillReport): string[] {
       return `    ${it.table} line ${it.line}${it.says === '' ? '' : `: ${it.says}`}`;
     }),
   ]);
+}
+
+function knownLines({ forecast, usage, sessions }: BackfillReport): string[] {
+  const bare = (count: number) => ({ count, examples: [] });
+  return [
+    ...noteLines('minutes of a session with more than 60 s', forecast.crowded),
+    ...noteLines('minutes in which a user has several sessions', forecast.overlapping),
+    ...noteLines('times that clocks showed twice: the first was meant', bare(usage.ambiguous)),
+    ...noteLines('sessions without a minute', bare(sessions.withoutUsage)),
+    ...noteLines('sessions whose own duration is another than their minutes', {
+      count: sessions.differing,
+      examples: sessions.examples.map((it) => `${it.session}: ${it.says}`),
+    }),
+  ];
 }
 
 function cacheLines({ cache }: BackfillReport): string[] {
@@ -54,7 +72,7 @@ function cacheLines({ cache }: BackfillReport): string[] {
 
 /** For a person. */
 export function reportText(report: BackfillReport): string {
-  const { isDryRun, tables, accounts, lots, usage, sessions, written, rejects } = report;
+  const { isDryRun, tables, accounts, lots, usage, written, rejects } = report;
   const would = isDryRun ? 'would be ' : '';
   const lines = [
     isDryRun ? `Dry run of ${report.source}: nothing was written.` : `Imported ${report.source}.`,
@@ -76,20 +94,8 @@ export function reportText(report: BackfillReport): string {
           `  plan ${minutes(written.planMs)}, extra ${minutes(written.extraMs)}, beyond both ${minutes(written.overageMs)} min; ${written.periods} periods made`,
         ]),
     '',
-    'Not taken, or not as it stands',
-    ...skipLines(report),
-    'Taken, and to be known',
-    ...noteLines('minutes of a session with more than 60 s', report.forecast.crowded),
-    ...noteLines('minutes in which a user has several sessions', report.forecast.overlapping),
-    ...noteLines('times that clocks showed twice: the first was meant', {
-      count: usage.ambiguous,
-      examples: [],
-    }),
-    ...noteLines('sessions without a minute', { count: sessions.withoutUsage, examples: [] }),
-    ...noteLines('sessions whose own duration is another than their minutes', {
-      count: sessions.differing,
-      examples: sessions.examples.map((it) => `${it.session}: ${it.says}`),
-    }),
+    ...headed('Not taken, or not as it stands', skipLines(report)),
+    ...headed('Taken, and to be known', knownLines(report)),
     ...cacheLines(report),
     ...rejects.map(
       (path) => `Rejected rows are in ${path}, with the reason in their last columns.`,

@@ -82,6 +82,22 @@ describe('an imported session', () => {
     }
   });
 
+  it('of the running period reaches the live budget, also while others record', async () => {
+    const account = await ledger.account({ plan: { quotaMs: 100 * MINUTE_MS } });
+    const { org } = account;
+    await account.open('live');
+    await account.record('live', 3 * MINUTE_MS);
+    expect((await account.budget()).usedMs).toBe(3 * MINUTE_MS);
+    await run({
+      usage: [HEADER, ...[0, 1, 2, 3, 4].map((i) => `${org},ann,s1,2026-05-03 10:0${i}:00,60`)],
+    });
+    expect(await findingsOf(ledger, [org])).toEqual([]);
+    await account.assert();
+    await account.record('live', MINUTE_MS);
+    expect((await account.budget()).usedMs).toBe(9 * MINUTE_MS);
+    expect(await findingsOf(ledger, [org])).toEqual([]);
+  });
+
   it('that was measured here is left to what measured it', async () => {
     const account = await ledger.account();
     const { org } = account;
@@ -91,6 +107,28 @@ describe('an imported session', () => {
     const report = await run({ usage: [HEADER, `${org},alice,s1,2026-05-01 10:00:00,60`] });
     expect(report.skipped).toMatchObject([{ kind: 'measuredHere', rows: 1 }]);
     expect((await minutesOf(ledger, account)).map((it) => it.ms)).toEqual([MINUTE_MS]);
+  });
+
+  it('that was begun to be measured here while its rows waited is left alone too', async () => {
+    const account = await ledger.account();
+    const { org } = account;
+    const usage = [
+      HEADER,
+      ...['s1', 's2'].map((it) => `${org},alice,${it},2026-05-01 10:00:00,60`),
+    ];
+    // The second point at which a run may be killed: its rows are put down, none is settled.
+    await expect(run({ usage }, { cutAfter: 1 })).rejects.toThrow('cut after 1');
+    await account.open('s1');
+    await account.record('s1', 2 * MINUTE_MS);
+    await settleAll(ledger, account);
+    const report = await run({ usage });
+    expect(report.written).toMatchObject({ rows: 1, dropped: 1 });
+    expect(report.skipped.map((it) => it.kind).sort()).toEqual(['known', 'measuredHere']);
+    expect((await sums(org)).map(([id, , minutes]) => [id, minutes])).toEqual([
+      ['s1', 2],
+      ['s2', 1],
+    ]);
+    expect(await findingsOf(ledger, [org])).toEqual([]);
   });
 
   it('that began at --until or later is left out whole, one that began before comes whole', async () => {

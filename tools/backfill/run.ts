@@ -49,6 +49,8 @@ export interface Written extends Sources {
   ms: number;
   periods: number;
   shards: number;
+  /** rows that waited, of sessions that were measured here meanwhile */
+  dropped: number;
 }
 
 export interface BackfillReport {
@@ -197,7 +199,7 @@ async function settleAll(
 ): Promise<Written> {
   const written: Written = {
     ...{ rows: 0, minutes: 0, ms: 0, planMs: 0, extraMs: 0, overageMs: 0 },
-    ...{ periods: 0, shards: 0 },
+    ...{ periods: 0, shards: 0, dropped: 0 },
   };
   let isSomebodyThere = true;
   const queue = (await waitingShards(context.sql)).map((shard) => ({ shard, generation: -1 }));
@@ -212,6 +214,7 @@ async function settleAll(
     for (const of of ['rows', 'minutes', 'ms', 'planMs', 'extraMs', 'overageMs'] as const) {
       written[of] += turn[of];
     }
+    written.dropped += turn.dropped;
     progress(() => `${written.rows} rows settled, ${queue.length + 1} shards to go`);
     if (!turn.isLast) queue.push({ shard, generation: turn.generation });
   }

@@ -31,8 +31,12 @@ export interface Turn extends Sources {
   minutes: number;
   ms: number;
   generation: number;
+  /** rows of sessions that were measured here meanwhile */
+  dropped: number;
   isLast: boolean;
 }
+
+const NOTHING = { rows: 0, minutes: 0, ms: 0, planMs: 0, extraMs: 0, overageMs: 0 };
 
 /** Shards with rows that the ledger has not. */
 export async function waitingShards(sql: postgres.Sql): Promise<number[]> {
@@ -88,15 +92,12 @@ async function knownSessions(tx: Tx, rows: readonly WaitingRow[]): Promise<Known
     join sessions s on s.org = w.org and s.id = w.session`;
 }
 
-/** The ledger's own sums have to be those of the rows: what is counted on must not have moved. */
-function refuseForeign(sessions: readonly KnownSession[]): void {
-  const foreign = sessions.find((it) => it.reason !== IMPORTED);
-  if (foreign === undefined) return;
-  throw new Error(
-    `Session ${foreign.session} of ${foreign.org} waits to be imported, and has been measured here ` +
-      'meanwhile. Delete its rows of import_rows that have taken_ms = 0, and run this again.',
-  );
-}
+/** Rows of sessions that the meter began to measure while they waited: what measured them has them. */
+const dropForeign = (tx: Tx, sessions: readonly KnownSession[]) => tx`
+  delete from import_rows r
+  using unnest(${words(sessions.map((it) => it.org))}::text[],
+    ${words(sessions.map((it) => it.session))}::text[]) as w (org, session)
+  where r.org = w.org and r.session = w.session and r.taken_ms = 0`;
 
 const markTaken = (tx: Tx, rows: readonly WaitingRow[]) => tx`
   update import_rows r set taken_ms = w.ms
@@ -132,10 +133,15 @@ async function turn(context: SettleContext, shard: number, now: number): Promise
   const limit = context.rowsATurn;
   return (await context.sql.begin(async (tx) => {
     const generation = await lockShard(tx, shard);
-    const rows = await waitingRows(tx, shard, limit);
-    if (rows.length === 0) return null;
-    const sessions = await knownSessions(tx, rows);
-    refuseForeign(sessions);
+    const waiting = await waitingRows(tx, shard, limit);
+    if (waiting.length === 0) return null;
+    const sessions = await knownSessions(tx, waiting);
+    const foreign = sessions.filter((it) => it.reason !== IMPORTED);
+    const names = new Set(foreign.map(sessionKey));
+    const rows = waiting.filter((it) => !names.has(sessionKey(it)));
+    const dropped = foreign.length === 0 ? 0 : (await dropForeign(tx, foreign)).count;
+    const isLast = waiting.length < limit;
+    if (rows.length === 0) return { ...NOTHING, generation, dropped, isLast };
     const open = sessions.map(({ org, session, settledMs }) => {
       return { org, session, minute: Math.floor(settledMs / MINUTE_MS) };
     });
@@ -167,7 +173,8 @@ async function turn(context: SettleContext, shard: number, now: number): Promise
     return {
       ...{ rows: rows.length, minutes: settled.minutes, ms, generation: raised },
       ...sums,
-      isLast: rows.length < limit,
+      dropped,
+      isLast,
     };
   })) as Turn | null;
 }
