@@ -1,5 +1,6 @@
 /** The command on the whole product, beside a recorder that is live, from the database of an old system. */
 import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
@@ -8,9 +9,11 @@ import { createTestDatabase, type TestDatabase } from '../../local/test-database
 import { startTestProduct, type TestProduct } from '../../local/test-product.ts';
 import { codesOf, doctor, record, reportOf, type Told } from '../doctor/test-recording.ts';
 import type { BackfillReport } from './run.ts';
+import { randomOf } from './test-source.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
 const PATIENCE_MS = 30_000;
 /** The tests' Postgres is fast and not durable, which the doctor says. */
 const HERE = ['postgresDurability'];
@@ -41,8 +44,15 @@ afterAll(async () => {
   await product.stop();
 });
 
+interface Kill {
+  /** after it has begun */
+  afterMs: number;
+}
+
 /** `npm run backfill -- ...args`, without the build before it. */
-function command(...args: string[]): Promise<Told> {
+const command = (...args: string[]) => start(args, null);
+
+function start(args: string[], kill: Kill | null): Promise<Told> {
   const child = spawn(process.execPath, ['--import', 'tsx', 'tools/backfill/main.ts', ...args], {
     cwd: ROOT,
     env: { ...process.env, DATABASE_URL: product.databaseUrl },
@@ -53,6 +63,7 @@ function command(...args: string[]): Promise<Told> {
     told.stdout += it;
   });
   child.stderr.on('data', (it) => {
+    if (kill !== null && told.stderr === '') setTimeout(() => child.kill('SIGKILL'), kill.afterMs);
     told.stderr += it;
   });
   return new Promise((resolve, reject) => {
@@ -120,6 +131,29 @@ describe('npm run backfill', () => {
       await ours`select action, actor from audit_log where action like 'backfill%' order by id`;
     expect(audit.map((it) => it.action)).toEqual(['backfill.begin', 'backfill.end']);
   }, 120_000);
+
+  it('killed at any instant and run again comes to the same', async () => {
+    const random = randomOf(7);
+    await product.api('PUT', '/v1/orgs/cut', { name: 'cut', plan: 'old' });
+    const begin = Math.floor(Date.now() / DAY_MS) * DAY_MS - 30 * DAY_MS;
+    const lines = Array.from({ length: 6_000 }, (_, i) => {
+      const at = new Date(begin + (i % 2_000) * MINUTE_MS).toISOString();
+      return `cut,user-${i % 3},cut-${i % 97},${at},60`;
+    });
+    const path = join(tmpdir(), `taximeter-cut-${process.pid}.csv`);
+    writeFileSync(path, ['org,user,session,minute,seconds', ...lines].join('\n'));
+    const rows = new Set(lines).size;
+    for (let kills = 0; kills < 3; kills++) {
+      await start(['--from', path], { afterMs: 200 + random() * 1_800 });
+      const [state] = await ours`
+        select (select coalesce(sum(taken_ms), 0)::int from import_rows where org = 'cut') as taken,
+          (select coalesce(sum(ms), 0)::int from usage_tracking where org = 'cut') as settled`;
+      expect(state!.taken).toBe(state!.settled);
+    }
+    expect(await start(['--from', path], null)).toMatchObject({ code: 0 });
+    const [sum] = await ours`select sum(ms)::int as ms from usage_tracking where org = 'cut'`;
+    expect(sum!.ms).toBe(rows * MINUTE_MS);
+  }, 90_000);
 
   it('says in words what it did, and what it can not use', async () => {
     const again = await command('--from', old.adminUrl, ...ZONE, '--rejects', rejects);

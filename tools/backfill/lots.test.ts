@@ -65,6 +65,9 @@ describe('imported lots', () => {
     expect(await leftOf()).toEqual({ a: [0, 0], b: [0, 25], c: [0, 60] });
     expect(first.lots).toMatchObject({ made: 3, leftMs: 85 * MINUTE_MS });
     expect(first.skipped).toMatchObject([{ kind: 'notPaid', rows: 1 }]);
+    const { sql } = ledger.connection;
+    const words = await sql`select org from meter_outbox where org = ${org} and user_id is null`;
+    expect(words).toHaveLength(1);
     const report = await run({ lots, usage });
     // 10 of the plan, then 20 of a and 3 of the 5 that were used of b.
     expect(report.written).toMatchObject({ planMs: 10 * MINUTE_MS, extraMs: 23 * MINUTE_MS });
