@@ -13,6 +13,7 @@ import type { WorkerConfig } from './config.ts';
 import { startOutbox } from './jobs/outbox.ts';
 import { startPeriodCheck } from './jobs/period-check.ts';
 import { startReconcile } from './jobs/reconcile.ts';
+import { startReconcileAsked } from './jobs/reconcile-asked.ts';
 import { type RecoverJobs, startRecoverJobs } from './jobs/recover.ts';
 import { createSessionSweep, startSessionSweep } from './jobs/session-sweep.ts';
 import { startSettleJobs } from './jobs/settle.ts';
@@ -85,6 +86,8 @@ export async function startWorker(
   stops.add('recover', recovering);
   await recovering.looked;
   stops.add('outbox', await startOutbox({ context, log, everyMs: OUTBOX_LOOK_MS }));
+  const askedEvery = { everyMs: OUTBOX_LOOK_MS };
+  stops.add('reconcile-asked', await startReconcileAsked({ context, log, ...askedEvery }));
   stops.add('settle', startSettleJobs({ url, log, settler }));
   const everyMs = config.unsettledSweepMs;
   stops.add('unsettled-sweep', startUnsettledSweep({ settler, everyMs, log }));

@@ -24,6 +24,7 @@ import { periods } from './periods.ts';
 import { plans } from './plans.ts';
 import { ProblemError } from './problem.ts';
 import { RECEIPT_KEYS_PATH, receipts } from './receipts/receipts.ts';
+import { reconcile } from './reconcile.ts';
 import { newRouter } from './router.ts';
 import { holdScopes } from './scopes.ts';
 import { sessions } from './sessions.ts';
@@ -90,6 +91,7 @@ export function createHttp(deps: HttpDeps) {
   app.route('/', extraMinutes(deps));
   app.route('/', adjustments(deps));
   app.route('/', periods(deps));
+  app.route('/', reconcile(deps));
   app.route('/', auditLog(deps));
   app.route('/', apiKeys(deps));
   app.route('/', shadow(deps));

@@ -28,6 +28,7 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/orgs/{org}/usage-events': { kind: 'tokens', costCents: 1 },
   'POST /v1/orgs/{org}/adjustments': { minutes: 5, kind: 'extra', reason: 'for nothing' },
   'POST /v1/orgs/{org}/periods/reset': { reason: 'for nothing' },
+  'POST /v1/orgs/{org}/reconcile': {},
   'POST /v1/sessions/{session}/stop': {},
   'POST /v1/api-keys': { name: 'Mine', orgs: [VICTIM.org] },
   'POST /v1/api-keys/{id}/rotate': {},

@@ -1,32 +1,16 @@
-import { ensurePeriod } from '../../../drizzle/queries/ensure-period.ts';
-import { writeAudit } from '../../../worker/ledger/audit.ts';
 import { inSnapshot } from '../../../worker/ledger/check/snapshot.ts';
+import { inRepair, noteRepair, type Step } from '../../../worker/ledger/fix/step.ts';
 import { readPartitions } from '../postgres-look.ts';
-import { type FixContext, inRepair, noteRepair, type Step } from './step.ts';
-
-export function makePeriod({ stores, actor }: FixContext, org: string, at: number): Step {
-  return {
-    title: `make the billing period of ${org} at ${new Date(at).toISOString()}`,
-    codes: ['periodMissing'],
-    async run() {
-      const period = await stores.database.db.transaction(async (tx) => {
-        const made = await ensurePeriod(tx, org, at);
-        const detail = { before: null, after: made };
-        await writeAudit(tx, { actor, action: 'doctor.period', org, detail });
-        return made;
-      });
-      if (period === null) return null;
-      return `${org} has a period from ${new Date(period.startsAt).toISOString()}`;
-    },
-  };
-}
+import { type FixContext, ledgerFixOf } from './step.ts';
 
 /**
  * Makes the partitions of the months ahead. Where minutes of such a month lie in the default
  * partition already, making it would move what refers to them, purchased minutes too: that is left
  * to the worker and the migration, which do it anyway.
  */
-export function makePartitions({ stores, actor, now }: FixContext): Step {
+export function makePartitions(context: FixContext): Step {
+  const { stores, now } = context;
+  const fix = ledgerFixOf(context);
   return {
     title: 'make the partitions of the months ahead',
     codes: ['partitionMissing'],
@@ -46,7 +30,7 @@ export function makePartitions({ stores, actor, now }: FixContext): Step {
           await tx`select make_usage_partitions(to_date(${month}, 'YYYY_MM'), 1)`;
         }
         const detail = { before: before.months, made: missing };
-        await noteRepair(tx, { actor, action: 'partitions', detail });
+        await noteRepair(tx, fix, { action: 'partitions', detail });
         return `partitions were made for ${missing.join(', ').replaceAll('_', '-')}`;
       });
     },

@@ -1,28 +1,12 @@
-/** Work that waits and is woken: words to the meter, jobs. */
-import type { Code } from '../../../worker/ledger/check/codes.ts';
+/** Jobs that wait and are woken. */
+
+import { inRepair, noteRepair, type Step } from '../../../worker/ledger/fix/step.ts';
 import { withQueues } from '../queue-look.ts';
-import { type FixContext, inRepair, noteRepair, type Step } from './step.ts';
+import { type FixContext, ledgerFixOf } from './step.ts';
 
-/** Leaves word that the meter be told of an organization's limits, which also wakes the workers. */
-export function tellLimits({ stores, actor }: FixContext, org: string, codes: Code[]): Step {
-  return {
-    title: `leave word that the meter be told of the limits of ${org}`,
-    codes,
-    run: () =>
-      inRepair(stores.database.sql, async (tx) => {
-        const [word] = await tx`
-          insert into meter_outbox (org) select ${org}
-          where not exists (select from meter_outbox where org = ${org} and user_id is null)
-          returning id`;
-        await tx`select pg_notify('meter_outbox', '')`;
-        const detail = { before: { waiting: word === undefined }, after: { waiting: true } };
-        await noteRepair(tx, { actor, action: 'tell', org, detail });
-        return `the workers were woken to tell the meter of ${org}`;
-      }),
-  };
-}
-
-export function resumeQueues({ stores, log, actor }: FixContext, names: string[]): Step {
+export function resumeQueues(context: FixContext, names: string[]): Step {
+  const { stores, log } = context;
+  const fix = ledgerFixOf(context);
   return {
     title: `let the queues go on: ${names.join(', ')}`,
     codes: ['queuePaused'],
@@ -35,15 +19,17 @@ export function resumeQueues({ stores, log, actor }: FixContext, names: string[]
       const resumed = done.flat();
       if (resumed.length === 0) return null;
       const detail = { before: { isPaused: true }, after: { isPaused: false } };
-      await inRepair(stores.database.sql, (tx) =>
-        noteRepair(tx, { actor, action: 'resume', subject: resumed.join(), detail }),
+      await inRepair(fix.sql, (tx) =>
+        noteRepair(tx, fix, { action: 'resume', subject: resumed.join(), detail }),
       );
       return `${resumed.join(', ')} goes on`;
     },
   };
 }
 
-export function retryJobs({ stores, log, actor }: FixContext, names: string[]): Step {
+export function retryJobs(context: FixContext, names: string[]): Step {
+  const { stores, log } = context;
+  const fix = ledgerFixOf(context);
   return {
     title: `have failed jobs tried again: ${names.join(', ')}`,
     codes: ['queueFailed'],
@@ -56,8 +42,8 @@ export function retryJobs({ stores, log, actor }: FixContext, names: string[]): 
       const failed = done.reduce((sum, it) => sum + it, 0);
       if (failed === 0) return null;
       const detail = { before: { failed }, after: { failed: 0 } };
-      await inRepair(stores.database.sql, (tx) =>
-        noteRepair(tx, { actor, action: 'retry', subject: names.join(), detail }),
+      await inRepair(fix.sql, (tx) =>
+        noteRepair(tx, fix, { action: 'retry', subject: names.join(), detail }),
       );
       return `${failed} jobs are tried again`;
     },

@@ -1,6 +1,6 @@
 import type postgres from 'postgres';
 import { shardOf } from '../../../core/meter/keys.ts';
-import type { Code } from '../../../worker/ledger/check/codes.ts';
+import type { Code } from '../check/codes.ts';
 import {
   type WrongDrawn,
   type WrongPeriod,
@@ -11,10 +11,10 @@ import {
   wrongMonths,
   wrongPeriods,
   wrongSessions,
-} from '../../../worker/ledger/check/derived-sums.ts';
-import { lockOrganizations, lockShard } from '../../../worker/ledger/reads.ts';
-import { raiseGeneration } from './recover.ts';
-import { type FixContext, inRepair, noteRepair, type Step } from './step.ts';
+} from '../check/derived-sums.ts';
+import { lockOrganizations, lockShard } from '../reads.ts';
+import { raiseGeneration } from './raise-generation.ts';
+import { inRepair, type LedgerFix, noteRepair, type Step } from './step.ts';
 
 type Tx = postgres.TransactionSql;
 
@@ -80,6 +80,7 @@ interface Derived {
   action: string;
   /** whether the meter counts with it: then it must hear of the change */
   isCounted: boolean;
+  wrong(tx: Tx, orgs: string[]): Promise<{ org: string }[]>;
   rebuild(tx: Tx, org: string): Promise<{ org: string }[]>;
 }
 
@@ -91,6 +92,7 @@ const derived = <Row extends { org: string }>(
 ): Derived => ({
   action,
   isCounted,
+  wrong,
   async rebuild(tx, org) {
     const rows = await wrong(tx, [org]);
     if (rows.length > 0) await write(tx, rows);
@@ -111,29 +113,53 @@ const DERIVED: readonly Derived[] = [
  * shard: nobody settles meanwhile. Reads the lots' burns, and writes neither them nor the lots.
  * Where the meter counts with what was wrong, its shard is recovered: it takes the sums from there.
  */
-export function rebuildSums(context: FixContext, org: string, codes: Code[]): Step {
-  const { stores, actor } = context;
+export function rebuildSums(fix: LedgerFix, org: string, codes: Code[]): Step {
   return {
     title: `add up the minutes of ${org} again`,
     codes,
-    run: () =>
-      inRepair(stores.database.sql, async (tx) => {
-        const shard = shardOf(org);
-        await lockShard(tx, shard);
-        await lockOrganizations(tx, [org]);
-        const done: string[] = [];
-        let mustTell = false;
-        for (const { action, isCounted, rebuild } of DERIVED) {
-          const rows = await rebuild(tx, org);
-          if (rows.length === 0) continue;
-          done.push(`${rows.length} by ${action}`);
-          mustTell ||= isCounted;
-          const detail = { rows: rows.length, changed: rows.slice(0, SHOWN) };
-          await noteRepair(tx, { actor, action, org, detail });
-        }
-        if (done.length === 0) return null;
-        if (mustTell) await raiseGeneration(tx, shard, actor, done);
-        return `${org}: ${done.join(', ')}`;
-      }),
+    async run() {
+      const done = await rebuildOrganization(fix, org);
+      if (done.length === 0) return null;
+      return `${org}: ${done.map(({ rows, action }) => `${rows} by ${action}`).join(', ')}`;
+    },
   };
+}
+
+/** The same; answers how many rows of what were changed. */
+export function rebuildOrganization(
+  fix: LedgerFix,
+  org: string,
+): Promise<{ action: string; rows: number }[]> {
+  return inRepair(fix.sql, async (tx) => {
+    const shard = shardOf(org);
+    await lockShard(tx, shard);
+    await lockOrganizations(tx, [org]);
+    const done: { action: string; rows: number }[] = [];
+    let mustTell = false;
+    for (const { action, isCounted, rebuild } of DERIVED) {
+      const rows = await rebuild(tx, org);
+      if (rows.length === 0) continue;
+      done.push({ action, rows: rows.length });
+      mustTell ||= isCounted;
+      const detail = { rows: rows.length, changed: rows.slice(0, SHOWN) };
+      await noteRepair(tx, fix, { action, org, detail });
+    }
+    const why = done.map(({ rows, action }) => `${rows} by ${action}`);
+    if (mustTell) await raiseGeneration(tx, shard, fix, why);
+    return done;
+  });
+}
+
+/** What `rebuildOrganization` would change, of many: by what, and of whom how many rows. */
+export async function findDerived(
+  tx: Tx,
+  orgs: string[],
+): Promise<{ org: string; action: string; rows: number }[]> {
+  const found: { org: string; action: string; rows: number }[] = [];
+  for (const { action, wrong } of DERIVED) {
+    const counts = new Map<string, number>();
+    for (const { org } of await wrong(tx, orgs)) counts.set(org, (counts.get(org) ?? 0) + 1);
+    for (const [org, rows] of counts) found.push({ org, action, rows });
+  }
+  return found;
 }

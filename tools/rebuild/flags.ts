@@ -1,0 +1,59 @@
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+export interface RebuildFlags {
+  org: string | null;
+  isDryRun: boolean;
+  isJson: boolean;
+  dataDir: string;
+}
+
+export const HELP = `Usage: npm run rebuild -- [flags]
+
+Adds everything that is derived of the minutes up again: billing_periods' sums, monthly_usage_cache,
+daily_usage, sessions.settled_ms, what each organization has drawn of its extra minutes. Reads
+usage_tracking and extra_minutes_usage, and writes neither. May run while everything runs: each
+organization is done under the lock of its shard. Rows that are right already are left alone.
+
+  --org ID     only this organization
+  --dry-run    say what differs, and change nothing
+  --json       the result as JSON on standard output
+  --data DIR   data folder of the "npm start" to look at (.taximeter in the project)
+  --help       show this
+
+DATABASE_URL names another database. The exit code is 0 when everything is equal to the minutes now, 1
+when something differs still (with --dry-run) or could not be done, 2 when there is nothing to look at.`;
+
+/** The message is for a person. */
+export class FlagError extends Error {
+  override name = 'FlagError';
+}
+
+const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+
+/** @throws FlagError */
+export function parseFlags(args: readonly string[]): RebuildFlags | 'help' {
+  const text = { type: 'string' } as const;
+  const on = { type: 'boolean' } as const;
+  const options = {
+    ...{ org: text, data: text, json: on, 'dry-run': on },
+    help: { type: 'boolean', short: 'h' },
+  } as const;
+  let values: ReturnType<typeof parseArgs<{ options: typeof options }>>['values'];
+  try {
+    values = parseArgs({ args: [...args], options, strict: true }).values;
+  } catch (error) {
+    throw new FlagError(`${error instanceof Error ? error.message : String(error)} See --help.`);
+  }
+  if (values.help === true) return 'help';
+  const org = values.org ?? null;
+  if (org !== null && !ID.test(org)) {
+    throw new FlagError(`--org must be an id (letters, digits, ". _ : -"), and is "${org}".`);
+  }
+  return {
+    org,
+    isDryRun: values['dry-run'] === true,
+    isJson: values.json === true,
+    dataDir: resolve(values.data ?? '.taximeter'),
+  };
+}

@@ -1,0 +1,70 @@
+/** `npm run rebuild`: adds everything that is derived of the minutes up again. */
+import { hostname, userInfo } from 'node:os';
+import { connect } from '../../drizzle/client.ts';
+import { findStores, NothingToLookAt } from '../doctor/stores.ts';
+import { FlagError, HELP, parseFlags, type RebuildFlags } from './flags.ts';
+import { type RebuildReport, runRebuild } from './run.ts';
+
+const NOTHING = 2;
+const MOST_SHOWN = 50;
+
+/** Standard output is for the result; with --json a program reads it. */
+const say = (line: string): void => console.error(`taximeter: ${line}`);
+
+function actor(): string {
+  try {
+    return `rebuild:${userInfo().username}@${hostname()}`;
+  } catch {
+    // A user without a name, as in some containers.
+    return `rebuild@${hostname()}`;
+  }
+}
+
+/** Redis is not needed: the meter hears of what changed by its shard's recovery. */
+function databaseUrl(dataDir: string): string {
+  const { DATABASE_URL: url, REDIS_URL } = process.env;
+  return url || findStores({ DATABASE_URL: url, REDIS_URL }, dataDir).databaseUrl;
+}
+
+function lines({
+  organizations,
+  minutes,
+  differences,
+  rebuilt,
+  isDryRun,
+}: RebuildReport): string[] {
+  const verb = isDryRun ? 'differ' : 'differed';
+  const rows = differences.reduce((sum, it) => sum + it.rows, 0);
+  const rest = differences.length - MOST_SHOWN;
+  return [
+    ...differences
+      .slice(0, MOST_SHOWN)
+      .map((it) => `${it.org}: ${it.rows} rows ${verb} (${it.action})`),
+    ...(rest > 0 ? [`... and ${rest} more: --json lists all.`] : []),
+    `${organizations} organizations with ${minutes} minute records: ${rows} rows ${verb}, ${rebuilt} were rebuilt.`,
+  ];
+}
+
+async function run(flags: RebuildFlags): Promise<number> {
+  const options = { connections: 2, name: 'taximeter-rebuild', scope: 'worker' } as const;
+  const database = connect(databaseUrl(flags.dataDir), options);
+  try {
+    const report = await runRebuild({ database, actor: actor(), say }, flags);
+    console.log(flags.isJson ? JSON.stringify(report, null, 1) : lines(report).join('\n'));
+    return flags.isDryRun && report.differences.length > 0 ? 1 : 0;
+  } finally {
+    await database.stop();
+  }
+}
+
+process.stdout.on('error', () => {});
+process.stderr.on('error', () => {});
+try {
+  const flags = parseFlags(process.argv.slice(2));
+  if (flags === 'help') console.log(HELP);
+  else process.exitCode = await run(flags);
+} catch (error) {
+  console.error(`taximeter: ${error instanceof Error ? error.message : String(error)}`);
+  const isExpected = error instanceof FlagError || error instanceof NothingToLookAt;
+  process.exitCode = isExpected ? NOTHING : 1;
+}
