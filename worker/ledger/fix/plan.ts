@@ -25,14 +25,15 @@ export function shardsOf(findings: readonly Finding[]): number[] {
   return distinct(numbers).filter(Number.isInteger);
 }
 
-function makePeriod({ db, actor, area }: LedgerFix, org: string, at: number): Step {
+function makePeriod(fix: LedgerFix, org: string, at: number): Step {
   return {
     title: `make the billing period of ${org} at ${new Date(at).toISOString()}`,
     codes: ['periodMissing'],
     async run() {
-      const period = await db.transaction(async (tx) => {
+      const period = await fix.db.transaction(async (tx) => {
         const made = await ensurePeriod(tx, org, at);
         const detail = { before: null, after: made };
+        const { actor, area } = fix;
         await writeAudit(tx, { actor, action: `${area}.period`, org, detail });
         return made;
       });
