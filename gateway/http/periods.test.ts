@@ -169,6 +169,8 @@ describe('a reset', () => {
     const at = http.now();
     const { reset: id } = waiting.body;
     await Promise.all([1, 2, 3].map(() => carryOutReset(http.db, http.meter, id)));
+    const noted = await http.db.select().from(auditLog).where(eq(auditLog.org, org));
+    expect(noted.filter((it) => it.action === 'period.reset')).toHaveLength(1);
     await http.advance(5_000);
     const again = await http.call('POST', path, { reason: 'now' }, { headers });
     expect(again.body).toMatchObject({ state: 'done', period: { startsAt: iso(at) } });
