@@ -7,6 +7,8 @@ export interface Metrics {
   recovered(shards: number): void;
   /** what the check of periods did in one look, by kind */
   periods(work: Readonly<Record<string, number>>): void;
+  /** changes of limits: told to the meter, and waiting to be */
+  told(delivered: number, waiting: number): void;
   checked(outcome: {
     driftMs: number;
     findings: ReadonlyMap<string, number>;
@@ -32,8 +34,10 @@ export function createMetrics(): Metrics {
     labelNames: ['what'],
     registers,
   });
+  const delivered = counter('outbox_delivered_total', 'Changes of limits told to the meter.');
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
     new Gauge({ name: `taximeter_${name}`, help, labelNames, registers });
+  const waitingWords = gauge('outbox_words', 'Changes of limits that the meter was not told yet.');
   const drift = gauge(
     'drift_ms',
     'Difference of meter and ledger that two looks agree on, all budgets together. Zero, always.',
@@ -55,6 +59,10 @@ export function createMetrics(): Metrics {
     recovered: (shards) => recoveries.inc(shards),
     periods(work) {
       for (const [what, count] of Object.entries(work)) periods.inc({ what }, count);
+    },
+    told(count, waiting) {
+      delivered.inc(count);
+      waitingWords.set(waiting);
     },
     checked(outcome) {
       drift.set(outcome.driftMs);

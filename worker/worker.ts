@@ -85,8 +85,8 @@ export async function startWorker(
   });
   stops.add('recover', recovering);
   await recovering.looked;
-  stops.add('outbox', await startOutbox({ context, log, everyMs: OUTBOX_LOOK_MS }));
   const askedEvery = { everyMs: OUTBOX_LOOK_MS };
+  stops.add('outbox', await startOutbox({ context, log, ...askedEvery, told: metrics.told }));
   stops.add('reconcile-asked', await startReconcileAsked({ context, log, ...askedEvery }));
   stops.add('settle', startSettleJobs({ url, log, settler }));
   const everyMs = config.unsettledSweepMs;

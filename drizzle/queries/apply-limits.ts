@@ -39,8 +39,10 @@ async function apply(tx: Transaction, which: SQL, at: number): Promise<void> {
       overage_cap_ms = case when j.lower then b.overage_cap_ms else j.cap_ms end,
       version = case when j.lower then b.version else j.version end
     from judged j where b.org = j.org and b.starts_at = j.starts_at`);
+  // Those who record at this moment are told first.
   await tx.execute(sql`
-    insert into meter_outbox (org) select id from organizations where ${which} order by id`);
+    insert into meter_outbox (org) select id from organizations where ${which}
+    order by (id in (select org from sessions where state = 'live')) desc, id`);
 }
 
 /** Whether target `t` allows less than row `b`, or splits by another mode. null allows all. */

@@ -156,6 +156,15 @@ describe('every call of the document', () => {
     }
   });
 
+  it('that is sent something nested thousands deep says what is wrong with it', async () => {
+    const deep = '['.repeat(20_000) + ']'.repeat(20_000);
+    for (const { name, method, path, operation } of calls()) {
+      if (operation.requestBody === undefined) continue;
+      const answer = await http.call(method, filled(path), deep);
+      expect([name, answer.status, answer.body.code]).toEqual([name, 422, 'invalid']);
+    }
+  });
+
   it('is held to its rate, and says what is left', async () => {
     const { meter: _, ...deps } = http.deps;
     const rate = createRate({

@@ -1,6 +1,6 @@
 /** Plans: what organizations subscribe to. A change reaches every organization of the plan. */
 import { createRoute, z } from '@hono/zod-openapi';
-import { asc, eq, gt } from 'drizzle-orm';
+import { asc, desc, eq, gt, sql } from 'drizzle-orm';
 import type { Transaction } from '../../drizzle/client.ts';
 import { applyPlan } from '../../drizzle/queries/apply-limits.ts';
 import { organizations } from '../../drizzle/schema/organizations.ts';
@@ -127,12 +127,14 @@ async function putPlan(
   return { status: 200, body: planShown(row!) };
 }
 
+/** Those who record at this moment first: the others hear of it from the worker in time. */
 async function subscribers({ db }: HttpDeps, plan: string): Promise<string[]> {
+  const isLive = sql`(${organizations.id} in (select org from sessions where state = 'live'))`;
   const rows = await db.all
     .select({ org: organizations.id })
     .from(organizations)
     .where(eq(organizations.plan, plan))
-    .orderBy(asc(organizations.id))
+    .orderBy(desc(isLive), asc(organizations.id))
     .limit(MAX_ORGANIZATIONS_PUSHED);
   return rows.map(({ org }) => org);
 }

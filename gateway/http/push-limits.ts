@@ -13,6 +13,8 @@ import type { HttpDeps } from './deps.ts';
 export const MAX_ORGANIZATIONS_PUSHED = 100;
 /** Budgets of one call to the meter. */
 const BUDGETS_A_SEED = 200;
+/** Organizations at the same time, of one caller. */
+const PUSHED_AT_ONCE = 4;
 
 type Deps = Pick<HttpDeps, 'db' | 'meter' | 'meterNow' | 'recoveryNeeded' | 'log'>;
 
@@ -22,13 +24,17 @@ export async function pushLimits(
   orgs: readonly string[],
   user?: string,
 ): Promise<void> {
-  for (const org of orgs.slice(0, MAX_ORGANIZATIONS_PUSHED)) {
-    try {
-      await pushOne(deps, org, user);
-    } catch (error) {
-      deps.log.warn({ err: error, org }, 'limits wait in the outbox for the worker');
+  const waiting = orgs.slice(0, MAX_ORGANIZATIONS_PUSHED);
+  async function pushNext(): Promise<void> {
+    for (let org = waiting.shift(); org !== undefined; org = waiting.shift()) {
+      try {
+        await pushOne(deps, org, user);
+      } catch (error) {
+        deps.log.warn({ err: error, org }, 'limits wait in the outbox for the worker');
+      }
     }
   }
+  await Promise.all(Array.from({ length: PUSHED_AT_ONCE }, pushNext));
 }
 
 async function pushOne(deps: Deps, org: string, user: string | undefined): Promise<void> {

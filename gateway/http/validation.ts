@@ -22,8 +22,17 @@ function shown(data: unknown, path: readonly PropertyKey[], target: Target): str
   let value = data;
   for (const key of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
   if (value === undefined || target === 'header' || target === 'cookie') return '';
-  const json = JSON.stringify(value) ?? String(value);
+  const json = written(value);
   return `, not ${json.length <= SHOWN_CHARACTERS ? json : `${json.slice(0, SHOWN_CHARACTERS)}…`}`;
+}
+
+/** What is nested thousands deep can be read, and not be written again. */
+function written(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return 'something nested that deep';
+  }
 }
 
 function expectation(issue: Issue): string {

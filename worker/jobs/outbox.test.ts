@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { memberBudget } from '../../core/meter/budget-name.ts';
 import type { Transaction } from '../../drizzle/client.ts';
@@ -42,7 +42,7 @@ describe('the outbox', () => {
     await acme.open('s1');
     await setPlan(acme.plan, { quotaMs: 5 * MINUTE_MS });
     expect(await acme.budget()).toMatchObject({ quotaMs: MINUTE_MS });
-    expect(await deliver(ledger.context)).toBe(1);
+    expect(await deliver(ledger.context)).toMatchObject({ delivered: 1, kept: 0 });
     expect(await acme.budget()).toMatchObject({ quotaMs: 5 * MINUTE_MS });
     expect(await words()).toEqual([]);
   });
@@ -55,7 +55,7 @@ describe('the outbox', () => {
         throw new Error('rolled back');
       }),
     ).rejects.toThrow('rolled back');
-    expect(await deliver(ledger.context)).toBe(0);
+    expect(await deliver(ledger.context)).toEqual({ delivered: 0, kept: 0 });
   });
 
   it('keeps a word until its shard has been recovered', async () => {
@@ -63,10 +63,10 @@ describe('the outbox', () => {
     await acme.open('s1');
     await setPlan(acme.plan, { quotaMs: null });
     await ledger.lose(acme.shard);
-    expect(await deliver(ledger.context)).toBe(0);
+    expect(await deliver(ledger.context)).toEqual({ delivered: 0, kept: 1 });
     expect(await words()).toHaveLength(1);
     await recover(ledger.context, [acme.shard]);
-    expect(await deliver(ledger.context)).toBe(1);
+    expect(await deliver(ledger.context)).toMatchObject({ delivered: 1, kept: 0 });
     expect(await acme.budget()).toMatchObject({ quotaMs: null });
   });
 
@@ -118,6 +118,57 @@ describe('the outbox', () => {
     await setPlan(acme.plan, { quotaMs: null });
     await expect.poll(async () => (await acme.budget()).quotaMs, { timeout: 10_000 }).toBeNull();
     await outbox.stop();
+  });
+});
+
+describe('a plan of many organizations', () => {
+  /** more than one turn */
+  const MANY = 510;
+
+  it('is told few at a time, who records first, turn by turn, and holds nobody up', async () => {
+    const { db } = ledger.connection;
+    const lost = await ledger.account({ plan: { quotaMs: MINUTE_MS } });
+    // The last by its name; what it is written down with makes it live.
+    const id = `zzz-${lost.org}`;
+    let live = await ledger.account({ org: { id }, plan: { quotaMs: MINUTE_MS } });
+    for (let n = 0; live.shard === lost.shard; n++) {
+      live = await ledger.account({ org: { id: `${id}${n}` }, plan: { quotaMs: MINUTE_MS } });
+    }
+    await live.open('s1');
+    await settle(ledger.context, live.shard, { limit: 100 });
+    await db.update(organizations).set({ plan: live.plan }).where(eq(organizations.id, lost.org));
+    await db.execute(sql`
+      insert into organizations (id, name, plan)
+      select ${`many-${lost.org}-`} || n, 'one of many', ${live.plan}
+      from generate_series(1, ${MANY * 200}) n
+      where shard_of(${`many-${lost.org}-`} || n) = ${live.shard} limit ${MANY}`);
+    await ledger.lose(lost.shard);
+    await setPlan(live.plan, { quotaMs: 5 * MINUTE_MS });
+    const waiting = await words();
+    expect(waiting[0]).toMatchObject({ org: live.org });
+    expect(waiting).toHaveLength(MANY + 2);
+
+    let [underWay, most] = [0, 0];
+    const order: string[] = [];
+    const meter: typeof ledger.meter = Object.create(ledger.meter);
+    meter.seed = async (command) => {
+      underWay += 1;
+      most = Math.max(most, underWay);
+      const reply = await ledger.meter.seed(command);
+      underWay -= 1;
+      order.push(command.org);
+      return reply;
+    };
+    const turns: number[] = [];
+    const outcome = await deliver({ ...ledger.context, meter }, (count) => turns.push(count));
+    expect(outcome).toEqual({ delivered: waiting.length - 1, kept: 1 });
+    expect(turns.length).toBeGreaterThan(1);
+    expect(order.indexOf(live.org)).toBeLessThan(4);
+    expect([most > 1, most <= 4]).toEqual([true, true]);
+    expect(await words()).toMatchObject([{ org: lost.org }]);
+    await recover(ledger.context, [lost.shard]);
+    await deliver(ledger.context);
+    expect(await words()).toEqual([]);
   });
 });
 

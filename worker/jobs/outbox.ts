@@ -13,6 +13,8 @@ import type { LedgerContext } from '../ledger/settle.ts';
 import { repeat } from '../repeat.ts';
 
 const WORDS_A_TURN = 500;
+/** Organizations told at the same time: a change of a large plan must not crowd out settling. */
+const TOLD_AT_ONCE = 4;
 const BUDGETS_A_SEED = 200;
 
 interface Word {
@@ -21,25 +23,62 @@ interface Word {
   user: string | null;
 }
 
+/** What one look did. */
+export interface Delivery {
+  delivered: number;
+  /** those that stay: their shard has to be recovered first */
+  kept: number;
+}
+
 /**
  * Tells the meter of every change of a limit that Postgres has: the change left word in the outbox
  * in its own transaction, so none is lost, and none is told that was rolled back. Postgres notifies;
- * the repeated look is for what a notification missed. Answers how many words were delivered.
+ * the repeated look is for what a notification missed. A plan of thousands of organizations goes turn
+ * by turn, few at a time, those with live sessions first (drizzle/queries/apply-limits.ts); words
+ * that have to stay hold up no others.
+ * @param progress after each turn, with how many words it delivered
  */
-export async function deliver(context: LedgerContext): Promise<number> {
+export async function deliver(
+  context: LedgerContext,
+  progress: (delivered: number) => void = () => {},
+): Promise<Delivery> {
+  const all: Delivery = { delivered: 0, kept: 0 };
+  for (let after = 0; ; ) {
+    const { words, delivered } = await takeTurn(context, after);
+    all.delivered += delivered;
+    all.kept += words.length - delivered;
+    progress(delivered);
+    if (words.length < WORDS_A_TURN) return all;
+    after = words.at(-1)!.id;
+  }
+}
+
+async function takeTurn(
+  context: LedgerContext,
+  after: number,
+): Promise<{ words: Word[]; delivered: number }> {
   return (await context.sql.begin(async (tx) => {
     const words = await tx<Word[]>`
-      select id, org, user_id as user from meter_outbox order by id
+      select id, org, user_id as user from meter_outbox where id > ${after} order by id
       limit ${WORDS_A_TURN} for update skip locked`;
+    const waiting = [...groupBy(words, (word) => word.org)];
     const delivered: number[] = [];
-    for (const [org, mine] of groupBy(words, (word) => word.org)) {
-      const users = mine.map((word) => word.user).filter((user) => user !== null);
-      const isWhole = mine.some((word) => word.user === null);
-      if (await tell(context, org, { users, isWhole })) delivered.push(...mine.map((it) => it.id));
+    async function tellNext(): Promise<void> {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        const [org, mine] = next;
+        const users = mine.map((word) => word.user).filter((user) => user !== null);
+        const isWhole = mine.some((word) => word.user === null);
+        if (await tell(context, org, { users, isWhole }))
+          delivered.push(...mine.map((it) => it.id));
+      }
     }
+    const lines = await Promise.allSettled(Array.from({ length: TOLD_AT_ONCE }, tellNext));
+    // What was told is told: only what was not is tried again.
     await tx`delete from meter_outbox where id = any(${delivered})`;
-    return delivered.length;
-  })) as number;
+    const failed = lines.find((line) => line.status === 'rejected');
+    if (failed && delivered.length === 0) throw failed.reason;
+    return { words: [...words], delivered: delivered.length };
+  })) as { words: Word[]; delivered: number };
 }
 
 /** False: the shard has to be recovered first, or its server is missing; the words stay. */
@@ -98,19 +137,35 @@ async function budgetsOf(
   ]);
 }
 
-/** Delivers at once when Postgres notifies, and looks now and then. */
-export async function startOutbox(options: {
+export interface OutboxOptions {
   context: LedgerContext;
   everyMs: number;
   log: Log;
-}): Promise<Stoppable> {
-  const { context, everyMs, log } = options;
+  /** after each turn: words delivered in it, and words that wait still */
+  told?(delivered: number, waiting: number): void;
+}
+
+/** Delivers at once when Postgres notifies, and looks now and then. */
+export async function startOutbox(options: OutboxOptions): Promise<Stoppable> {
+  const { context, everyMs, log, told = () => {} } = options;
+
+  async function waitingWords(): Promise<number> {
+    const [row] = await context.sql<{ words: number }[]>`
+      select count(*)::integer as words from meter_outbox`;
+    return row!.words;
+  }
+
   const look = repeat({
     name: 'outbox',
     everyMs,
     log,
     async run() {
-      while ((await deliver(context)) === WORDS_A_TURN);
+      let waiting = await waitingWords();
+      told(0, waiting);
+      await deliver(context, (delivered) => {
+        waiting = Math.max(0, waiting - delivered);
+        told(delivered, waiting);
+      });
     },
   });
   const listening = await context.sql.listen('meter_outbox', () => look.wake());

@@ -10,6 +10,7 @@ export interface ApiAnswer {
 }
 
 const PROBLEM = 'application/problem+json';
+const LONG_PATH = 4_096;
 /** Of the whole server, for what is no call of the document any more. */
 const ELSEWHERE = ['routeUnknown', 'methodNotAllowed'];
 
@@ -21,6 +22,8 @@ export function faultOf(
   answer: ApiAnswer,
 ): string | null {
   const { status, type, text } = answer;
+  // Refused before it is read, by a limit of HTTP itself on all that stands before the body.
+  if (status === 431 && request.path.length > LONG_PATH) return null;
   if (status >= 500) return `it was answered ${status}: ${text.slice(0, 300)}`;
   let body: unknown = text;
   if (/json/.test(type)) {

@@ -60,7 +60,9 @@ function pathParts(api: Api, known: Known, { name, schema }: Parameter): fc.Arbi
 function queries(api: Api, known: Known, parameters: readonly Parameter[]): fc.Arbitrary<string> {
   const named = parameters.map(({ name, schema }) => {
     const values = mostly(valuesOf(api, known, schema, name).map(text), hostileTexts, 4);
-    return fc.option(values).map((value) => (value === null ? [] : [[name, value] as const]));
+    return fc
+      .option(values, { freq: 1 })
+      .map((value) => (value === null ? [] : [[name, value] as const]));
   });
   const extra = fc.option(fc.tuple(hostileTexts, hostileTexts), { freq: 5 });
   return fc.tuple(fc.tuple(...named), extra).map(([pairs, odd]) => {
