@@ -31,7 +31,7 @@ with offset. Errors are RFC 9457 problem documents with a stable \`code\`. Lists
 Writes take an \`Idempotency-Key\`: the same key and body get the same answer, and a concurrent
 duplicate waits for the first.`.replaceAll('\n', ' ');
 
-function openApiDocument(app: OpenAPIHono<HttpEnv>, version: string) {
+function openApiDocument(app: OpenAPIHono<HttpEnv>, version: string): ApiDocument {
   const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
@@ -47,10 +47,10 @@ function openApiDocument(app: OpenAPIHono<HttpEnv>, version: string) {
   completeDocument(api);
   const operations = Object.values(api.paths ?? {}).flatMap((item) => Object.values(item));
   const used = new Set(operations.flatMap(({ tags = [] }) => tags));
-  document.tags = Object.entries(AREAS)
+  api.tags = Object.entries(AREAS)
     .filter(([name]) => used.has(name))
     .map(([name, description]) => ({ name, description }));
-  return document;
+  return api;
 }
 
 /** Serves `/openapi.json` and `/docs`. Call it when every route is there. */

@@ -8,6 +8,7 @@ import {
   eitherMinutesOrHours,
   idSchema,
   MAX_MINUTES,
+  msOfMinutes,
   nameSchema,
 } from './schemas.ts';
 
@@ -46,7 +47,9 @@ export const featuresSchema = z
 const rules = {
   concurrentSessions: countLimit.default(null),
   maxSessionMinutes: amountOfTime
-    .refine((minutes) => minutes !== 0, { message: 'must be above 0, or -1 or null for no limit' })
+    .refine((minutes) => msOfMinutes(minutes) !== 0, {
+      message: 'must be a millisecond at least, or -1 or null for no limit',
+    })
     .default(null),
   sessionsPerDay: countLimit.default(null),
   maxFileBytes: bytesLimit.default(null),
