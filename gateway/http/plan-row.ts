@@ -8,19 +8,24 @@ type PlanValues = Omit<PlanRow, 'id' | 'createdAt' | 'updatedAt'>;
 
 const MS_PER_SECOND = 1_000;
 
+/** `hours` counts where it was given. */
+function msOf(minutes: number | null, hours: number | null | undefined): number | null {
+  return (hours === undefined ? undefined : quotaMsOf({ hours })) ?? msOfMinutes(minutes);
+}
+
 export function planValues(body: PlanBody): PlanValues {
   return {
     name: body.name,
     quotaMs: quotaMsOf(body) ?? null,
     concurrentSessions: body.concurrentSessions,
-    maxSessionMs: msOfMinutes(body.maxSessionMinutes),
+    maxSessionMs: msOf(body.maxSessionMinutes, body.maxSessionHours),
     sessionsPerDay: body.sessionsPerDay,
     maxFileBytes: body.maxFileBytes,
     dailyCostCents: body.dailyCostCents,
     features: body.features,
     thresholds: body.thresholds,
     atLimit: body.atLimit,
-    overageCapMs: msOfMinutes(body.overageCapMinutes),
+    overageCapMs: msOf(body.overageCapMinutes, body.overageCapHours),
     roundTo: body.roundTo,
     onMeterFailure: body.onMeterFailure,
     meterFailureMs: body.meterFailureSeconds * MS_PER_SECOND,

@@ -25,6 +25,10 @@ export const DEFAULT_REMAINING_MINUTES_LEVELS = [10, 5, 1];
 export const DEFAULT_SAVE_WINDOW_SECONDS = 10;
 export const DEFAULT_METER_FAILURE_SECONDS = 600;
 
+const longestSession = amountOfTime.refine((amount) => msOfMinutes(amount) !== 0, {
+  message: 'must be a millisecond at least, or -1 or null for no limit',
+});
+
 export const featureSchema = z
   .union([z.boolean(), z.strictObject({ limit: z.int().min(0), per: z.enum(['day', 'month']) })])
   .openapi({ description: 'Yes, no, or a quota counted by the piece.' });
@@ -46,11 +50,10 @@ export const featuresSchema = z
 
 const rules = {
   concurrentSessions: countLimit.default(null),
-  maxSessionMinutes: amountOfTime
-    .refine((minutes) => msOfMinutes(minutes) !== 0, {
-      message: 'must be a millisecond at least, or -1 or null for no limit',
-    })
-    .default(null),
+  maxSessionMinutes: longestSession.default(null),
+  maxSessionHours: longestSession.optional().openapi({
+    description: 'Instead of `maxSessionMinutes`.',
+  }),
   sessionsPerDay: countLimit.default(null),
   maxFileBytes: bytesLimit.default(null),
   dailyCostCents: countLimit.default(null).openapi({
@@ -64,6 +67,9 @@ const rules = {
   atLimit: z.enum(['stop', 'overage']).default('stop'),
   overageCapMinutes: amountOfTime.default(null).openapi({
     description: 'With `overage`: how far past the limit. null = no cap.',
+  }),
+  overageCapHours: amountOfTime.optional().openapi({
+    description: 'Instead of `overageCapMinutes`.',
   }),
   roundTo: z.enum(['second', 'minute']).default('second').openapi({
     description: 'Of reports and invoices only: metering is to the millisecond.',
@@ -104,6 +110,13 @@ export const planBodySchema = z
     ...rules,
   })
   .refine(eitherMinutesOrHours, { message: EITHER_WORDS })
+  // Left out they are null, which limits nothing.
+  .refine((body) => body.maxSessionMinutes === null || body.maxSessionHours === undefined, {
+    message: 'takes maxSessionMinutes or maxSessionHours, not both',
+  })
+  .refine((body) => body.overageCapMinutes === null || body.overageCapHours === undefined, {
+    message: 'takes overageCapMinutes or overageCapHours, not both',
+  })
   .openapi('PlanBody');
 export type PlanBody = z.output<typeof planBodySchema>;
 
