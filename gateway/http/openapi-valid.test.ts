@@ -165,6 +165,15 @@ describe('every call of the document', () => {
     }
   });
 
+  it.each([
+    // Each was once answered 500, and found by the fuzzer.
+    ['POST', '/v1/tickets', { org: 'acme', user: 'ann', origin: '' }],
+    ['PUT', '/v1/plans/acme', { name: 'Acme', maxSessionMinutes: 5e-324 }],
+  ])('refuses what it cannot keep: %s %s %j', async (method, path, body) => {
+    const answer = await http.call(method, path, body);
+    expect([answer.status, answer.body.code]).toEqual([422, 'invalid']);
+  });
+
   it('is held to its rate, and says what is left', async () => {
     const { meter: _, ...deps } = http.deps;
     const rate = createRate({
