@@ -76,6 +76,9 @@ async function fill(): Promise<string> {
     sql`insert into session_metadata (org, session, value) values (${org}, 's', '{}')`,
     sql`insert into import_rows (org, session, at, user_id, ms) values (${org}, 's', now(), 'ann', 9)`,
     sql`insert into import_lots (lot, org) values (${org}, ${org})`,
+    sql`insert into session_lengths (org, session, longest_ms) values (${org}, 's', 1)`,
+    sql`insert into session_leases (org, session, user_id, began_at, period, minutes_of, lease_ms)
+      values (${org}, 's', 'ann', now(), now(), 'file', 1)`,
     sql`insert into audit_log (actor, action, org) values ('a', 'b', ${org})`,
     sql`insert into shadow_decisions (org, what, reason, binding, decided_at, unit, used, allowed)
       values (${org}, 'refused', 'limitReached', 'organization', now(), 'ms', 1, 1)`,

@@ -5,12 +5,15 @@ import { isId } from '../core/protocol/limits.ts';
 import type { Action, Binding, Resume, Start } from '../core/protocol/messages.ts';
 import type { Log } from '../core/runtime/log.ts';
 import type { Limits } from '../drizzle/queries/load-limits.ts';
+import { admissionLimits } from './admission-limits.ts';
+import type { Caller, Crowded } from './caller.ts';
 import type { Checkpoint, CheckpointSeal } from './checkpoint.ts';
 import { claimedMs, isForgiven } from './claim.ts';
 import type { Hub } from './hub.ts';
 import type { Ledger } from './ledger.ts';
 import type { MeterTime } from './meter-time.ts';
 import type { Open, Opened, OpenRequest } from './opening.ts';
+import { waitOf } from './place.ts';
 import { type Refusal, refusal, refusalOf } from './refusal.ts';
 import { createLiveSession, hearCaptured, isNewer, type LiveSession } from './session.ts';
 import type { SessionMetadata } from './session-metadata.ts';
@@ -48,21 +51,6 @@ interface Principal {
   user: string;
   session: string | null;
   trustCaptured: boolean;
-}
-
-/** What is known of who knocks beside the message. */
-export interface Caller {
-  /** a ticket that came before the message */
-  ticket: string | undefined;
-  origin: string | null;
-  isAwaited(): boolean;
-  /** Counts it for its member and organization; a sentence where that is one too many. */
-  takeSeat(org: string, user: string): Promise<string | null>;
-}
-
-/** There are too many connections: nothing is wrong with this one, and it may come again. */
-export interface Crowded {
-  crowded: string;
 }
 
 type Asked = Pick<
@@ -133,18 +121,25 @@ export function createAdmission(options: AdmissionOptions): Admission {
     who: Principal,
     id: string,
     asked: Asked,
+    caller: Caller,
     capturedMs: number | null,
   ): Promise<Admitted | Refusal> {
     const { org, user } = who;
-    const limits = await ledger.limits(org, user);
+    const limits = await ledger.limits(org, user, asked.isFresh ? undefined : id);
     const period = limits && (await ledger.period(org, time.now()));
     if (!limits || !period) {
       return refusal('organizationUnknown', `There is no organization "${org}".`);
     }
+    if (limits.isLeased) {
+      return refusal(
+        'sessionInvalid',
+        `The session "${id}" holds no socket: it is metered by POST /v1/orgs/${org}/minutes.`,
+      );
+    }
     const own = hub.get(org, id);
     const earlier = own?.user === user && (await isLast(own, asked.witness)) ? own : undefined;
     if (earlier) hearCaptured(earlier, capturedMs);
-    const { maxSessionMs, levels } = limits;
+    const admits = admissionLimits(limits, time.speed);
     const askedAt = clock.monotonicMs();
     const opened = await open({
       session: id,
@@ -155,13 +150,13 @@ export function createAdmission(options: AdmissionOptions): Admission {
         ? memory(earlier)
         : captured(who.trustCaptured ? asked.witness : null, capturedMs),
       countedGapMs: rules.countedGapMs * rules.speed,
-      concurrentSessions: limits.isShadow ? null : limits.concurrentSessions,
-      sessionLimitMs: limits.isShadow ? null : maxSessionMs,
-      sessionLevels: maxSessionMs === null ? [] : levels,
+      ...admits,
+      wait: waitOf(limits, caller),
       ...asked,
     });
     if (!opened) return foreign(id);
-    const refused = refusalOf(opened, asked.plannedMs, options.actions);
+    const dayEndsAt = admits.dayAt(time.now())?.endsAt ?? null;
+    const refused = refusalOf(opened, asked.plannedMs, options.actions, dayEndsAt);
     if (refused) return refused;
     const admitted = opened as Admitted['opened'];
     const session = sessionOf(admitted, limits, who, earlier ?? askedAt);
@@ -249,7 +244,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         const isFresh = !message.session && !who.session;
         const none = { witness: null, authenticates: false, startedAt: null };
         const asked = { isFresh, mayBeNew: true, plannedMs, isAwaited, ...none };
-        const admitted = await admit(who, id, asked, null);
+        const admitted = await admit(who, id, asked, caller, null);
         const { metadata } = message;
         if (metadata && 'opened' in admitted) options.metadata.keep(who.org, id, metadata);
         return admitted;
@@ -287,7 +282,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
           startedAt: checkpoint?.startedAt ?? null,
           authenticates: isEnough && !presented,
         };
-        return admit(who, id, asked, message.capturedMs ?? null);
+        return admit(who, id, asked, caller, message.capturedMs ?? null);
       }),
   };
 }

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sessionRow } from '../core/meter/test-rows.ts';
 import type { ServerMessage } from '../core/protocol/messages.ts';
-import type { Admitted, Caller, Crowded } from './admission.ts';
+import type { Admitted } from './admission.ts';
+import type { Caller, Crowded } from './caller.ts';
 import { type Connection, createConnection } from './connection.ts';
 import { type Refusal, refusal } from './refusal.ts';
 import { createLiveSession, type LiveSession, nextTick } from './session.ts';

@@ -11,7 +11,8 @@ import {
   START_TIMEOUT_MS,
 } from '../core/protocol/limits.ts';
 import type { ClientMessage, ServerMessage } from '../core/protocol/messages.ts';
-import type { Admission, Admitted, Caller, Crowded } from './admission.ts';
+import type { Admission, Admitted } from './admission.ts';
+import type { Caller, Crowded } from './caller.ts';
 import type { Hearing } from './hearing.ts';
 import type { Seats } from './limits/seats.ts';
 import type { Refusal } from './refusal.ts';
@@ -26,6 +27,9 @@ type State =
   | { kind: 'closed' };
 
 const CLOSED: State = { kind: 'closed' };
+
+/** Closed by its client's own wish: who waits for a place gives its turn up. */
+const GIVEN_UP: ReadonlySet<number> = new Set([1000, 1001]);
 
 /** Messages a recorder may send before it hears `started`. */
 const MAX_QUEUED = 16;
@@ -70,6 +74,7 @@ class BoundSocket implements Connection {
   #tokensAt: number;
   #isFirst = true;
   #freeSeq = 0;
+  #hasGivenUp = false;
   /** whose it is, as far as it is counted */
   #seat: { org: string; user: string } | null = null;
 
@@ -126,8 +131,10 @@ class BoundSocket implements Connection {
     this.#fail('tryAgainLater', detail);
   }
 
-  closed(): void {
-    if (this.#state.kind !== 'closed') this.#leave();
+  closed(code: number): void {
+    if (this.#state.kind === 'closed') return;
+    this.#hasGivenUp = GIVEN_UP.has(code);
+    this.#leave();
   }
 
   /** A sentence where its member has too many; it is counted for as long as it is open. */
@@ -189,6 +196,10 @@ class BoundSocket implements Connection {
     const caller: Caller = {
       ...this.#upgrade,
       isAwaited: () => this.#state.kind === 'opening',
+      hasGivenUp: () => this.#hasGivenUp,
+      queued: (position, retryAfterMs) => {
+        this.send({ type: 'queued', position, retryAfterMs } satisfies ServerMessage);
+      },
       takeSeat: (org, user) => this.#takeSeat(org, user),
     };
     const admitted =

@@ -13,6 +13,7 @@ import { ensurePeriod } from '../drizzle/queries/ensure-period.ts';
 import { type Limits, loadLimits } from '../drizzle/queries/load-limits.ts';
 import { loadSeeds } from '../drizzle/queries/load-seeds.ts';
 import { loadSessionBase } from '../drizzle/queries/load-session-base.ts';
+import { loadStarts, type Start } from '../drizzle/queries/load-starts.ts';
 import { requestRecovery } from '../drizzle/queries/request-recovery.ts';
 
 /** Members whose limits are remembered for an outage. */
@@ -22,10 +23,12 @@ const PATIENCE_MS = 3_000;
 
 export interface Ledger {
   /** null: no such organization. Throws where Postgres is away and nothing is remembered. */
-  limits(org: string, user: string): Promise<Limits | null>;
+  limits(org: string, user: string, session?: string): Promise<Limits | null>;
   /** the period that contains a meter instant; null: no such organization */
   period(org: string, at: number): Promise<Period | null>;
   seeds(org: string, names: BudgetName[]): Promise<SeedCommand | null>;
+  /** sessions that began since */
+  starts(org: string, since: number): Promise<Start[]>;
   /** null: the ledger does not know the session */
   base(org: string, session: string): Promise<{ user: string; base: LedgerBase } | null>;
   requestRecovery(shard: number): Promise<void>;
@@ -48,10 +51,10 @@ export function createLedger({ tenants, db }: LedgerDatabase, gateway: string, l
   }
 
   return {
-    async limits(org, user) {
+    async limits(org, user, session) {
       const key = `${org}|${user}`;
       try {
-        const limits = await inTime(loadLimits(tenants.of(org), org, user));
+        const limits = await inTime(loadLimits(tenants.of(org), org, user, session));
         if (limits) remember(remembered, key, limits);
         return limits;
       } catch (error) {
@@ -69,6 +72,7 @@ export function createLedger({ tenants, db }: LedgerDatabase, gateway: string, l
       return period;
     },
     seeds: (org, names) => inTime(loadSeeds(tenants.of(org), org, names)),
+    starts: (org, since) => inTime(loadStarts(tenants.of(org), org, since)),
     base: (org, session) => inTime(loadSessionBase(tenants.of(org), org, session)),
     requestRecovery: (shard) => inTime(requestRecovery(db, shard, gateway)),
   };

@@ -3,17 +3,12 @@
  * tell another. The arrows between them are closures here, so that no file needs to know them all.
  */
 import { memberBudget, organizationBudget, parseBudgetName } from '../core/meter/budget-name.ts';
-import type { MeterClock } from '../core/meter/commands.ts';
 import { shardOf } from '../core/meter/keys.ts';
-import type { RedisMeter } from '../core/meter/meter.ts';
 import type { MeterEvent } from '../core/meter/rows.ts';
-import type { Clock } from '../core/runtime/clock.ts';
-import type { Log } from '../core/runtime/log.ts';
 import { type Admission, createAdmission } from './admission.ts';
 import { createAlarm } from './alarm.ts';
 import { type Bind, createBinding } from './binding.ts';
 import { type Budgets, createBudgets } from './budgets.ts';
-import type { CheckpointSeal } from './checkpoint.ts';
 import { isForgiven, testimonyOf } from './claim.ts';
 import { createDeadlines, type Deadlines } from './deadlines.ts';
 import { createEvents } from './events.ts';
@@ -21,9 +16,8 @@ import { createFollowing, type Following } from './following.ts';
 import { createHearing, type Hearing } from './hearing.ts';
 import { createHub, type Hub } from './hub.ts';
 import { createLane, TURNING_AT_ONCE } from './lane.ts';
-import type { Ledger } from './ledger.ts';
 import { createMeterTime, type MeterTime } from './meter-time.ts';
-import type { Minutes } from './minutes.ts';
+import type { MeteringOptions } from './metering-options.ts';
 import { createOpening } from './opening.ts';
 import { createOutage } from './outage.ts';
 import type { OutageBook } from './outage-book.ts';
@@ -31,32 +25,11 @@ import { createRecovery, type Recovery } from './recovery.ts';
 import { startRetention } from './retention.ts';
 import { createSeeding } from './seeding.ts';
 import { isOthers, isOver, type LiveSession, takeRow } from './session.ts';
-import type { SessionMetadata } from './session-metadata.ts';
 import { createEnding, type Ending } from './stopping.ts';
 import { lift, type StopwatchRules } from './stopwatch.ts';
-import { createTelling, type Telling, type TellingOptions } from './telling.ts';
+import { createTelling, type Telling } from './telling.ts';
 import { createTicker } from './ticker.ts';
-import type { Tickets } from './tickets.ts';
 import { createWords, type Words } from './words.ts';
-
-export interface MeteringOptions {
-  meter: RedisMeter;
-  ledger: Ledger;
-  tickets: Tickets;
-  seal: CheckpointSeal;
-  minutes: Minutes;
-  book: OutageBook;
-  clock: Clock;
-  log: Log;
-  meterClock: MeterClock;
-  intervalMs: number;
-  timeoutMs: number;
-  resumeWindowMs: number;
-  links: TellingOptions['links'];
-  /** what recorders say of their sessions */
-  metadata: Pick<SessionMetadata, 'keep'>;
-  wakeRecovery(shard: number): void;
-}
 
 export interface Metering {
   hub: Hub;
@@ -219,6 +192,7 @@ export function createMetering(options: MeteringOptions): Metering {
   const hearing = createHearing({ words, telling, ending, rules, monotonicMs });
   const open = createOpening({
     ...{ meter, ledger, seeding, clock },
+    now: () => time.now(),
     needed: (org) => recovery.needed(org),
     outageTold,
     answered,

@@ -2,9 +2,13 @@
  * Opens a session in the meter: seeds what it lacks, looks an unknown session up in the ledger before
  * it is thought new (rule 16), and waits out a recovery for a while.
  */
-import type { Meter, OpenCommand, OpenReply } from '../core/meter/commands.ts';
+import type { Meter, OpenReply } from '../core/meter/commands.ts';
+import type { DayLimits, OpenCommand } from '../core/meter/open-command.ts';
 import type { LedgerBase, Witness } from '../core/meter/rows.ts';
+import { MeterUnreachable } from '../core/meter/servers.ts';
+import { createCounting } from './counting.ts';
 import type { Ledger } from './ledger.ts';
+import { createPlace, pollMs, type Wait } from './place.ts';
 import type { Seeding } from './seeding.ts';
 
 /** A recorder waits this long for a shard that is being recovered; then it is told to come again. */
@@ -12,14 +16,19 @@ const PATIENCE_MS = 5_000;
 const AGAIN_MS = 100;
 
 export type Opened =
-  | Exclude<OpenReply, { status: 'recover' | 'unseeded' | 'unknown' | 'foreign' | 'ended' }>
+  | Exclude<
+      OpenReply,
+      { status: 'recover' | 'unseeded' | 'unknown' | 'foreign' | 'ended' | 'uncounted' }
+    >
   | { status: 'ended' };
 
 export interface OpeningOptions {
-  meter: Pick<Meter, 'open'>;
-  ledger: Pick<Ledger, 'base'>;
+  meter: Pick<Meter, 'open' | 'count' | 'leave'>;
+  ledger: Pick<Ledger, 'base' | 'starts'>;
   seeding: Seeding;
   clock: { monotonicMs(): number; wallMs(): number };
+  /** meter time, as far as it is known here */
+  now(): number;
   needed(org: string): void;
   /** what other gateways proved in an outage is in the meter */
   outageTold(org: string): Promise<void>;
@@ -28,7 +37,7 @@ export interface OpeningOptions {
   unanswered(error: unknown): void;
 }
 
-export type OpenRequest = Omit<OpenCommand, 'base' | 'kind' | 'gatewayWallMs'> & {
+export type OpenRequest = Omit<OpenCommand, 'base' | 'kind' | 'gatewayWallMs' | 'day'> & {
   /** whether a session that nobody knows is a new one */
   mayBeNew: boolean;
   /** its id was made here just now: nobody can know it */
@@ -37,6 +46,10 @@ export type OpenRequest = Omit<OpenCommand, 'base' | 'kind' | 'gatewayWallMs'> &
   startedAt: number | null;
   /** Whoever asked still waits: a socket that is gone must take nothing over. */
   isAwaited(): boolean;
+  /** limits of the local day of a meter instant; null: none */
+  dayAt(at: number): DayLimits | null;
+  /** how it waits for a place, where the plan has a queue; null: it does not */
+  wait: Wait | null;
 };
 
 /** null: nobody knows it, it is another member's, or nobody waits for the answer any more. */
@@ -45,6 +58,7 @@ export type Open = (request: OpenRequest) => Promise<Opened | null>;
 /** Throws where the meter or the ledger cannot be asked, or the recovery takes too long. */
 export function createOpening(options: OpeningOptions): Open {
   const { meter, ledger, seeding, clock } = options;
+  const counting = createCounting({ ledger, meter });
 
   /** Of a session that only its witness knows: it began as its own marks say. */
   function baseOfWitness(witness: Witness, began: number | null): LedgerBase {
@@ -59,20 +73,29 @@ export function createOpening(options: OpeningOptions): Open {
     return base.ended && (witness?.totalMs ?? 0) <= base.chargedMs + base.overshootMs;
   }
 
-  return async function open({ mayBeNew, isFresh, startedAt, isAwaited, ...request }) {
+  return async function open({ mayBeNew, isFresh, startedAt, isAwaited, dayAt, wait, ...request }) {
     const { org, session, witness } = request;
-    const until = clock.monotonicMs() + PATIENCE_MS;
+    const place = createPlace(request.queue ?? null, wait, clock);
+    let until = clock.monotonicMs() + PATIENCE_MS;
     let kind: OpenCommand['kind'] = isFresh ? 'new' : 'resume';
     let base: LedgerBase | null = null;
-    const wait = () => new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    let day = dayAt(options.now());
     await options.outageTold(org);
     while (isAwaited()) {
       const gatewayWallMs = clock.wallMs();
-      const reply = await meter.open({ ...request, kind, base, gatewayWallMs }).catch((error) => {
+      const command = { ...request, queue: place.ask(), day, kind, base, gatewayWallMs };
+      const reply = await meter.open(command).catch((error) => {
         options.unanswered(error);
+        // Who waits goes on waiting, as long as it may.
+        if (place.isWaiting() && error instanceof MeterUnreachable) return null;
         throw error;
       });
-      if ('now' in reply) options.answered(reply.now);
+      if (reply === null) await pause(AGAIN_MS);
+      else if ('now' in reply) options.answered(reply.now);
+      if (reply === null) {
+        if (place.isOver()) throw new Error('The meter does not answer.');
+        continue;
+      }
       if (reply.status === 'unknown') {
         const known = await ledger.base(org, session);
         if (known && known.user !== request.user) return null;
@@ -85,15 +108,30 @@ export function createOpening(options: OpeningOptions): Open {
         return null;
       } else if (reply.status === 'unseeded') {
         // A recovery may be half done: Postgres and the meter are of two generations then.
-        if (!(await seeding.seed(org, reply.budgets))) await wait();
+        if (!(await seeding.seed(org, reply.budgets))) await pause(AGAIN_MS);
+      } else if (reply.status === 'uncounted') {
+        day = dayAt(reply.now);
+        if (day && !(await counting(org, reply.generation, day.startsAt))) await pause(AGAIN_MS);
       } else if (reply.status === 'recover') {
         options.needed(org);
-        await wait();
+        await pause(AGAIN_MS);
+      } else if (reply.status === 'queued') {
+        place.queued(reply);
+        if (place.isOver()) {
+          await meter.leave(org, request.user, session);
+          return reply;
+        }
+        await pause(pollMs(reply.ahead));
+        until = clock.monotonicMs() + PATIENCE_MS;
       } else {
         return reply;
       }
       if (clock.monotonicMs() > until) throw new Error('The meter is being recovered.');
     }
+    // Else its turn is kept for a while: its recorder was lost, and may come back.
+    if (place.isCancelled()) await meter.leave(org, request.user, session).catch(() => {});
     return null;
   };
 }
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

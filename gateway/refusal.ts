@@ -62,11 +62,12 @@ function byBudget(
   return refusal(code, detail, { binding, reading, actions: actions(binding) });
 }
 
-/** The meter's refusal in words; null where it let the session in. */
+/** The meter's refusal in words; null where it let the session in. `dayEndsAt`: of the local day. */
 export function refusalOf(
   opened: Opened,
   plannedMs: number | null,
   actions: (binding: Binding) => Action[],
+  dayEndsAt: number | null = null,
 ): Refusal | null {
   switch (opened.status) {
     case 'opened':
@@ -80,7 +81,25 @@ export function refusalOf(
     case 'concurrencyLimit':
       return refusal(
         'concurrencyLimit',
-        `${opened.live} sessions run already, as many as the plan allows. Stop one, then start again.`,
+        opened.by === 'member'
+          ? `${opened.live} sessions of this member run already, as many as it may have. Stop one, then start again.`
+          : `${opened.live} sessions run already, as many as the plan allows. Stop one, then start again.`,
+        { binding: 'concurrency', actions: actions('concurrency') },
+      );
+    case 'dayLimit': {
+      const whose = opened.by === 'member' ? 'this member may start' : 'the plan allows';
+      const until = dayEndsAt === null ? {} : { until: dayEndsAt };
+      return refusal(
+        'limitReached',
+        `${opened.used} sessions have begun today, as many as ${whose} a day. The next day begins at midnight of the organization's zone.`,
+        { binding: 'day', actions: [...actions('day'), { type: 'wait', ...until }] },
+      );
+    }
+    // Who waits is told so, and asked for again: to be answered with it is to have waited too long.
+    case 'queued':
+      return refusal(
+        'concurrencyLimit',
+        `All places are taken, and ${opened.ahead} wait before this one: it has waited as long as the plan allows. Start again.`,
         { binding: 'concurrency', actions: actions('concurrency') },
       );
     case 'organizationSuspended':

@@ -173,6 +173,14 @@ export function createTestMeter(options: { speed?: number; meterBaseAt?: number 
         return present(specs.has(org) ? { startsAt, endsAt: startsAt + PERIOD_MS } : null);
       },
       seeds: async (org, names) => present(seedOf(org, names)),
+      starts: (org, since) =>
+        present(
+          [...books.sessions]
+            .filter(([, known]) => known.org === org && known.startedAt >= since)
+            .map(([key, { user, startedAt }]) => {
+              return { user, session: key.slice(org.length + 1), startedAt };
+            }),
+        ),
       base: (org, session) => {
         const known = books.sessions.get(`${org}|${session}`);
         return present(known ? { user: known.user, base: baseOf(books, org, session)! } : null);
@@ -253,7 +261,7 @@ function limitsOf(org: string, spec: AccountSpec): Limits {
     ...{ sessionsPerDay: null, maxFileBytes: null, onMeterFailure: 'continue' as const },
     ...{ meterFailureMs: 600_000, saveWindowMs: 10_000, levels: spec.levels ?? [80, 90, 100] },
     ...{ outageTime: 'charge' as const, features: {}, dailyCostCents: null, member: null },
-    ...{ atLimit: 'stop' as const, overageCapMs: null },
+    ...{ atLimit: 'stop' as const, overageCapMs: null, queue: null, isLeased: false },
     ...spec.limits,
   };
 }

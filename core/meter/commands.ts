@@ -5,6 +5,8 @@
  * millisecond of meter time, unless the name says `real` or `wall`.
  */
 import type { BudgetName } from './budget-name.ts';
+import type { DayLimits, OpenAnswer, OpenCommand } from './open-command.ts';
+import type { CountCommand, ExtendCommand, Extended, Places } from './places.ts';
 import type {
   BudgetRow,
   Epoch,
@@ -20,51 +22,7 @@ export type Recover = { status: 'recover' };
 /** These budgets are not in the meter: seed them, ask again. Nothing was changed. */
 export type Unseeded = { status: 'unseeded'; budgets: BudgetName[] };
 
-export interface OpenCommand {
-  session: string;
-  org: string;
-  user: string;
-  /** start of the period in which a new session begins */
-  period: number;
-  /** `new`: unknown to Redis and Postgres is a new session. `resume`: it must be known. */
-  kind: 'new' | 'resume';
-  base: LedgerBase | null;
-  witness: Witness | null;
-  /** the checkpoint authenticates: its counter must not be older than the session's */
-  authenticates: boolean;
-  /** the total this gateway's own stopwatch proves now; null on another gateway: the gap counts */
-  memoryMs: number | null;
-  /** a gap between two proofs counts whole up to this (rule 2), in meter ms */
-  countedGapMs: number;
-  concurrentSessions: number | null;
-  /** its own longest length, and the levels at which to warn of it */
-  sessionLimitMs: number | null;
-  sessionLevels: Level[];
-  plannedMs: number | null;
-  gatewayWallMs: number;
-}
-export type OpenReply =
-  | Recover
-  | Unseeded
-  | {
-      status: 'opened' | 'resumed';
-      now: number;
-      session: SessionRow;
-      budgets: BudgetRow[];
-      minutes: string[];
-    }
-  | { status: 'limitReached' | 'plannedTooLong'; now: number; by: BudgetName; budgets: BudgetRow[] }
-  | { status: 'concurrencyLimit'; now: number; live: number; budgets: BudgetRow[] }
-  | {
-      status: 'organizationSuspended' | 'checkpointInvalid';
-      now: number;
-      budgets: BudgetRow[];
-      minutes: string[];
-    }
-  | { status: 'ended'; now: number; session: SessionRow; budgets: BudgetRow[]; minutes: string[] }
-  /** `foreign`: it is another member's; nothing was changed */
-  | { status: 'foreign'; now: number }
-  | { status: 'unknown'; now: number };
+export type OpenReply = Recover | Unseeded | OpenAnswer;
 
 /** One session's word to the meter (rule 1: totals, never deltas). */
 export interface BeatItem {
@@ -236,6 +194,10 @@ export type AssertReply =
       minutes: string[];
     };
 
+export type CountReply = Recover | { status: 'staleGeneration' } | { status: 'ok'; now: number };
+export type PlacesReply = Recover | Places;
+export type ExtendReply = Recover | Unseeded | Extended;
+
 /** meter time = meterBase + (TIME − realBase) · speed; frozen: meterBase, for tests. */
 export interface MeterClock {
   meterBaseAt: number;
@@ -266,6 +228,10 @@ export interface Meter {
   cut(org: string, period: number): Promise<CutReply>;
   /** an operator's stop: its owner is told by event and by the reply to its next beat */
   stop(org: string, session: string): Promise<Recover | { status: 'ok' | 'unknown' | 'ended' }>;
+  count(command: CountCommand): Promise<CountReply>;
+  /** whoever waits for a place gives its turn up */
+  leave(org: string, user: string, session: string): Promise<Recover | { status: 'ok' }>;
+  extend(command: ExtendCommand): Promise<ExtendReply>;
   /** up to `limit` fields of a shard's unsettled set, or those named, with their present values */
   pending(
     shard: number,
@@ -292,6 +258,12 @@ export interface Meter {
   liveSessions(
     org: string,
   ): Promise<Recover | { status: 'ok'; now: number; sessions: SessionRow[] }>;
+  /** places and starts, of all and of one member */
+  readPlaces(
+    org: string,
+    user: string,
+    day: Pick<DayLimits, 'startsAt' | 'endsAt'>,
+  ): Promise<PlacesReply>;
   /** not-ended sessions of a shard, for the sweep */
   shardSessions(
     shard: number,

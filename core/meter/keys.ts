@@ -33,7 +33,7 @@ export interface MeterKeys {
  * The number is that of the records' layout (scripts/include/records.lua): raise it when that changes.
  * What an earlier version wrote is then not misread but missing, which recovery mends (rule 22).
  */
-export const NAMESPACE = 'tm2';
+export const NAMESPACE = 'tm3';
 
 /** `namespace` keeps installations (and test files) apart on one Redis. */
 export function meterKeys(namespace = NAMESPACE): MeterKeys {

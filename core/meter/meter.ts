@@ -3,8 +3,10 @@ import { beatsAtOnce, beatsByShard } from './beats.ts';
 import type {
   AssertReply,
   CloseReply,
+  CountReply,
   CutReply,
   DeadlineReply,
+  ExtendReply,
   Meter,
   MeterClock,
 } from './commands.ts';
@@ -16,6 +18,7 @@ import {
   keyOf,
   openReply,
   packed,
+  placesReply,
   RECOVER,
   type Reply,
   told,
@@ -106,6 +109,24 @@ export function createMeter(
       return { status: status as 'recover' | 'ok' | 'unknown' | 'ended' };
     },
 
+    async count(command) {
+      const [status, now] = await ask('count', head(command.org), [JSON.stringify(command)]);
+      return { status, now } as CountReply;
+    },
+
+    async leave(org, user, session) {
+      const [status] = await ask('leave', head(org), [org, `${user}|${session}`]);
+      return { status: status as 'recover' | 'ok' };
+    },
+
+    async extend(command) {
+      const reply = await ask('extend', head(command.org), [JSON.stringify(command)]);
+      if (reply[0] === 'recover') return RECOVER;
+      if (reply[0] === 'unseeded') return { status: 'unseeded', budgets: reply[2] as string[] };
+      if (reply[0] === 'ok') return { status: 'ok', ...told(reply) };
+      return { status: reply[0], now: reply[1] } as ExtendReply;
+    },
+
     async pending(number, asked) {
       const args = 'limit' in asked ? [asked.limit] : [0, ...asked.fields];
       const reply = await ask('pending', keys.head(number), args);
@@ -179,6 +200,10 @@ export function createMeter(
         now: reply[1],
         sessions: (reply[2] as string[]).map(decodeSessionRow),
       };
+    },
+
+    async readPlaces(org, user, { startsAt, endsAt }) {
+      return placesReply(await ask('read', head(org), ['places', org, user, startsAt, endsAt]));
     },
 
     async shardSessions(number) {

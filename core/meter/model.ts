@@ -5,9 +5,11 @@
 import type { BudgetName } from './budget-name.ts';
 import type { BeatReply, Meter, MeterClock } from './commands.ts';
 import { SHARDS, shardOf } from './keys.ts';
+import { count, leaveQueue, places } from './model/admission.ts';
 import { beat, close, silence } from './model/beat.ts';
 import { cut } from './model/cut.ts';
 import { deadline } from './model/deadline.ts';
+import { extend } from './model/extend.ts';
 import { open } from './model/open.ts';
 import { adopt, assertSession, flush } from './model/recovery.ts';
 import { seed } from './model/seed.ts';
@@ -98,6 +100,11 @@ export function createModel(options: ModelOptions): Model {
     adopt: async (command) => run(command.shard, (turn) => adopt(turn, command)),
     assert: async (command) => run(shardOf(command.org), (turn) => assertSession(turn, command)),
 
+    count: async (command) => run(shardOf(command.org), (turn) => count(turn, command)),
+    leave: async (org, user, session) =>
+      run(shardOf(org), (turn) => leaveQueue(turn, { org, user, session })),
+    extend: async (command) => run(shardOf(command.org), (turn) => extend(turn, command)),
+
     beats: async (items, gatewayWallMs) => {
       const turns = new Map<number, { turn: Turn; drawn: Set<BudgetName> } | undefined>();
       const replies = items.map((item): BeatReply => {
@@ -170,6 +177,8 @@ export function createModel(options: ModelOptions): Model {
       }),
     liveSessions: async (org) =>
       look(shardOf(org), (turn) => live(turn, (session) => session.org === org)),
+    readPlaces: async (org, user, day) =>
+      look(shardOf(org), (turn) => places(turn, { org, user, day })),
     shardSessions: async (shard) => look(shard, (turn) => live(turn, () => true)),
   };
 }

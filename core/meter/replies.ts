@@ -1,8 +1,15 @@
 /** Arguments of the scripts, and what their replies say: the typed edge of meter.ts. */
-import type { BeatsReply, CloseCommand, MeterClock, OpenReply, Recover } from './commands.ts';
+import type {
+  BeatsReply,
+  CloseCommand,
+  MeterClock,
+  OpenReply,
+  PlacesReply,
+  Recover,
+} from './commands.ts';
 import { decodeBudgetRow, decodeSessionRow } from './decode.ts';
 import { unpackAnswers, unpackBudget } from './packed.ts';
-import type { BudgetRow, PeriodMark } from './rows.ts';
+import type { BudgetRow, LimitedBy, PeriodMark } from './rows.ts';
 
 export type Reply = [status: string, now: number, ...rest: unknown[]];
 
@@ -51,19 +58,40 @@ export function openReply(reply: Reply): OpenReply {
       return { status, now };
     case 'unseeded':
       return { status, budgets: what as string[] };
+    case 'uncounted':
+      return { status, now, generation: what as number };
     case 'opened':
+      return { status, ...told(reply), shadowed: reply[5] as '' | 'concurrencyLimit' | 'dayLimit' };
     case 'resumed':
     case 'ended':
       return { status, ...told(reply) };
     default: {
       const budgets = (rows as string[]).map(decodeBudgetRow);
       const minutes = reply[4] as string[];
-      if (status === 'concurrencyLimit') return { status, now, live: what as number, budgets };
+      const number = what as number;
+      const by = reply[5] as LimitedBy;
+      if (status === 'concurrencyLimit') return { status, now, live: number, by, budgets };
+      if (status === 'dayLimit') return { status, now, used: number, by, budgets };
+      if (status === 'queued')
+        return { status, now, ahead: number, turn: reply[5] as number, budgets };
       if (status === 'limitReached' || status === 'plannedTooLong')
         return { status, now, by: what as string, budgets };
       return { status, now, budgets, minutes } as OpenReply;
     }
   }
+}
+
+export function placesReply(reply: Reply): PlacesReply {
+  if (reply[0] === 'recover') return RECOVER;
+  const [, now, live, memberLive, waiting, isCounted, begun, memberBegun] = reply as unknown as [
+    string,
+    ...number[],
+  ];
+  return {
+    status: 'ok',
+    ...{ now: now!, live: live!, memberLive: memberLive!, waiting: waiting! },
+    ...{ isCounted: isCounted === 1, begun: begun!, memberBegun: memberBegun! },
+  };
 }
 
 /** What `beats` answers: answers as bytes, three to a budget, two to a field. */

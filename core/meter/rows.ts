@@ -63,6 +63,9 @@ export interface BudgetRow {
 
 export type StopReason = '' | 'limitReached' | 'organizationSuspended' | 'stoppedByOperator';
 
+/** Whose limit on sessions decides. */
+export type LimitedBy = 'organization' | 'member';
+
 /** recording and stalled count time; only recording is in n and s. */
 export type SessionState = 'recording' | 'paused' | 'detached' | 'stalled' | 'ended';
 

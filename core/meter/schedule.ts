@@ -24,6 +24,8 @@ const WEIGHTS = {
   assert: 3,
   otherLife: 1,
   cut: 2,
+  leave: 1,
+  extend: 2,
 } as const;
 
 export type StepKind = keyof typeof WEIGHTS;

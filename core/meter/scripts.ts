@@ -23,6 +23,9 @@ const FILES = {
   assert: 'assert-1',
   read: 'read-1',
   clock: 'clock-1',
+  count: 'count-1',
+  leave: 'leave-1',
+  extend: 'extend-1',
 } as const;
 
 export type ScriptName = keyof typeof FILES;

@@ -1,17 +1,19 @@
 /** Steps of a schedule that gateways, recorders and sweeps take. */
 import { organizationBudget } from './budget-name.ts';
-import type { BeatItem, OpenCommand, OpenReply } from './commands.ts';
+import type { BeatItem, OpenReply } from './commands.ts';
 import { shardOf } from './keys.ts';
+import type { OpenCommand } from './open-command.ts';
 import type { BudgetRow, LedgerBase, SessionRow, Witness } from './rows.ts';
 import type { Dice, StepKind } from './schedule.ts';
 import { seedBudgets } from './test-driver-limits.ts';
+import { countStarts, placesAsked } from './test-driver-places.ts';
 import { baseOf } from './test-ledger.ts';
 import type { Driver, Recorder } from './test-stage.ts';
 import { learn, namesAt, ORGS, periodAt, readBudget, USERS } from './test-stage.ts';
 
 const SLOTS = 4;
 const MINUTE_MS = 60_000;
-const TRIES = 4;
+const TRIES = 5;
 
 export async function runSessionStep(driver: Driver, kind: StepKind, dice: Dice): Promise<void> {
   if (kind === 'open') return open(driver, dice);
@@ -68,6 +70,7 @@ async function open(driver: Driver, dice: Dice): Promise<void> {
     sessionLimitMs: limited ? dice.pick([5_000, 60_000, 90_000]) : null,
     sessionLevels: limited ? [50, 80, -5_000] : [],
     plannedMs: dice.chance(0.1) ? await plannedMs(driver, dice, org) : null,
+    ...placesAsked(driver, dice),
     gatewayWallMs: wallMs(driver, dice),
   };
   learn(driver, recorder, await persist(driver, dice, command));
@@ -94,6 +97,8 @@ async function persist(driver: Driver, dice: Dice, first: OpenCommand): Promise<
       command = { ...command, base, ...(base === null ? anew : {}) };
     } else if (reply.status === 'unseeded') {
       await seedBudgets(driver, dice, command.org, reply.budgets);
+    } else if (reply.status === 'uncounted') {
+      command = await countStarts(driver, dice, command, reply.generation);
     } else return reply;
     reply = await driver.subject.meter.open(command);
   }

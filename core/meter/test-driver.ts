@@ -3,6 +3,7 @@ import type { Dice, Step } from './schedule.ts';
 import { diceOf } from './schedule.ts';
 import { someDeadline, toDeadline } from './test-driver-deadlines.ts';
 import { runLimitStep, seedBudgets } from './test-driver-limits.ts';
+import { lookAtPlaces, runPlacesStep } from './test-driver-places.ts';
 import { runSessionStep } from './test-driver-sessions.ts';
 import { createLedger } from './test-ledger.ts';
 import type { Driver } from './test-stage.ts';
@@ -62,6 +63,9 @@ async function run(driver: Driver, step: Step, dice: Dice): Promise<void> {
       driver.subject.setRunId(FIRST_LIFE);
       return;
     }
+    case 'leave':
+    case 'extend':
+      return runPlacesStep(driver, step.kind, dice);
     case 'deadline':
       return someDeadline(driver, dice);
     case 'toDeadline':
@@ -80,6 +84,7 @@ async function run(driver: Driver, step: Step, dice: Dice): Promise<void> {
 /** Asks for all that the shards in use show: what is hidden in a reply shows within a few steps. */
 export async function lookAround(driver: Driver): Promise<void> {
   const { meter } = driver.subject;
+  await lookAtPlaces(driver, diceOf(1));
   await Promise.all([
     ...SHARDS_USED.map((shard) => meter.pending(shard, { limit: 10_000 })),
     ...SHARDS_USED.map((shard) => meter.shardSessions(shard)),

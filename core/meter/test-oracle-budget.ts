@@ -53,7 +53,8 @@ export function checkNote(
     const [old, version] = [at < 0 ? 0 : (before.crossed[at] ?? 0), after.crossed[i] ?? 0];
     if (version === old) return;
     if (version === 0) {
-      demand(command === 'seed', 'only a limit withdraws a crossing', before, after);
+      const isLimit = command === 'seed' || command === 'extend';
+      demand(isLimit, 'only a limit withdraws a crossing', before, after);
       return;
     }
     demand(version === after.version, 'a crossing is of the present version', before, after);

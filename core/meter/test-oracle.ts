@@ -32,7 +32,7 @@ export interface Watched extends Subject {
 }
 
 /** Which commands change limits or begin anew, so that figures may jump. */
-const MOVES_LIMITS = new Set(['seed', 'settled', 'reset', 'adopt']);
+const MOVES_LIMITS = new Set(['seed', 'settled', 'reset', 'adopt', 'extend']);
 const READS = /^(read|live|shard|pending)/;
 
 export function watch(subject: Subject): Watched {

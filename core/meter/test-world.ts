@@ -11,12 +11,12 @@ import type {
   BudgetSeed,
   CloseReply,
   DeadlineReply,
-  OpenCommand,
   OpenReply,
   SeedReply,
   Unsettled,
 } from './commands.ts';
 import { shardOf } from './keys.ts';
+import type { OpenCommand } from './open-command.ts';
 import type { BudgetRow, Epoch, LedgerBase, SessionRow, Witness } from './rows.ts';
 import type { Subject } from './test-subject.ts';
 import { FIRST_LIFE } from './test-subject.ts';

@@ -46,6 +46,7 @@ export const organizationMembers = pgTable(
     concurrentSessions: integer('concurrent_sessions'),
     /** its own limits of features; they open nothing that the plan lacks */
     features: jsonb().$type<Record<string, Feature>>().notNull().default({}),
+    sessionsPerDay: integer('sessions_per_day'),
     limitVersion: bigint('limit_version', { mode: 'number' }).notNull().default(nextVersion),
     createdAt: instant('created_at').notNull().default(sql`now()`),
     updatedAt: instant('updated_at').notNull().default(sql`now()`),

@@ -19,6 +19,9 @@ export const plans = pgTable('plans', {
   concurrentSessions: integer('concurrent_sessions'),
   maxSessionMs: bigint('max_session_ms', { mode: 'number' }),
   sessionsPerDay: integer('sessions_per_day'),
+  /** so many may wait for a place; null: nobody waits */
+  queueMax: integer('queue_max'),
+  queueWaitMs: bigint('queue_wait_ms', { mode: 'number' }).notNull().default(60_000),
   maxFileBytes: bigint('max_file_bytes', { mode: 'number' }),
   /** of usage events of a local day; null: no ceiling */
   dailyCostCents: integer('daily_cost_cents'),

@@ -128,8 +128,8 @@ export function members(deps: HttpDeps) {
         await requireKnown(tx, org);
         const effect = await putMember(tx, org, user, body, deps.now());
         // Who it is stays out of the audit log: ids there are pseudonymous.
-        const { minutes, concurrentSessions, features } = effect.body;
-        const detail = { minutes, concurrentSessions, features };
+        const { minutes, concurrentSessions, sessionsPerDay, features } = effect.body;
+        const detail = { minutes, concurrentSessions, sessionsPerDay, features };
         await audit(tx, {
           actor,
           action: 'member.put',

@@ -85,6 +85,7 @@ export const memberBodySchema = z
         'Its own limits of features, beside those of the plan: the most restrictive one counts. They ' +
         'open nothing that the plan lacks.',
     }),
+    sessionsPerDay: countLimit.default(null),
   })
   .refine(eitherMinutesOrHours, { message: EITHER_WORDS })
   .openapi('MemberBody');
@@ -99,6 +100,7 @@ export const memberSchema = z
     minutes: shownMinutes,
     concurrentSessions: z.int().min(0).nullable(),
     features: z.record(z.string(), featureSchema),
+    sessionsPerDay: z.int().min(0).nullable(),
   })
   .openapi('Member', { description: 'A person in an organization. PUT it back as it is.' });
 export type MemberShown = z.infer<typeof memberSchema>;
@@ -106,12 +108,13 @@ export type MemberShown = z.infer<typeof memberSchema>;
 type MemberRow = typeof organizationMembers.$inferSelect;
 
 export function memberValues(body: MemberBody) {
-  const { name, email, concurrentSessions, features } = body;
-  return { name, email, concurrentSessions, features, quotaMs: quotaMsOf(body) ?? null };
+  const { name, email, concurrentSessions, sessionsPerDay, features } = body;
+  const quotaMs = quotaMsOf(body) ?? null;
+  return { name, email, concurrentSessions, sessionsPerDay, features, quotaMs };
 }
 
 export function memberShown(row: MemberRow): MemberShown {
-  const { org, user, name, email, concurrentSessions, features } = row;
+  const { org, user, name, email, concurrentSessions, sessionsPerDay, features } = row;
   const minutes = minutesOfMs(row.quotaMs);
-  return { org, user, name, email, minutes, concurrentSessions, features };
+  return { org, user, name, email, minutes, concurrentSessions, sessionsPerDay, features };
 }

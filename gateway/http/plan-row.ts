@@ -1,6 +1,6 @@
 /** A plan between its row and its shape in the API. */
 import type { plans } from '../../drizzle/schema/plans.ts';
-import type { PlanBody, PlanShown } from './plan-schema.ts';
+import { DEFAULT_QUEUE_WAIT_SECONDS, type PlanBody, type PlanShown } from './plan-schema.ts';
 import { minutesOfMs, msOfMinutes, quotaMsOf } from './schemas.ts';
 
 type PlanRow = typeof plans.$inferSelect;
@@ -20,6 +20,9 @@ export function planValues(body: PlanBody): PlanValues {
     concurrentSessions: body.concurrentSessions,
     maxSessionMs: msOf(body.maxSessionMinutes, body.maxSessionHours),
     sessionsPerDay: body.sessionsPerDay,
+    queueMax: body.concurrencyQueue?.max ?? null,
+    queueWaitMs:
+      (body.concurrencyQueue?.maxWaitSeconds ?? DEFAULT_QUEUE_WAIT_SECONDS) * MS_PER_SECOND,
     maxFileBytes: body.maxFileBytes,
     dailyCostCents: body.dailyCostCents,
     features: body.features,
@@ -43,6 +46,10 @@ export function planShown(row: PlanRow): PlanShown {
     concurrentSessions: row.concurrentSessions,
     maxSessionMinutes: minutesOfMs(row.maxSessionMs),
     sessionsPerDay: row.sessionsPerDay,
+    concurrencyQueue:
+      row.queueMax === null
+        ? null
+        : { max: row.queueMax, maxWaitSeconds: row.queueWaitMs / MS_PER_SECOND },
     maxFileBytes: row.maxFileBytes,
     dailyCostCents: row.dailyCostCents,
     features: row.features,

@@ -47,6 +47,20 @@ export const featuresSchema = z
   .refine((features) => Object.keys(features).length <= MAX_FEATURES, {
     message: `has more than ${MAX_FEATURES} features`,
   });
+/** Each of them asks again every second or so. */
+const MAX_QUEUE = 1_000;
+const MAX_QUEUE_WAIT_SECONDS = 3_600;
+export const DEFAULT_QUEUE_WAIT_SECONDS = 60;
+
+const queueSchema = z.strictObject({
+  max: z.int().min(1).max(MAX_QUEUE).openapi({ description: 'How many may wait.' }),
+  maxWaitSeconds: z
+    .int()
+    .min(1)
+    .max(MAX_QUEUE_WAIT_SECONDS)
+    .default(DEFAULT_QUEUE_WAIT_SECONDS)
+    .openapi({ description: 'Who has waited so long is refused.' }),
+});
 
 const rules = {
   concurrentSessions: countLimit.default(null),
@@ -55,6 +69,10 @@ const rules = {
     description: 'Instead of `maxSessionMinutes`.',
   }),
   sessionsPerDay: countLimit.default(null),
+  concurrencyQueue: queueSchema.nullable().default(null).openapi({
+    description:
+      'Who finds all `concurrentSessions` running waits for a place, in order. null: is refused.',
+  }),
   maxFileBytes: bytesLimit.default(null),
   dailyCostCents: countLimit.default(null).openapi({
     description: 'Ceiling of what the usage events of a local day cost. null or -1 = none.',
@@ -131,6 +149,7 @@ export const planSchema = z
     concurrentSessions: shownCount,
     maxSessionMinutes: shownMinutes,
     sessionsPerDay: shownCount,
+    concurrencyQueue: z.object({ max: z.int(), maxWaitSeconds: z.int() }).nullable(),
     maxFileBytes: shownCount,
     dailyCostCents: shownCount,
     features: z.record(z.string(), featureSchema),

@@ -8,7 +8,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { and, desc, eq, lt, or } from 'drizzle-orm';
 import { reconciles } from '../../drizzle/schema/reconciles.ts';
 import { audit } from './audit.ts';
-import { decodeCursor, isInstantAndTextKey, pageFrom } from './cursor.ts';
+import { decodeCursor, isNumberAndTextKey, pageFrom } from './cursor.ts';
 import type { HttpDeps } from './deps.ts';
 import { idempotencyHeader, writeOnce } from './idempotency.ts';
 import { requireKnown } from './members.ts';
@@ -117,7 +117,7 @@ export function reconcile(deps: HttpDeps) {
     const { org } = c.req.valid('param');
     requireBackend(c.get('principal'), org);
     const { cursor, limit } = c.req.valid('query');
-    const after = decodeCursor('reconcile', cursor, isInstantAndTextKey);
+    const after = decodeCursor('reconcile', cursor, isNumberAndTextKey);
     const db = deps.db.of(org);
     await db.transaction((tx) => requireKnown(tx, org));
     const { requestedAt, id } = reconciles;

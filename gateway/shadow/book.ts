@@ -51,10 +51,12 @@ export function createShadowBook(options: ShadowBookOptions): ShadowBook {
     return { all: before.length, own: own.length };
   }
 
-  async function note({ session, budgets }: Admitted['opened'], plannedMs: number | null) {
+  async function note(opened: Admitted['opened'], plannedMs: number | null) {
+    const { session, budgets } = opened;
     const limits = await options.limits(session.org, session.user);
     if (!limits?.isShadow) return;
-    const asked = { budgets, plannedMs, running: await running(limits, session) };
+    const isBeyondDay = opened.status === 'opened' && opened.shadowed === 'dayLimit';
+    const asked = { budgets, plannedMs, running: await running(limits, session), isBeyondDay };
     const refused = refusedIfEnforced(limits, asked);
     if (refused === null) return;
     const { org, user, session: id, period, startedAt } = session;

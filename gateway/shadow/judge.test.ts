@@ -84,6 +84,7 @@ describe('what shadow mode says of a start', () => {
         const found = refusedIfEnforced(shadow.known, {
           ...{ budgets: shadow.reply.budgets, plannedMs: it.plannedMs },
           running: { all: shadow.running, own: 0 },
+          isBeyondDay: false,
         });
         const { reply } = enforced;
         if (reply.status !== 'opened') refusals += 1;

@@ -19,10 +19,12 @@ export interface Asked {
   plannedMs: number | null;
   /** sessions that ran already: of the organization, and of this member */
   running: { all: number; own: number };
+  /** the meter counted the starts of the day, and this one was beyond them */
+  isBeyondDay: boolean;
 }
 
 export function refusedIfEnforced(limits: Limits, asked: Asked): ShadowRefusal | null {
-  return byCount(limits, asked) ?? byTime(limits, asked);
+  return byDay(limits, asked) ?? byCount(limits, asked) ?? byTime(limits, asked);
 }
 
 function byCount(limits: Limits, { running }: Asked): ShadowRefusal | null {
@@ -36,6 +38,14 @@ function byCount(limits: Limits, { running }: Asked): ShadowRefusal | null {
     return { reason, binding: 'concurrency', unit: 'count', used, allowed, wanted: null };
   }
   return null;
+}
+
+function byDay(limits: Limits, { isBeyondDay }: Asked): ShadowRefusal | null {
+  const counts = [limits.sessionsPerDay, limits.member?.sessionsPerDay ?? null];
+  const allowed = Math.min(...counts.map((count) => count ?? Number.POSITIVE_INFINITY));
+  if (!isBeyondDay || !Number.isFinite(allowed)) return null;
+  const used = allowed;
+  return { reason: 'limitReached', binding: 'day', unit: 'count', used, allowed, wanted: null };
 }
 
 interface Room {

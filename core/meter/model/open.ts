@@ -1,8 +1,10 @@
 /** `open`: admission of a new session, and the return of a known one to an owner. */
 import type { BudgetName } from '../budget-name.ts';
 import { organizationBudget, sessionBudget } from '../budget-name.ts';
-import type { OpenCommand, OpenReply } from '../commands.ts';
+import type { OpenReply } from '../commands.ts';
+import type { OpenCommand } from '../open-command.ts';
 import { LimitMode } from '../rows.ts';
+import { forgetOldStarts, judge, noteStart } from './admission.ts';
 import { roomMs } from './budget.ts';
 import { afterCharge, clearStop } from './limit.ts';
 import {
@@ -59,12 +61,6 @@ function start(turn: Turn, command: OpenCommand): OpenReply {
   if (shard.accounts.get(command.org)?.suspended) {
     return { status: 'organizationSuspended', now, budgets: refused(), minutes: [] };
   }
-  const live = [...shard.sessions.values()].filter(
-    (other) => other.org === command.org && other.state !== 'ended',
-  ).length;
-  if (command.concurrentSessions !== null && live >= command.concurrentSessions) {
-    return { status: 'concurrencyLimit', now, live, budgets: refused() };
-  }
   const full = budgets.find((budget) => freeMs(turn, budget) <= 0);
   if (full !== undefined) {
     return { status: 'limitReached', now, by: full.name, budgets: refused() };
@@ -73,16 +69,20 @@ function start(turn: Turn, command: OpenCommand): OpenReply {
   if (tooLong !== undefined) {
     return { status: 'plannedTooLong', now, by: tooLong, budgets: refused() };
   }
+  const judged = judge(turn, command);
+  if ('refusal' in judged) return judged.refusal;
 
   // A budget that admits is not stopped any more: otherwise it could never stop this session.
   for (const budget of budgets) if (budget.stoppedAt > 0) clearStop(budget);
   const session = newSession(command, now, now, [{ period: command.period, chargedMs: 0 }]);
   session.epoch = { generation: turn.head.generation, counter: 1 };
   shard.sessions.set(sessionKey(session), session);
+  noteStart(shard, session);
+  forgetOldStarts(turn, command.org);
   limitItself(turn, session, command);
   settleState(turn, session, 'recording');
   putSession(turn, session);
-  return opened(turn, session, 'opened');
+  return { ...opened(turn, session), status: 'opened', shadowed: judged.shadowed };
 }
 
 /** Rule 6: what stopped sessions may still prove is not given away again. */
@@ -111,6 +111,7 @@ function resume(turn: Turn, command: OpenCommand, session: ModelSession): OpenRe
   if (adopted) {
     shard.sessions.set(sessionKey(session), session);
     stopIfBudgetsAreStopped(shard, session);
+    if (session.state !== 'ended') noteStart(shard, session);
   }
   limitItself(turn, session, command);
   // Rule 23: charged before the answer, even if the answer is a refusal.
@@ -130,7 +131,7 @@ function resume(turn: Turn, command: OpenCommand, session: ModelSession): OpenRe
   const epoch = { ...session.epoch };
   turn.events.push({ kind: 'superseded', org: session.org, session: session.session, epoch });
   settleState(turn, session, paused ? 'paused' : 'recording');
-  return opened(turn, session, 'resumed');
+  return { ...opened(turn, session), status: 'resumed' };
 }
 
 /** Rule 2: what the same gateway's stopwatch proves, else the gap, whole or not at all. */
@@ -210,10 +211,9 @@ function ended(turn: Turn, session: ModelSession, adopted: boolean): OpenReply {
   return { status: 'ended', now: turn.now, session: row, budgets, minutes: [...turn.fields] };
 }
 
-function opened(turn: Turn, session: ModelSession, status: 'opened' | 'resumed'): OpenReply {
+function opened(turn: Turn, session: ModelSession) {
   finishTurn(turn);
   return {
-    status,
     now: turn.now,
     session: sessionRow(turn.shard, session),
     budgets: drawsOn(turn.shard, session).flatMap((budget) => rowsOf(turn, [budget.name])),

@@ -1,6 +1,7 @@
 /** Rule 22: `flush`, `adopt` and `assert`. One path, whatever was lost. */
 import type { AdoptCommand, AssertCommand, AssertReply, Recover, Unsettled } from '../commands.ts';
 import type { LedgerBase, Witness } from '../rows.ts';
+import { noteStart } from './admission.ts';
 import { compareEpochs } from './beat.ts';
 import { leave, namesOf, stopIfBudgetsAreStopped } from './membership.ts';
 import { writeOpenMinute } from './minute.ts';
@@ -31,6 +32,7 @@ export function adopt(
     const session = fromLedger(ids, base, turn.now);
     turn.shard.sessions.set(sessionKey(ids), session);
     stopIfBudgetsAreStopped(turn.shard, session);
+    if (session.state !== 'ended') noteStart(turn.shard, session);
   }
   return { status: 'ok' };
 }
@@ -48,6 +50,7 @@ export function assertSession(turn: Turn, command: AssertCommand): AssertReply {
   if (known === undefined) {
     shard.sessions.set(sessionKey(session), session);
     stopIfBudgetsAreStopped(shard, session);
+    if (session.state !== 'ended') noteStart(shard, session);
   }
   limitItself(turn, session, command);
   const knownMs = session.totalMs;

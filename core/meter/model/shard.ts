@@ -76,6 +76,19 @@ export interface ModelSession {
   revision: number;
 }
 
+/** Rule 18: `user|session` of an organization's starts by their instants. */
+export interface Starts {
+  /** from when on all are there; null: they are noted, and the earlier ones still to come */
+  since: number | null;
+  at: Map<string, number>;
+}
+
+export interface Waiter {
+  turn: number;
+  /** its wait lapses then, unless it is spoken for */
+  until: number;
+}
+
 export interface ModelHead {
   runId: string;
   generation: number;
@@ -91,6 +104,9 @@ export interface ModelShard {
   sessions: Map<string, ModelSession>;
   /** the unsettled set: field to value */
   unsettled: Map<string, string>;
+  starts: Map<string, Starts>;
+  /** by organization, then by `user|session` */
+  waiting: Map<string, Map<string, Waiter>>;
 }
 
 export function emptyShard(number: number): ModelShard {
@@ -101,6 +117,8 @@ export function emptyShard(number: number): ModelShard {
     budgets: new Map(),
     sessions: new Map(),
     unsettled: new Map(),
+    starts: new Map(),
+    waiting: new Map(),
   };
 }
 

@@ -4,7 +4,7 @@ KEYS[1] head of the shard
 ARGV[1] run id  ARGV[2] generation  ARGV[3] JSON [{ session, org, user, base }]
 Returns { status }: recover, staleGeneration, ok
 ]]
--- include: head keys records unsettled budget rows save charge witness
+-- include: head keys records unsettled budget rows save charge admission witness
 
 local ctx = enter(KEYS[1], ARGV[1], read_time(), 0)
 if not ctx then return { 'recover' } end

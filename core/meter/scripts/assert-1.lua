@@ -6,7 +6,7 @@ ARGV[1] run id  ARGV[2] the gateway's wall clock, real ms  ARGV[3] AssertCommand
 Returns { status, now [, session row, {budget rows}, {fields}] }: recover, unknown, ok, superseded,
   ended; or { 'unseeded', now, {budget names} }
 ]]
--- include: head keys records unsettled budget rows save charge witness
+-- include: head keys records unsettled budget rows save charge admission witness
 
 local command = cjson.decode(ARGV[3])
 local function given(value) if value ~= cjson.null then return value end end

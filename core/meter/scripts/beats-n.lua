@@ -9,7 +9,7 @@ Returns { now, answers, each as ANSWER: status, doubted, total, charged, oversho
   status: 0 ok, 1 stopped, 2 ended, 3 superseded, 4 unknown, 5 recover. Only the shards that are
   recovering answer 5. packed.ts is the other side.
 ]]
--- include: head keys records unsettled budget rows save charge witness
+-- include: head keys records unsettled budget rows save charge
 
 local OK, STOPPED, ENDED_ALREADY, SUPERSEDED, UNKNOWN, RECOVER = 0, 1, 2, 3, 4, 5
 local WORD = '>BBdddds'

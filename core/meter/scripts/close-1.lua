@@ -8,7 +8,7 @@ ARGV[5] 'owner': ARGV[6] generation, ARGV[7] counter, ARGV[8] total, ARGV[9] age
 Returns { status, now [, session row, {budget rows}, {fields}] }: recover, unknown, superseded,
   changed, ended
 ]]
--- include: head keys records unsettled budget rows save charge
+-- include: head keys records unsettled budget rows save charge admission
 
 local ctx = enter(KEYS[1], ARGV[1], read_time(), ARGV[2])
 if not ctx then return { 'recover' } end
@@ -36,7 +36,7 @@ end
 put_minutes(ctx, rec, true)
 if not ended then
   rec[STATE], rec[ENDED], rec[REASON] = STATES.ended, ctx.now, ARGV[4]
-  later(ctx, 'SREM', live_key(ctx, rec[ORG]), rec[ID])
+  later(ctx, 'ZREM', live_key(ctx, rec[ORG]), admission.live_member(rec))
   put_session(ctx, rec)
 end
 local rows = budget_rows(ctx, budgets_of(ctx, rec) or {})

@@ -6,10 +6,12 @@ ARGV[3] the command as JSON (OpenCommand)
 Returns { status, now, ... }:
   recover | unknown | foreign | unseeded, {budget names}
   opened, resumed, ended, checkpointInvalid: session row, {budget rows}, {unsettled fields}
-  limitReached, plannedTooLong: name of the budget, {rows} | concurrencyLimit: live, {rows}
-  organizationSuspended: '', {rows}, {fields}
+    (opened: and what a shadow plan would have refused it for, or '')
+  limitReached, plannedTooLong: name of the budget, {rows} | organizationSuspended: '', {rows}, {fields}
+  concurrencyLimit, dayLimit: how many there are, {rows}, {}, whose limit: organization or member
+  queued: how many wait before it, {rows}, {}, its turn | uncounted: generation
 ]]
--- include: head keys records unsettled budget rows save charge witness
+-- include: head keys records unsettled budget rows save charge admission witness
 
 local command = cjson.decode(ARGV[3])
 local function given(value) if value ~= cjson.null then return value end end
@@ -44,8 +46,8 @@ local function answer(status, what)
   return { status, ctx.now, what, budget_rows(ctx, budgets_of(ctx, rec)), ctx.minutes }
 end
 -- a refusal of a session that never was leaves nothing behind
-local function refuse(status, what)
-  return { status, ctx.now, what, budget_rows(ctx, budgets), {} }
+local function refuse(status, what, more)
+  return { status, ctx.now, what, budget_rows(ctx, budgets), {}, more }
 end
 
 -- Rule 6: what stopped sessions may still prove is not given to a new one.
@@ -55,9 +57,6 @@ end
 
 if is_new then
   if account(ctx, org)[SUSPENDED] == 1 then return refuse('organizationSuspended', '') end
-  local live = redis.call('SCARD', live_key(ctx, org))
-  local most = given(command.concurrentSessions)
-  if most and live >= most then return refuse('concurrencyLimit', live) end
   for _, b in ipairs(budgets) do
     if free_room(b) <= 0 then return refuse('limitReached', b[NAME]) end
   end
@@ -66,6 +65,10 @@ if is_new then
     if planned and free_room(b) < planned then return refuse('plannedTooLong', b[NAME]) end
   end
   if planned and longest and longest < planned then return refuse('plannedTooLong', 's|' .. id) end
+
+  local status, what, more = admission.judge(ctx, rec, command)
+  if status == 'uncounted' then return { status, ctx.now, what } end
+  if status ~= 'admitted' then return refuse(status, what, more) end
   for i, b in ipairs(budgets) do
     rec[JOINED + i] = b[STOPS]
     if b[STOPPED_AT] > 0 then
@@ -73,12 +76,16 @@ if is_new then
       tell(ctx, b)
     end
   end
-  later(ctx, 'SADD', live_key(ctx, org), id)
+  later(ctx, 'ZADD', live_key(ctx, org), 0, admission.live_member(rec))
+  admission.note_start(ctx, rec)
+  later(ctx, 'ZREMRANGEBYSCORE', places_key(ctx, 'starts', org), 0, ctx.now - admission.KEPT_MS)
   own_budget(ctx, rec, given(command.sessionLimitMs), command.sessionLevels)
   rec[GEN], rec[CTR] = ctx.generation, 1
   put_session(ctx, rec)
   settle_state(ctx, rec, STATES.recording)
-  return answer('opened', session_row(rec))
+  local reply = answer('opened', session_row(rec))
+  reply[6] = what
+  return reply
 end
 
 own_budget(ctx, rec, given(command.sessionLimitMs), command.sessionLevels)

@@ -16,7 +16,8 @@ for _, name in ipairs(redis.call('SMEMBERS', index_key(ctx, 'budgets'))) do
   redis.call('DEL', budget_key(ctx, name), recording_key(ctx, name))
 end
 for _, org in ipairs(redis.call('SMEMBERS', index_key(ctx, 'accounts'))) do
-  redis.call('DEL', account_key(ctx, org), live_key(ctx, org))
+  redis.call('DEL', account_key(ctx, org), live_key(ctx, org), places_key(ctx, 'starts', org),
+    places_key(ctx, 'queue', org), places_key(ctx, 'waits', org))
 end
 redis.call('DEL', unsettled_key(ctx), index_key(ctx, 'sessions'), index_key(ctx, 'budgets'),
   index_key(ctx, 'accounts'))

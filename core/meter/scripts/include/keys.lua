@@ -6,8 +6,12 @@ local function budget_key(ctx, name) return ctx.prefix .. 'b|' .. name end
 
 local function account_key(ctx, org) return ctx.prefix .. 'a|' .. org end
 
--- set: sessions of an organization that have not ended (concurrency counts them)
+-- sorted set, all of one score: `user|session` of an organization's sessions that have not ended
 local function live_key(ctx, org) return ctx.prefix .. 'live|' .. org end
+
+-- sorted sets of `user|session` (rule 18): 'starts', the organization's sessions of the last days by
+-- when they began; 'queue', who waits for a place by its turn; 'waits', the same by when its wait lapses
+local function places_key(ctx, kind, org) return ctx.prefix .. kind .. '|' .. org end
 
 -- set: sessions in n and s of a budget; walked only by the stop decision
 local function recording_key(ctx, name) return ctx.prefix .. 'rec|' .. name end

@@ -28,7 +28,8 @@ local function adopt_session(ctx, id, org, user, base)
   if base.ended then
     rec[STATE], rec[ENDED], rec[REASON] = STATES.ended, ctx.now, base.reason
   else
-    later(ctx, 'SADD', live_key(ctx, org), id)
+    later(ctx, 'ZADD', live_key(ctx, org), 0, admission.live_member(rec))
+    admission.note_start(ctx, rec)
   end
   return rec
 end
