@@ -194,6 +194,18 @@ describe('a meter client', () => {
     expect(await live).toMatchObject({ phase: 'recording', queue: null });
   });
 
+  it('gives its place in the queue up when it is closed', async () => {
+    const client = bench.makeClient();
+    const live = client.start();
+    const visit = await bench.gateway.visit();
+    await visit.hear('start');
+    visit.say({ type: 'queued', position: 2, retryAfterMs: 1_000 });
+    await until(client, ({ phase, queue }) => phase === 'queued' && queue?.position === 2);
+    client.close();
+    expect(await live).toMatchObject({ phase: 'detached', queue: null });
+    expect(await visit.closed).toBe(1000);
+  });
+
   it('skips what it cannot read, and goes on', async () => {
     const client = bench.makeClient();
     void client.start();

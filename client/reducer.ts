@@ -58,7 +58,7 @@ export function reduce(state: MeterState, event: MeterEvent): MeterState {
     case 'refused': {
       const reading = event.refusal.reading ?? state.reading;
       const next = { ...state, phase: 'refused', connection: { is: 'none' } } as const;
-      return { ...next, refusal: event.refusal, reading };
+      return { ...next, refusal: event.refusal, reading, queue: null };
     }
     case 'lost': {
       const next = { ...state, phase: 'lost', connection: { is: 'none' } } as const;
@@ -68,7 +68,7 @@ export function reduce(state: MeterState, event: MeterEvent): MeterState {
       return { ...state, phase: 'ended', connection: { is: 'none' } };
     case 'detached':
       return anchored(
-        { ...state, phase: 'detached', connection: { is: 'none' } },
+        { ...state, phase: 'detached', connection: { is: 'none' }, queue: null },
         event.nowMs,
         false,
       );

@@ -17,7 +17,8 @@ import type {
 
 /**
  * - `starting`: a ticket, a connection or an answer is awaited
- * - `queued`: the plan's concurrency limit is reached, `started` will follow
+ * - `queued`: the plan's concurrency limit is reached, `started` will follow; `queue` says at which
+ *   position it waits (1 is next), and `close()` gives the place up
  * - `recording`, `paused`: live. The connection may be away and coming back (see `connection`)
  * - `stopping`: a stop was said, by either side; the recording is being saved
  * - `ended`: over; `summary` says what it came to, if the server could still tell

@@ -23,6 +23,7 @@ export function createEvents(options: EventsOptions): (event: MeterEvent) => voi
   return function heard(event) {
     switch (event.kind) {
       case 'budget':
+        if (event.row.name.startsWith('s|')) following.drawOwn(event.row);
         return budgets.apply([event.row]);
       case 'stop': {
         const session = hub.get(event.org, event.session);

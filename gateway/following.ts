@@ -38,6 +38,8 @@ export interface Following {
   review(session: LiveSession): void;
   /** It draws on the budgets of this row from now on, and on none with stops it has not seen. */
   join(session: LiveSession, row: SessionRow, rows: readonly BudgetRow[]): void;
+  /** A session's own budget: it draws on it from now on, if it is here and did not before. */
+  drawOwn(row: BudgetRow): void;
   /** Another connection owns it, here or elsewhere. */
   superseded(session: LiveSession): void;
   /** The meter says it is stopped; finds out by what. */
@@ -110,6 +112,16 @@ export function createFollowing(options: FollowingOptions): Following {
 
   return {
     review,
+    drawOwn({ name, quotaMs }) {
+      const [, org = '', id = ''] = name.split('|');
+      const session = hub.get(org, id);
+      if (!session || isOver(session)) return;
+      // What is asserted after a recovery: it may have been changed since it began.
+      session.limits.sessionLimitMs = quotaMs;
+      if (session.joined.has(name)) return;
+      budgets.draw(session, [...session.joined.keys(), name]);
+      session.joined.set(name, 0);
+    },
     join: (session, row, rows) => draw(session, row, rows, new Map()),
     superseded,
 

@@ -1,8 +1,6 @@
 /** Places for sessions at once, sessions a day, and the queue: over real sockets, gateways and losses. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { WebSocket } from 'ws';
-import { MeterClient } from '../client/meter-client.ts';
 import { startTestProduct, type TestProduct } from '../local/test-product.ts';
 import { type Account, createAccount, until } from './test-account.ts';
 import { connectRecorder, type TestRecorder } from './test-recorder.ts';
@@ -209,20 +207,10 @@ describe('the queue', () => {
     });
     const first = await connect();
     await first.start({ ticket: await account.ticket('first') });
-    const client = new MeterClient({
-      urls: [product.gateways[0]!.connectUrl],
-      getTicket: async () => ({ ticket: await account.ticket('b') }),
-      WebSocket,
-    });
-    const over = client.start();
-    await until(
-      async () => client.getState(),
-      ({ phase, queue }) => phase === 'queued' && queue?.position === 1,
-    );
+    const b = await wait(account, product.gateways[0]!.connectUrl, 'b');
     const full = await outcome(await connect(1), { ticket: await account.ticket('c') });
     expect(full).toBe('concurrencyLimit concurrency');
-    client.close();
-    expect((await over).phase).toBe('detached');
+    b.leave();
     const next = await until(
       async () => {
         const recorder = await connect(1);

@@ -194,6 +194,7 @@ export async function startGateway(
     ...(!config.development && {
       rate: createRate({ ...config.apiRate, ...limiting, monotonicMs }),
     }),
+    ready: minutes.ready,
     turnedAway: (request) => keeper.reason(request.headers.get('origin'), ''),
     version: '0.1.0',
   });

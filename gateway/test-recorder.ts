@@ -40,6 +40,8 @@ export interface TestRecorder {
   closed: Promise<{ code: number; reason: string }>;
   /** cuts the line without a close frame */
   cut(): void;
+  /** closes it as a person does who gives up */
+  leave(): void;
 }
 
 /** Rejects where the upgrade is refused, with the HTTP status in the message. */
@@ -129,6 +131,7 @@ export function connectRecorder(
     },
     closed,
     cut: () => socket.terminate(),
+    leave: () => socket.close(1000),
   };
   return new Promise((resolve, reject) => {
     socket.on('open', () => resolve(recorder));

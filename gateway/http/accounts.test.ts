@@ -8,6 +8,7 @@ const DEFAULTS = {
   concurrentSessions: null,
   maxSessionMinutes: null,
   sessionsPerDay: null,
+  concurrencyQueue: null,
   maxFileBytes: null,
   dailyCostCents: null,
   features: {},
@@ -56,6 +57,7 @@ describe('a plan', () => {
       concurrentSessions: 3,
       maxSessionMinutes: 45.5,
       sessionsPerDay: 10,
+      concurrencyQueue: { max: 20, maxWaitSeconds: 90 },
       maxFileBytes: 5_000_000_000,
       dailyCostCents: 2_500,
       features: { export: true, analysis: { limit: 3, per: 'month' }, video: false },
@@ -218,6 +220,7 @@ describe('a member', () => {
       minutes: 20,
       concurrentSessions: null,
       features: {},
+      sessionsPerDay: null,
     };
     expect(made.body).toEqual(ann);
     const features = { export: false, analysis: { limit: 2, per: 'day' } };

@@ -8,6 +8,8 @@ import { methodNotAllowed } from 'hono/method-not-allowed';
 import { MeterUnreachable } from '../../core/meter/servers.ts';
 import { adjustments } from './adjustments.ts';
 import { apiKeys } from './api-keys.ts';
+import { extend } from './admission/extend.ts';
+import { leasedSessions } from './admission/leased-sessions.ts';
 import { auditLog } from './audit-log.ts';
 import { authenticate } from './auth.ts';
 import { check } from './check.ts';
@@ -88,6 +90,8 @@ export function createHttp(deps: HttpDeps) {
   app.route('/', usageEventsSummary(deps));
   app.route('/', sessions(deps));
   app.route('/', receipts(deps));
+  app.route('/', leasedSessions(deps));
+  app.route('/', extend(deps));
   app.route('/', extraMinutes(deps));
   app.route('/', adjustments(deps));
   app.route('/', periods(deps));

@@ -3,7 +3,7 @@
  * nothing, and answers 200 either way: a refusal is an answer, not an error.
  */
 import { createRoute, z } from '@hono/zod-openapi';
-import { and, count, eq, gte, lt } from 'drizzle-orm';
+import { and, count, eq, gte, lt, sql } from 'drizzle-orm';
 import { localDay, localDayBounds } from '../../core/calendar/local-day.ts';
 import type { Action, Binding, RefusalCode } from '../../core/protocol/messages.ts';
 import { type Limits, loadLimits } from '../../drizzle/queries/load-limits.ts';
@@ -157,28 +157,42 @@ async function refusedByCount(
   at: number,
 ): Promise<Refusal | null> {
   const { org, concurrentSessions, sessionsPerDay, member, timeZone } = limits;
-  const ownConcurrent = member?.concurrentSessions ?? null;
-  if (sessionsPerDay !== null) {
-    const { startsAt, endsAt } = localDayBounds(localDay(at, timeZone), timeZone);
-    const [row] = await deps.db
-      .of(org)
-      .select({ today: count() })
-      .from(sessions)
-      .where(
-        and(
-          eq(sessions.org, org),
-          gte(sessions.startedAt, startsAt),
-          lt(sessions.startedAt, endsAt),
-        ),
-      );
-    if (row!.today >= sessionsPerDay) return { reason: 'limitReached', binding: 'day' };
-  }
-  if (concurrentSessions === null && ownConcurrent === null) return null;
-  const live = await deps.meter.liveSessions(org);
-  if (live.status === 'recover') throw recovering(deps, org);
-  const own = live.sessions.filter((session) => session.user === user).length;
+  const ownPerDay = member?.sessionsPerDay ?? null;
+  const day = localDayBounds(localDay(at, timeZone), timeZone);
+  const places = await deps.meter.readPlaces(org, user, day);
+  if (places.status === 'recover') throw recovering(deps, org);
   const isFull = (limit: number | null, used: number) => limit !== null && used >= limit;
-  return isFull(concurrentSessions, live.sessions.length) || isFull(ownConcurrent, own)
+  if (sessionsPerDay !== null || ownPerDay !== null) {
+    const { begun, memberBegun } = places.isCounted ? places : await begunOn(deps, org, user, day);
+    if (isFull(ownPerDay, memberBegun) || isFull(sessionsPerDay, begun)) {
+      return { reason: 'limitReached', binding: 'day' };
+    }
+  }
+  const { live, memberLive, waiting } = places;
+  // Who waits for a place is before whoever asks now.
+  return isFull(concurrentSessions, live + waiting) ||
+    isFull(member?.concurrentSessions ?? null, memberLive)
     ? { reason: 'concurrencyLimit', binding: 'concurrency' }
     : null;
+}
+
+/** As the ledger knows it, until the first start of the day has the meter count. */
+async function begunOn(
+  { db }: HttpDeps,
+  org: string,
+  user: string,
+  { startsAt, endsAt }: { startsAt: number; endsAt: number },
+): Promise<{ begun: number; memberBegun: number }> {
+  const ofDay = and(
+    eq(sessions.org, org),
+    gte(sessions.startedAt, startsAt),
+    lt(sessions.startedAt, endsAt),
+  );
+  const own = count(sql`case when ${sessions.user} = ${user} then 1 end`);
+  const [row] = await db
+    .of(org)
+    .select({ begun: count(), memberBegun: own })
+    .from(sessions)
+    .where(ofDay);
+  return row!;
 }

@@ -27,7 +27,7 @@ export interface HttpDeps {
   db: Tenants;
   meter: Meter;
   tickets: Tickets;
-  metadata: Pick<SessionMetadata, 'read'>;
+  metadata: Pick<SessionMetadata, 'read' | 'keep'>;
   /** Of texts at rest that callers send. */
   cipher: TextCipher;
   log: Log;
@@ -53,6 +53,8 @@ export interface HttpDeps {
   turnedAway?(request: Request): TurnedAway | null;
   /** Signs receipts. Left out: none are given out. */
   receiptKeys?: ReceiptKeys | null | undefined;
+  /** Minutes that wait to be settled; left out, the worker's sweep finds them. */
+  ready?(shard: number, fields: readonly string[]): void;
   /** Ends one live session for an operator. Default: `meter.stop`. */
   stopSession?: Meter['stop'];
   /** Of the product, for the API document. */

@@ -33,6 +33,10 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/api-keys': { name: 'Mine', orgs: [VICTIM.org] },
   'POST /v1/api-keys/{id}/rotate': {},
   'DELETE /v1/api-keys/{id}': {},
+  'POST /v1/sessions/{session}/extend': { maxSessionMinutes: 1 },
+  'POST /v1/sessions/{session}/end': { totalMs: 9 },
+  'POST /v1/orgs/{org}/sessions': { user: VICTIM.user, session: VICTIM.session },
+  'POST /v1/orgs/{org}/minutes': { session: VICTIM.session, totalMs: 9 },
 };
 
 /** Routes that name no organization: what each caller sees of them holds nothing of another. */

@@ -46,6 +46,7 @@ export interface TestHttp {
   /** Of the same database, for a second gateway. */
   gatewayUrl: string;
   meter: RedisMeter;
+  runId: string;
   deps: HttpDeps;
   /** What was logged, a JSON line each. */
   logged: string[];
@@ -147,6 +148,7 @@ export async function startTestHttp(changes: Partial<HttpDeps> = {}): Promise<Te
     db,
     gatewayUrl: database.gatewayUrl,
     meter,
+    runId,
     deps,
     logged,
     recoveries,

@@ -1,5 +1,6 @@
-import { eq } from 'drizzle-orm';
+import { and, eq, isNull } from 'drizzle-orm';
 import { afterAll, beforeEach, expect, it } from 'vitest';
+import { sessionLeases } from '../../drizzle/schema/session-terms.ts';
 import { sessions } from '../../drizzle/schema/sessions.ts';
 import { createShardSettler } from '../ledger/shard-settler.ts';
 import { createTestLedger, type TestLedger, type TestOrganization } from '../test-ledger.ts';
@@ -95,4 +96,44 @@ it('ends nothing that spoke between the look and the end', async () => {
   await later(130_000);
   await racing.look();
   expect((await acme.session('s1')).state).toBe('recording');
+});
+
+it('lets a session without a socket be silent for its own lease, and no longer', async () => {
+  const lease = (session: string, leaseMs: number) =>
+    ledger!.connection.db.insert(sessionLeases).values({
+      ...{ org: acme.org, session, user: 'ann', minutesOf: 'recording', leaseMs },
+      ...{ beganAt: ledger!.now, period: ledger!.now },
+    });
+  for (const session of ['short', 'long']) await acme.open(session);
+  await lease('short', 30_000);
+  await lease('long', 600_000);
+  await later(5_000);
+  await acme.beat('short', 5_000);
+  await acme.beat('long', 5_000);
+  await sweep.look();
+  await later(29_999);
+  await sweep.look();
+  expect((await acme.session('short')).state).toBe('recording');
+  await later(1);
+  await sweep.look();
+  const rows = async () =>
+    new Map(
+      (await ledger!.connection.db.select().from(sessions).where(eq(sessions.org, acme.org))).map(
+        (row) => [row.id, row],
+      ),
+    );
+  // It ends with what was proven, not with its lease.
+  expect((await rows()).get('short')).toMatchObject({ reason: 'leaseLapsed', recordedMs: 5_000 });
+  await later(500_000);
+  await sweep.look();
+  expect((await acme.session('long')).state).toBe('recording');
+  await later(100_000);
+  await sweep.look();
+  expect((await rows()).get('long')).toMatchObject({ reason: 'leaseLapsed', recordedMs: 5_000 });
+  await sweep.look();
+  const open = await ledger!.connection.db
+    .select()
+    .from(sessionLeases)
+    .where(and(eq(sessionLeases.org, acme.org), isNull(sessionLeases.endedAt)));
+  expect(open).toEqual([]);
 });

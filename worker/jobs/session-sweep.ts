@@ -2,6 +2,7 @@ import { SHARDS } from '../../core/meter/keys.ts';
 import type { SessionRow } from '../../core/meter/rows.ts';
 import { nullIfPart } from '../../core/meter/servers.ts';
 import type { Log } from '../../core/runtime/log.ts';
+import { openLeases } from '../../drizzle/queries/open-leases.ts';
 import type { LedgerContext } from '../ledger/settle.ts';
 import type { ShardSettler } from '../ledger/shard-settler.ts';
 import { type Repeated, repeat } from '../repeat.ts';
@@ -55,8 +56,11 @@ export function createSessionSweep(options: {
     return now;
   }
 
-  function reasonToEnd(it: Seen, at: number): string | null {
-    if (at - it.silentSince >= windows.resumeWindowMs) return 'disconnected';
+  /** `leaseMs`: of a session without a socket, which is silent between its totals. */
+  function reasonToEnd(it: Seen, at: number, leaseMs: number | undefined): string | null {
+    const silentMs = at - it.silentSince;
+    if (leaseMs !== undefined) return silentMs >= leaseMs ? 'leaseLapsed' : null;
+    if (silentMs >= windows.resumeWindowMs) return 'disconnected';
     if (it.pausedSince === null) return null;
     return at - it.pausedSince >= windows.maxPauseMs ? 'pausedTooLong' : null;
   }
@@ -80,6 +84,8 @@ export function createSessionSweep(options: {
     async look() {
       const present = new Set<string>();
       let ended = 0;
+      // Without Postgres nothing can be settled either: then nobody is ended.
+      const leases = await openLeases(context.db);
       for (let shard = 0; shard < SHARDS; shard++) {
         const reply = await context.meter.shardSessions(shard).catch(nullIfPart);
         // Being recovered: its sessions come back with new answers.
@@ -88,7 +94,7 @@ export function createSessionSweep(options: {
         for (const row of reply.sessions) {
           const key = `${row.org}|${row.session}`;
           present.add(key);
-          const reason = reasonToEnd(observe(key, row, at), at);
+          const reason = reasonToEnd(observe(key, row, at), at, leases.get(key));
           if (reason !== null && (await end(shard, row, reason))) ended += 1;
         }
       }

@@ -1,0 +1,201 @@
+/** Sessions without a socket: admission, totals from any gateway, limits, ends. */
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startTestHttp, type TestHttp } from '../test-http.ts';
+
+let http: TestHttp;
+let other: TestHttp['call'];
+let org = '';
+let round = 0;
+beforeAll(async () => {
+  http = await startTestHttp();
+  // A second gateway on the same stores.
+  other = http.with({});
+});
+afterAll(() => http?.stop());
+
+async function plan(values: object): Promise<void> {
+  await http.call('PUT', `/v1/plans/${org}`, { name: org, ...values });
+}
+beforeEach(async () => {
+  round += 1;
+  org = `org-${round}`;
+  await plan({ minutes: 60 });
+  await http.call('PUT', `/v1/orgs/${org}`, { name: org, plan: org });
+});
+
+const start = (body: object = {}) =>
+  http.call('POST', `/v1/orgs/${org}/sessions`, { user: 'ann', ...body });
+const tell = (session: string, totalMs: number, call = http.call) =>
+  call('POST', `/v1/orgs/${org}/minutes`, { session, totalMs });
+const end = (session: string, totalMs?: number) =>
+  http.call('POST', `/v1/sessions/${session}/end?org=${org}`, { totalMs });
+const used = async () => (await http.call('GET', `/v1/orgs/${org}/usage`)).body.usedMs as number;
+
+describe('a session without a socket', () => {
+  it('is started, told of by totals, and ended', async () => {
+    const made = await start({ session: 'upload' });
+    expect(made).toMatchObject({ status: 201, body: { totalMs: 0, stop: false, user: 'ann' } });
+    await http.advance(90_000);
+    const told = await tell('upload', 80_000);
+    expect(told).toMatchObject({
+      ...{ status: 200, body: { totalMs: 80_000, chargedMs: 80_000, stop: false } },
+    });
+    expect(told.body.reading).toMatchObject({ usedMs: 80_000, sessionMs: 80_000 });
+    expect(await end('upload', 85_000)).toMatchObject({
+      ...{ status: 200, body: { state: 'ended', chargedMs: 85_000, reason: 'stopped' } },
+    });
+    expect(await end('upload')).toMatchObject({ status: 200, body: { chargedMs: 85_000 } });
+    expect(await used()).toBe(85_000);
+    expect((await start({ session: 'upload' })).body.code).toBe('sessionEnded');
+  });
+
+  it('is the same session however often its start is repeated, at whichever gateway', async () => {
+    const body = { user: 'ann', session: 'same' };
+    const path = `/v1/orgs/${org}/sessions`;
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_, i) => (i % 2 ? other : http.call)('POST', path, body)),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([...Array(9).fill(200), 201]);
+    const eve = await http.call('POST', path, { user: 'eve', session: 'same' });
+    expect(eve.body.code).toBe('sessionUnknown');
+  });
+
+  it('takes a place, is counted for its day, and is refused as a recorder is', async () => {
+    await plan({ minutes: 60, concurrentSessions: 1, sessionsPerDay: 2, maxFileBytes: 10 });
+    const first = (await start()).body.session;
+    const full = await start();
+    expect(full).toMatchObject({ status: 429, body: { code: 'concurrencyLimit' } });
+    await end(first);
+    await end((await start()).body.session);
+    expect(await start()).toMatchObject({ status: 402, body: { code: 'limitReached' } });
+    expect((await start()).body.actions).toContainEqual(expect.objectContaining({ type: 'wait' }));
+    expect(await start({ bytes: 11 })).toMatchObject({
+      status: 402,
+      body: { code: 'fileTooLarge' },
+    });
+    expect((await start({ feature: 'video' })).body.code).toBe('featureNotAllowed');
+    expect((await start({ plannedMs: 61 * 60_000 })).body.code).toBe('plannedTooLong');
+  });
+
+  it('is foreseen by a check: places, days, a member’s own, the planned length', async () => {
+    const check = async (body: object = {}) =>
+      (await http.call('POST', `/v1/orgs/${org}/check`, { user: 'ann', ...body })).body;
+    await plan({ minutes: 60, concurrentSessions: 2, sessionsPerDay: 3 });
+    const member = `/v1/orgs/${org}/members/ann`;
+    await http.call('PUT', member, { concurrentSessions: 1, sessionsPerDay: 2 });
+    expect(await check({ plannedMs: 60 * 60_000 })).toMatchObject({ allowed: true });
+    expect(await check({ plannedMs: 61 * 60_000 })).toMatchObject({ reason: 'plannedTooLong' });
+    const { session } = (await start()).body;
+    const full = { allowed: false, reason: 'concurrencyLimit', binding: 'concurrency' };
+    expect(await check()).toMatchObject(full);
+    expect(await check({ user: 'ben' })).toMatchObject({ allowed: true });
+    await end(session);
+    expect(await check()).toMatchObject({ allowed: true });
+    await end((await start()).body.session);
+    expect(await check()).toMatchObject({ allowed: false, reason: 'limitReached', binding: 'day' });
+    expect(await check({ user: 'ben' })).toMatchObject({ allowed: true });
+    await start({ user: 'ben' });
+    expect(await check({ user: 'eve' })).toMatchObject({ allowed: false, binding: 'day' });
+    await plan({ minutes: 60, concurrentSessions: 2, sessionsPerDay: 3, enforcement: 'shadow' });
+    expect(await check({ user: 'eve' })).toMatchObject({ allowed: true, reason: 'limitReached' });
+  });
+
+  it('is not longer than the time since it began, unless it is a file', async () => {
+    await start({ session: 'live' });
+    await http.advance(10_000);
+    const beyond = await tell('live', 10_001);
+    expect(beyond).toMatchObject({ status: 422, body: { code: 'totalBeyondTime' } });
+    expect((await tell('live', 10_000)).status).toBe(200);
+    expect(await used()).toBe(10_000);
+    await start({ session: 'file', minutesOf: 'file' });
+    expect((await tell('file', 30 * 60_000)).body).toMatchObject({ chargedMs: 30 * 60_000 });
+    // It is not taken for one that runs, in what is foreseen.
+    expect((await tell('file', 30 * 60_000)).body.reading.burnRate).toBe(1);
+  });
+
+  it('is told at the limit, charged up to it, and ended', async () => {
+    await start({ session: 'file', minutesOf: 'file' });
+    const told = await tell('file', 70 * 60_000);
+    expect(told.body).toMatchObject({
+      ...{ stop: true, reason: 'limitReached', state: 'ended' },
+      ...{ chargedMs: 60 * 60_000, overshootMs: 10 * 60_000 },
+    });
+    expect(told.body.actions.length).toBeGreaterThan(0);
+    expect(await used()).toBe(60 * 60_000);
+  });
+
+  it('goes on after the meter lost it', async () => {
+    await start({ session: 'file', minutesOf: 'file' });
+    await tell('file', 60_000);
+    const { meter } = http;
+    const shard = meter.shardOf(org);
+    const at = http.now();
+    const clock = { meterBaseAt: at, realBaseAt: at, speed: 1, frozen: true };
+    await meter.reset({ shard, runId: http.runId, generation: 0, clock });
+    expect((await tell('file', 90_000)).body).toMatchObject({ totalMs: 90_000, chargedMs: 90_000 });
+  });
+
+  it('and a session of a socket are not mixed up', async () => {
+    await http.record(org, 'ann', 'socket');
+    expect(await tell('socket', 1)).toMatchObject({
+      status: 409,
+      body: { code: 'sessionHasSocket' },
+    });
+    expect((await start({ session: 'socket' })).body.code).toBe('sessionHasSocket');
+    expect((await end('socket')).body.code).toBe('sessionHasSocket');
+    expect((await http.session(org, 'socket')).epoch.counter).toBe(1);
+    expect((await tell('nobody', 1)).body.code).toBe('sessionUnknown');
+    const ticket = await http.ticket(org, 'ann');
+    const byTicket = await http.call('POST', `/v1/orgs/${org}/minutes`, {}, { as: ticket });
+    expect([403, 422]).toContain(byTicket.status);
+  });
+
+  it('counts once whatever is repeated, reordered and told at two gateways at once', async () => {
+    await plan({ minutes: null });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ totalMs: fc.nat(600_000), at: fc.boolean(), alone: fc.boolean() }), {
+          minLength: 1,
+          maxLength: 12,
+        }),
+        async (words) => {
+          const { session } = (await start({ minutesOf: 'file' })).body;
+          const before = await used();
+          let going: Promise<unknown>[] = [];
+          for (const { totalMs, at, alone } of words) {
+            going.push(tell(session, totalMs, at ? http.call : other));
+            if (!alone) continue;
+            await Promise.all(going);
+            going = [];
+          }
+          await Promise.all(going);
+          const most = Math.max(...words.map(({ totalMs }) => totalMs));
+          expect((await end(session)).body).toMatchObject({ chargedMs: most, totalMs: most });
+          expect((await used()) - before).toBe(most);
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+});
+
+describe('a session’s own longest length', () => {
+  const extend = (session: string, maxSessionMinutes: number | null) =>
+    http.call('POST', `/v1/sessions/${session}/extend?org=${org}`, { maxSessionMinutes });
+
+  it('is raised, lowered and lifted, and what it says stands after the meter lost it', async () => {
+    await plan({ minutes: null, maxSessionMinutes: 10 });
+    await start({ session: 'file', minutesOf: 'file' });
+    expect((await extend('file', 20)).status).toBe(200);
+    expect((await tell('file', 15 * 60_000)).body).toMatchObject({ stop: false });
+    expect((await extend('file', null)).status).toBe(200);
+    expect((await tell('file', 50 * 60_000)).body).toMatchObject({ stop: false });
+    expect((await extend('file', 40)).status).toBe(200);
+    expect((await tell('file', 51 * 60_000)).body).toMatchObject({
+      ...{ stop: true, chargedMs: 50 * 60_000, overshootMs: 60_000 },
+    });
+    expect((await extend('file', 99)).body.code).toBe('sessionEnded');
+    expect((await extend('nobody', 99)).body.code).toBe('sessionUnknown');
+  });
+});

@@ -1,0 +1,289 @@
+/** Sessions that hold no socket: uploads, jobs, recorders that can only ask. Started, told of, ended. */
+import { randomUUID } from 'node:crypto';
+import { createRoute, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import type { Database, Queryable, Transaction } from '../../../drizzle/client.ts';
+import { type Limits, loadLimits } from '../../../drizzle/queries/load-limits.ts';
+import { admissionLimits } from '../../admission-limits.ts';
+import { bindingOf } from '../../reading.ts';
+import { refusalOf } from '../../refusal.ts';
+import type { HttpDeps } from '../deps.ts';
+import { type Effect, idempotencyHeader, writeOnce } from '../idempotency.ts';
+import { organizationUnknown, presentPeriod, recovering } from '../live-budgets.ts';
+import { makeMember } from '../members.ts';
+import { backendSecurity } from '../openapi.ts';
+import { requireBackend } from '../principal.ts';
+import { ProblemError, problemResponses } from '../problem.ts';
+import { httpActionsOf, httpReadingOf } from '../reading.ts';
+import { type HttpEnv, newRouter } from '../router.ts';
+import { idSchema, instant, json, jsonBody, orgParams } from '../schemas.ts';
+import { findSession } from '../session-lookup.ts';
+import { visibleTo } from '../visible.ts';
+import { beganAt, type Lease, loadLease, makeLease } from './lease.ts';
+import {
+  type LeasedBody,
+  type LeasedShown,
+  leasedBodySchema,
+  leasedSchema,
+} from './leased-schema.ts';
+import { openingWithin } from './opening.ts';
+import { type CheckReason, refusedByPlan } from './plan-refusal.ts';
+import { endLeased, hasEnded, type Told, tellTotal } from './total.ts';
+
+const MS_PER_SECOND = 1_000;
+const sessionParams = z.object({ session: idSchema('upload-7') });
+const totalSchema = z.int().min(0).openapi({ description: 'Recorded so far: cumulative.' });
+
+const startRoute = createRoute({
+  method: 'post',
+  path: '/v1/orgs/{org}/sessions',
+  tags: ['sessions'],
+  summary: 'Start a session that holds no socket',
+  description:
+    'Decided like a recorder’s start, and counted like one. It takes a place until it ends, or until ' +
+    'nothing is heard of it for `leaseSeconds`.',
+  security: backendSecurity,
+  request: { params: orgParams, headers: idempotencyHeader, ...jsonBody(leasedBodySchema) },
+  responses: {
+    200: json(leasedSchema, 'It was started before.'),
+    201: json(leasedSchema, 'Started.'),
+    ...problemResponses(
+      ...([
+        'organizationUnknown',
+        'organizationSuspended',
+        'limitReached',
+        'plannedTooLong',
+      ] as const),
+      ...(['concurrencyLimit', 'featureNotAllowed', 'fileTooLarge', 'sessionEnded'] as const),
+      ...([
+        'sessionUnknown',
+        'sessionHasSocket',
+        'idempotencyKeyReused',
+        'meterUnavailable',
+      ] as const),
+    ),
+  },
+});
+
+const minutesRoute = createRoute({
+  method: 'post',
+  path: '/v1/orgs/{org}/minutes',
+  tags: ['sessions'],
+  summary: 'Say how much a session without a socket has recorded',
+  description:
+    'A total, not a difference: repeated, late or twice at once, it counts once. It renews the lease.',
+  security: backendSecurity,
+  request: {
+    params: orgParams,
+    headers: idempotencyHeader,
+    ...jsonBody(
+      z.strictObject({ session: idSchema('upload-7'), totalMs: totalSchema }).openapi('TotalBody'),
+    ),
+  },
+  responses: {
+    200: json(leasedSchema, 'What of it is charged; `stop` says that nothing more will be.'),
+    ...problemResponses(
+      ...(['sessionUnknown', 'sessionEnded', 'sessionHasSocket', 'totalBeyondTime'] as const),
+      ...(['idempotencyKeyReused', 'meterUnavailable'] as const),
+    ),
+  },
+});
+
+const endRoute = createRoute({
+  method: 'post',
+  path: '/v1/sessions/{session}/end',
+  tags: ['sessions'],
+  summary: 'End a session without a socket',
+  description: 'Repeated, it answers the same.',
+  security: backendSecurity,
+  request: {
+    params: sessionParams,
+    query: z.object({ org: idSchema('acme').optional() }),
+    headers: idempotencyHeader,
+    ...jsonBody(z.strictObject({ totalMs: totalSchema.optional() }).openapi('EndBody')),
+  },
+  responses: {
+    200: json(leasedSchema, 'As it ended.'),
+    ...problemResponses(
+      ...(['sessionUnknown', 'sessionEnded', 'sessionHasSocket', 'totalBeyondTime'] as const),
+      ...(['idempotencyKeyReused', 'meterUnavailable'] as const),
+    ),
+  },
+});
+
+export function leasedSessions(deps: HttpDeps) {
+  const app = newRouter();
+
+  app.openapi(startRoute, async (c) => {
+    const { org } = c.req.valid('param');
+    requireBackend(c.get('principal'), org);
+    const body = c.req.valid('json');
+    const period = await presentPeriod(deps, org);
+    const answer = await writeOnce<LeasedShown>(c, deps.db.of(org), {
+      run: (tx) => start(deps, tx, org, body, period.startsAt),
+    });
+    if (answer.status === 201 && !answer.repeated && body.metadata !== undefined) {
+      deps.metadata.keep(org, answer.body.session, body.metadata);
+    }
+    return c.json(answer.body, answer.status);
+  });
+
+  app.openapi(minutesRoute, async (c) => {
+    const { org } = c.req.valid('param');
+    requireBackend(c.get('principal'), org);
+    const { session, totalMs } = c.req.valid('json');
+    const shown = await repeatable(c, deps.db.of(org), async (db) => {
+      const lease = await requireLease(deps, db, org, session);
+      const told = await tellTotal(deps, db, lease, totalMs);
+      // It needs no time to save: what a stopped one was charged is all there will be.
+      if (told.stop !== null) told.row = await endLeased(deps, db, lease, told, told.stop);
+      return shownLeased(deps, lease, told);
+    });
+    return c.json(shown, 200);
+  });
+
+  app.openapi(endRoute, async (c) => {
+    const principal = requireBackend(c.get('principal'));
+    const { session } = c.req.valid('param');
+    const { org: asked } = c.req.valid('query');
+    const { totalMs = null } = c.req.valid('json');
+    const shown = await repeatable(c, visibleTo(deps, principal, asked), async (db) => {
+      const found = await findSession({ ...deps, db }, principal, session, asked);
+      const lease = await requireLease(deps, db, (found.live ?? found.ledger)!.org, session);
+      const told = await tellTotal(deps, db, lease, totalMs);
+      const reason = told.stop ?? 'stopped';
+      told.row = await endLeased(deps, db, lease, told, reason);
+      told.stop = told.row.reason || reason;
+      return shownLeased(deps, lease, told);
+    });
+    return c.json(shown, 200);
+  });
+  return app;
+}
+
+/** Totals repeat themselves harmlessly: only a key, if one was sent, needs a transaction. */
+async function repeatable(
+  c: Context<HttpEnv>,
+  db: Database,
+  run: (db: Queryable) => Promise<LeasedShown>,
+): Promise<LeasedShown> {
+  if (c.req.header('idempotency-key') === undefined) return run(db);
+  const answer = await writeOnce<LeasedShown>(c, db, {
+    run: async (tx) => ({ status: 200, body: await run(tx) }),
+  });
+  return answer.body;
+}
+
+async function start(
+  deps: HttpDeps,
+  tx: Transaction,
+  org: string,
+  body: LeasedBody,
+  period: number,
+): Promise<Effect<LeasedShown>> {
+  const { user, session = randomUUID(), minutesOf, plannedMs = null } = body;
+  await makeMember(tx, org, user);
+  const limits = await loadLimits(tx, org, user, session);
+  if (limits === null) throw organizationUnknown(org);
+  const refusal = refusedByPlan(limits, body);
+  if (refusal !== null && !isShadowed(limits, refusal.reason))
+    throw byPlan(deps, refusal.reason, org, body);
+
+  const made = {
+    org,
+    session,
+    user,
+    period,
+    minutesOf,
+    leaseMs: body.leaseSeconds * MS_PER_SECOND,
+  };
+  const isNew = await makeLease(tx, { ...made, beganAt: Math.floor(deps.meterNow()) });
+  const lease = (await loadLease(tx, org, session))!;
+  if (!isNew) {
+    if (lease.user !== user) throw unknown(session);
+    const told = await tellTotal(deps, tx, lease, null);
+    if (told.row.state === 'ended') throw hasEnded(session);
+    return { status: 200, body: shownLeased(deps, lease, told) };
+  }
+  const known = body.session === undefined ? null : await deps.meter.readSession(org, session);
+  if (known?.status === 'recover') throw recovering(deps, org);
+  if (known?.status === 'ok') throw hasSocket(session);
+  const admits = admissionLimits(limits, 1);
+  const opened = await openingWithin(
+    deps,
+    tx,
+  )({
+    ...{ session, org, user, period, plannedMs, memoryMs: 0, countedGapMs: 0 },
+    ...{ isFresh: body.session === undefined, mayBeNew: true, witness: null, startedAt: null },
+    ...{ authenticates: false, isAwaited: () => true, wait: null },
+    ...admits,
+  });
+  if (opened === null) throw unknown(session);
+  const dayEndsAt = admits.dayAt(Math.floor(deps.meterNow()))?.endsAt ?? null;
+  const refused = refusalOf(opened, plannedMs, deps.actions, dayEndsAt);
+  if (refused !== null) {
+    const { code, detail, actions } = refused;
+    throw new ProblemError(code, detail, { actions: httpActionsOf(actions) });
+  }
+  if (opened.status !== 'opened') throw hasSocket(session);
+  await beganAt(tx, lease, opened.session.startedAt);
+  const told = await tellTotal(deps, tx, { ...lease, beganAt: opened.session.startedAt }, null);
+  return { status: 201, body: shownLeased(deps, lease, told) };
+}
+
+const isShadowed = (limits: Limits, reason: CheckReason) =>
+  limits.isShadow && reason !== 'organizationSuspended';
+
+function byPlan(deps: HttpDeps, reason: CheckReason, org: string, body: LeasedBody): ProblemError {
+  if (reason === 'organizationSuspended') {
+    const detail = `The organization "${org}" is suspended: lift the suspension first.`;
+    return new ProblemError('organizationSuspended', detail, { actions: [{ type: 'askAdmin' }] });
+  }
+  const isFile = reason === 'fileTooLarge';
+  const actions = httpActionsOf(deps.actions(isFile ? 'plan' : 'feature'));
+  const detail = isFile
+    ? `The file has ${body.bytes} bytes, more than the plan takes: make it smaller, or upgrade.`
+    : `The plan has no feature "${body.feature}": upgrade to one that has.`;
+  return new ProblemError(isFile ? 'fileTooLarge' : 'featureNotAllowed', detail, { actions });
+}
+
+async function requireLease(
+  deps: HttpDeps,
+  db: Queryable,
+  org: string,
+  session: string,
+): Promise<Lease> {
+  const lease = await loadLease(db, org, session);
+  if (lease !== null) return lease;
+  const known = await deps.meter.readSession(org, session);
+  if (known.status === 'recover') throw recovering(deps, org);
+  throw known.status === 'ok' ? hasSocket(session) : unknown(session);
+}
+
+function shownLeased(deps: HttpDeps, lease: Lease, told: Told): LeasedShown {
+  const { row, budgets, now, stop } = told;
+  const { session, org, user, state, totalMs, chargedMs, overshootMs } = row;
+  const stopper = budgets.find(({ name }) => name === row.stoppedBy);
+  const binding = stopper ?? bindingOf(budgets)!;
+  const reading = { ...httpReadingOf(binding, now), sessionMs: totalMs };
+  return {
+    ...{ session, org, user, state, startedAt: instant(row.startedAt) },
+    ...{ minutesOf: lease.minutesOf, leaseSeconds: lease.leaseMs / MS_PER_SECOND },
+    ...{ totalMs, chargedMs, overshootMs, stop: stop !== null, reason: stop, reading },
+    actions: stopper === undefined ? [] : httpActionsOf(deps.actions(reading.binding)),
+  };
+}
+
+function unknown(session: string): ProblemError {
+  return new ProblemError(
+    'sessionUnknown',
+    `There is no session "${session}" without a socket here.`,
+  );
+}
+
+function hasSocket(session: string): ProblemError {
+  return new ProblemError(
+    'sessionHasSocket',
+    `The session "${session}" is metered by its recorder's socket: nothing can be told of it here. POST /v1/sessions/${session}/stop stops it.`,
+  );
+}

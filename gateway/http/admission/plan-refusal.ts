@@ -1,0 +1,39 @@
+/** What a plan refuses by itself: whoever is suspended, a feature it lacks, a file beyond its size. */
+import type { Binding, RefusalCode } from '../../../core/protocol/messages.ts';
+import type { Limits } from '../../../drizzle/queries/load-limits.ts';
+
+export const CHECK_REASONS = [
+  'organizationSuspended',
+  'featureNotAllowed',
+  'fileTooLarge',
+  'limitReached',
+  'plannedTooLong',
+  'concurrencyLimit',
+] as const satisfies readonly (RefusalCode | 'fileTooLarge')[];
+export type CheckReason = (typeof CHECK_REASONS)[number];
+
+export interface CheckRefusal {
+  reason: CheckReason;
+  binding: Binding;
+}
+
+export interface PlanAsk {
+  feature?: string | undefined;
+  bytes?: number | undefined;
+}
+
+export function refusedByPlan(limits: Limits, ask: PlanAsk): CheckRefusal | null {
+  if (limits.suspended) return { reason: 'organizationSuspended', binding: 'organization' };
+  if (ask.feature !== undefined) {
+    const feature = Object.hasOwn(limits.features, ask.feature)
+      ? limits.features[ask.feature]
+      : false;
+    const isAllowed = typeof feature === 'object' ? feature.limit > 0 : feature === true;
+    if (!isAllowed) return { reason: 'featureNotAllowed', binding: 'feature' };
+  }
+  const { maxFileBytes } = limits;
+  if (ask.bytes !== undefined && maxFileBytes !== null && ask.bytes > maxFileBytes) {
+    return { reason: 'fileTooLarge', binding: 'plan' };
+  }
+  return null;
+}
