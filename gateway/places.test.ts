@@ -60,6 +60,38 @@ describe('places', () => {
     await stopAll(again.started);
   });
 
+  it('are taken by sessions with and without a socket alike', async () => {
+    const account = await createAccount(product, { minutes: 600, concurrentSessions: 5 });
+    const ask = async (i: number) => {
+      const response = await fetch(
+        `${product.gateways[i % 2]!.url}/v1/orgs/${account.org}/sessions`,
+        {
+          method: 'POST',
+          headers: {
+            authorization: `Bearer ${product.apiKey}`,
+            'content-type': 'application/json',
+          },
+          body: JSON.stringify({ user: `w${i}`, leaseSeconds: 5 }),
+        },
+      );
+      return response.status;
+    };
+    const [{ counts, started }, ...statuses] = await Promise.all([
+      storm(account),
+      ...Array.from({ length: 50 }, (_, i) => ask(i)),
+    ]);
+    const made = statuses.filter((status) => status === 201).length;
+    expect((counts.started ?? 0) + made).toBe(5);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(50 - made);
+    await stopAll(started);
+    // Nothing is told of those without a socket: their leases lapse.
+    await until(
+      () => live(account),
+      (sessions) => sessions.length === 0,
+      PATIENCE_MS,
+    );
+  }, 60_000);
+
   it('a member’s own are counted beside them', async () => {
     const account = await createAccount(product, { minutes: 600, concurrentSessions: 50 });
     const member = `/v1/orgs/${account.org}/members/ann`;
@@ -149,6 +181,49 @@ describe('sessions a day', () => {
     await stopAll(third.started);
     expect((await storm(account, () => 'ben')).counts.started).toBe(1);
   }, 60_000);
+});
+
+describe('a session’s own longest length', () => {
+  const extend = (session: string, maxSessionMinutes: number) =>
+    product.api('POST', `/v1/sessions/${session}/extend?org=${session.split('.')[0]}`, {
+      maxSessionMinutes,
+    });
+
+  it('reaches a running session: raised, kept when Redis is emptied, and lowered', async () => {
+    const account = await createAccount(product, { minutes: 600, maxSessionMinutes: 0.1 });
+    const recorder = await connect();
+    const session = `${account.org}.a`;
+    const { reading } = await recorder.start({ ticket: await account.ticket(), session });
+    expect(reading).toMatchObject({ binding: 'session', limitMs: 6_000 });
+    await extend(session, 5);
+    await recorder.next('tick', ({ reading: { limitMs } }) => limitMs === 300_000);
+    const redis = new Redis(product.redisUrl);
+    await redis.flushall();
+    redis.disconnect();
+    const from = recorder.messages.length;
+    const later = () => recorder.messages.slice(from).filter(({ type }) => type === 'tick');
+    await until(
+      async () => later().length,
+      (ticks) => ticks > 4,
+    );
+    expect(later().at(-1)).toMatchObject({ reading: { limitMs: 300_000 } });
+    await extend(session, 0.001);
+    expect(await recorder.next('stop')).toMatchObject({
+      ...{ reason: 'sessionLimit', binding: 'session' },
+    });
+    expect((await recorder.next('ended')).reason).toBe('sessionLimit');
+  }, 60_000);
+
+  it('is given to a running session that had none', async () => {
+    const account = await createAccount(product, { minutes: null });
+    const recorder = await connect();
+    const session = `${account.org}.b`;
+    await recorder.start({ ticket: await account.ticket(), session });
+    await extend(session, 0.05);
+    expect(await recorder.next('stop')).toMatchObject({ binding: 'session' });
+    const { summary } = await recorder.next('ended');
+    expect(summary.recordedMs - summary.overshootMs).toBe(3_000);
+  }, 30_000);
 });
 
 describe('the queue', () => {

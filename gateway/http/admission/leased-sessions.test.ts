@@ -193,7 +193,7 @@ describe('a session’s own longest length', () => {
     expect((await tell('file', 50 * 60_000)).body).toMatchObject({ stop: false });
     expect((await extend('file', 40)).status).toBe(200);
     expect((await tell('file', 51 * 60_000)).body).toMatchObject({
-      ...{ stop: true, chargedMs: 50 * 60_000, overshootMs: 60_000 },
+      ...{ stop: true, reason: 'sessionLimit', chargedMs: 50 * 60_000, overshootMs: 60_000 },
     });
     expect((await extend('file', 99)).body.code).toBe('sessionEnded');
     expect((await extend('nobody', 99)).body.code).toBe('sessionUnknown');

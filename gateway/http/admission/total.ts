@@ -85,9 +85,8 @@ function stopOf(row: SessionRow, budgets: BudgetRow[]): string | null {
   if (row.state === 'ended') return row.reason;
   if (row.stoppedBy === '') return null;
   if (row.stoppedBy === 'session') return 'stoppedByOperator';
-  const budget = budgets.find(({ name }) => name === row.stoppedBy);
-  if (budget?.stopReason) return budget.stopReason;
-  return parseBudgetName(row.stoppedBy).scope === 'session' ? 'sessionLimit' : 'limitReached';
+  if (parseBudgetName(row.stoppedBy).scope === 'session') return 'sessionLimit';
+  return budgets.find(({ name }) => name === row.stoppedBy)?.stopReason || 'limitReached';
 }
 
 /** Ends it with what is proven. Repeated, it ends nothing more. */
