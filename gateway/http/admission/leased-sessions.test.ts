@@ -90,6 +90,9 @@ describe('a session without a socket', () => {
     const full = { allowed: false, reason: 'concurrencyLimit', binding: 'concurrency' };
     expect(await check()).toMatchObject(full);
     expect(await check({ user: 'ben' })).toMatchObject({ allowed: true });
+    await plan({ minutes: 60, concurrentSessions: 1, sessionsPerDay: 3 });
+    expect(await check({ user: 'ben' })).toMatchObject(full);
+    await plan({ minutes: 60, concurrentSessions: 2, sessionsPerDay: 3 });
     await end(session);
     expect(await check()).toMatchObject({ allowed: true });
     await end((await start()).body.session);

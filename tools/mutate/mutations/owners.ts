@@ -4,6 +4,7 @@ import type { Mutation } from '../mutation.ts';
 const BEATS = 'core/meter/scripts/beats-n.lua';
 const CHARGE = 'core/meter/scripts/include/charge.lua';
 const CLOSE = 'core/meter/scripts/close-1.lua';
+const ADMISSION = 'core/meter/scripts/include/admission.lua';
 const OPEN = 'core/meter/scripts/open-1.lua';
 const RULES = ['core/meter/rules-owners.test.ts'];
 
@@ -119,12 +120,30 @@ export const OWNERS: readonly Mutation[] = [
   },
   {
     name: 'concurrency',
-    rule: 'rule 17',
+    rule: 'rule 18',
     unguarded: 'one session more than agreed is let in',
-    file: OPEN,
-    text: 'if most and live >= most then',
-    replacement: 'if most and live > most then',
+    file: ADMISSION,
+    text: "or most and live + ahead >= most and 'organization'",
+    replacement: "or most and live + ahead > most and 'organization'",
     tests: ['core/meter/rules-stop.test.ts'],
+  },
+  {
+    name: 'queue',
+    rule: 'rule 18',
+    unguarded: 'whoever asks at the right moment overtakes those who wait',
+    file: ADMISSION,
+    text: "or most and live + ahead >= most and 'organization'",
+    replacement: "or most and live >= most and 'organization'",
+    tests: ['core/meter/rules-places.test.ts'],
+  },
+  {
+    name: 'sessions-a-day',
+    rule: 'rule 18',
+    unguarded: 'a day is counted before the ledger said what it has of it',
+    file: ADMISSION,
+    text: 'return since and -tonumber(since) <= day.startsAt',
+    replacement: 'return true',
+    tests: ['core/meter/rules-places.test.ts'],
   },
   {
     name: 'boundary',
