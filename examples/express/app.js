@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import express from 'express';
 import { metered, requireMinutes, ticketEndpoint } from 'taximeter/express';
 import { TaximeterProblem } from 'taximeter/server';
+import { joinTeam } from './plans.js';
 import { createSignIn } from './sign-in.js';
 
 const PAGE_FOLDER = fileURLToPath(new URL('public', import.meta.url));
@@ -30,8 +31,7 @@ export function createApp({ taximeter, packageFolder }) {
 
   app.post('/sign-up', async (request, response) => {
     const { org, user } = request.body;
-    await taximeter.organizations.put(org, { name: org, plan: 'free' });
-    await taximeter.members.put(org, user, { name: user });
+    await joinTeam(taximeter, { org, user });
     signIn.let({ org, user }, response);
     response.status(201).json({ org, user });
   });

@@ -17,3 +17,16 @@ export const PLANS = {
 export async function makePlans(taximeter) {
   for (const [plan, body] of Object.entries(PLANS)) await taximeter.plans.put(plan, body);
 }
+
+/** A team begins on the free plan; who comes back finds team and member as they are. */
+export async function joinTeam(taximeter, { org, user }) {
+  const whereUnknown = (code, make) => (error) => {
+    if (error.code !== code) throw error;
+    return make();
+  };
+  const { organizations, members } = taximeter;
+  const newTeam = () => organizations.put(org, { name: org, plan: 'free' });
+  await organizations.get(org).catch(whereUnknown('organizationUnknown', newTeam));
+  const newMember = () => members.put(org, user, { name: user });
+  await members.get(org, user).catch(whereUnknown('memberUnknown', newMember));
+}

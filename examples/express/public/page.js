@@ -17,8 +17,8 @@ async function call(path, body) {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body ?? {}),
   });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.detail);
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(answer.detail ?? 'Something went wrong here.');
   return { answer, remaining: response.headers.get('taximeter-remaining') };
 }
 const told = (run) => async (event) => {

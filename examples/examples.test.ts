@@ -1,20 +1,21 @@
 /**
- * The example against the whole product: real processes, a real socket, and a test clock that lets a
- * month end. The app is asked as its page asks it, and keeps no figure of its own.
+ * The examples against the whole product: real processes, a real socket, and a test clock that lets a
+ * month end. The apps are asked as their pages ask them, and keep no figure of their own.
  */
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
 import { MeterClient, type MeterState } from 'taximeter/client';
-import { createTaximeter } from 'taximeter/server';
+import { createTaximeter, type Taximeter } from 'taximeter/server';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { connect } from '../../drizzle/client.ts';
-import { setSpeed } from '../../drizzle/queries/clock.ts';
-import { startTestProduct, type TestProduct } from '../../local/test-product.ts';
-import { createApp } from './app.js';
-import { makePlans, PLANS } from './plans.js';
+import { connect } from '../drizzle/client.ts';
+import { setSpeed } from '../drizzle/queries/clock.ts';
+import { startTestProduct, type TestProduct } from '../local/test-product.ts';
+import { createApp } from './express/app.js';
+import { makePlans, PLANS } from './express/plans.js';
 
 const SPEED = 60;
 const MINUTE_MS = 60_000;
@@ -23,12 +24,13 @@ const JULY = Date.UTC(2026, 6, 1);
 const LEFT_OF_JUNE_MS = 100 * MINUTE_MS;
 
 let product: TestProduct;
+let taximeter: Taximeter;
 let server: Server;
 let url: string;
 beforeAll(async () => {
   const meterAt = JULY - LEFT_OF_JUNE_MS;
   product = await startTestProduct({ speed: SPEED, meterAt, intervalMs: 500 });
-  const taximeter = createTaximeter({ url: product.gatewayUrls[0]!, apiKey: product.apiKey });
+  taximeter = createTaximeter({ url: product.gatewayUrls[0]!, apiKey: product.apiKey });
   await makePlans(taximeter);
   server = createApp({ taximeter, packageFolder: 'dist' }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -99,6 +101,21 @@ async function restartGateway(speed: number): Promise<void> {
 const api = readFileSync('server/api.d.mts', 'utf8');
 const has = (path: string) => api.includes(`'${path}'`);
 
+it('the examples know the package by its name alone, as everybody does who has installed it', () => {
+  const files = readdirSync('examples', { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !/node_modules|\.next/.test(entry.parentPath))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => /\.(js|tsx?)$/.test(path) && !path.endsWith('.test.ts'));
+  expect(files.length).toBeGreaterThan(12);
+  for (const path of files) {
+    const imports = [...readFileSync(path, 'utf8').matchAll(/from '(\.[^']+)'/g)];
+    for (const [, name] of imports) {
+      const [, example] = path.split('/');
+      expect(join(dirname(path), name!), path).toContain(`examples/${example}/`);
+    }
+  }
+});
+
 describe('the Express example', () => {
   let ann: Call;
 
@@ -167,14 +184,97 @@ describe('the Express example', () => {
     },
   );
 
+  it.runIf(has('/v1/orgs/{org}/usage/report'))('reports what was used, as CSV', async () => {
+    const { status, headers, body } = await ann('GET', 'report.csv');
+    expect([status, headers.get('content-type')]).toEqual([200, 'text/csv; charset=utf-8']);
+    expect(body.trim().split('\n').length).toBeGreaterThan(1);
+  });
+});
+
+describe('the client, for what the examples leave out', () => {
+  it('lists, shows and stops sessions, and gives minutes with a reason', async () => {
+    const { meter, until } = recorder(await signUp('other', 'cid'));
+    const { session } = (await meter.start()) as MeterState & { session: string };
+    const live = await taximeter.sessions.list('other', { live: 'true' });
+    expect(live.items.map((it) => [it.session, it.user])).toEqual([[session, 'cid']]);
+    expect(await taximeter.sessions.stop(session, 'other')).toMatchObject({ session });
+    await until(({ phase }) => phase === 'ended');
+    expect(meter.getState().stop).toMatchObject({ reason: 'stoppedByOperator' });
+    meter.close();
+    await vi.waitFor(
+      async () =>
+        expect(await taximeter.sessions.get(session, 'other')).toMatchObject({ settled: true }),
+      { timeout: 20_000 },
+    );
+    const given = { minutes: 5, kind: 'extra', reason: 'the recorder was stopped by us' } as const;
+    const options = { idempotencyKey: 'goodwill-1' };
+    const first = await taximeter.adjustments.make('other', given, options);
+    expect(await taximeter.adjustments.make('other', given, options)).toEqual(first);
+    expect(await taximeter.usage('other')).toMatchObject({ extraRemainingMs: 5 * MINUTE_MS });
+    const unknown = taximeter.ask('get', '/v1/plans/{plan}', { path: { plan: 'none' } });
+    await expect(unknown).rejects.toMatchObject({ code: 'planUnknown', status: 404 });
+  });
+});
+
+describe('the Next.js example', () => {
+  type Route = (request: Request) => Promise<Response>;
+  let cookie = '';
+
+  /** Asks a route as Next does, with what the browser would send. */
+  async function ask(name: string, method: 'GET' | 'POST', body?: object, query = '') {
+    const routes: Record<string, Route> = await import(`./nextjs/app/api/${name}/route.ts`);
+    const headers = { cookie, 'content-type': 'application/json' };
+    const init = body === undefined ? {} : { body: JSON.stringify(body) };
+    const address = `http://localhost:3001/api/${name}${query}`;
+    const answer = await routes[method]!(new Request(address, { method, headers, ...init }));
+    cookie = answer.headers.get('set-cookie')?.split(';')[0] ?? cookie;
+    return { status: answer.status, headers: answer.headers, body: await answer.json() };
+  }
+  beforeAll(() => {
+    vi.stubEnv('TAXIMETER_URL', product.gatewayUrls[0]!);
+    vi.stubEnv('TAXIMETER_API_KEY', product.apiKey);
+  });
+  afterAll(() => vi.unstubAllEnvs());
+
+  it('signs up, checks, hands out tickets and upgrades', async () => {
+    expect((await ask('ticket', 'POST')).status).toBe(401);
+    expect((await ask('sign-up', 'POST', { org: 'next', user: 'eve' })).status).toBe(201);
+    const { ofAll, own } = (await ask('usage', 'GET')).body;
+    expect([ofAll.limitMs, own.usedMs]).toEqual([30 * MINUTE_MS, 0]);
+    expect((await ask('meetings', 'POST', undefined, '?plannedMs=60000')).status).toBe(201);
+    const tooLong = await ask('meetings', 'POST', undefined, '?plannedMs=9000000');
+    expect([tooLong.status, tooLong.body.code]).toEqual([402, 'plannedTooLong']);
+    expect((await ask('upgrade', 'POST')).body).toMatchObject({ plan: 'pro' });
+    expect((await ask('meetings', 'POST', undefined, '?plannedMs=9000000')).status).toBe(201);
+    expect((await ask('ticket', 'POST')).body).toMatchObject({
+      ...{ ticket: expect.any(String), url: expect.stringMatching(/^ws:.*connect$/) },
+    });
+    const signed = cookie;
+    cookie = signed.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
+    expect((await ask('ticket', 'POST')).status).toBe(401);
+    cookie = signed;
+  });
+
+  it.runIf(has('/v1/orgs/{org}/consume'))('counts exports', async () => {
+    const first = await ask('exports', 'POST', { meeting: 'monday' });
+    expect([first.status, first.headers.get('taximeter-remaining')]).toEqual([201, '99']);
+    expect((await ask('exports', 'POST', {})).status).toBe(422);
+    const second = await ask('exports', 'POST', { meeting: 'friday' });
+    expect(second.headers.get('taximeter-remaining')).toBe('98');
+  });
+});
+
+describe('the Express example, in July', () => {
   it('begins anew when the month is over', async () => {
+    const ann = await signUp('acme', 'ann');
+    await taximeter.members.put('acme', 'ann', { minutes: 5 });
     await restartGateway(1_000);
     const now = async () => (await ann('GET', 'usage')).body;
     await vi.waitFor(
       async () => expect(Date.parse((await now()).ofAll.period.startsAt)).toBe(JULY),
       { timeout: 25_000, interval: 200 },
     );
-    expect((await now()).own).toMatchObject({ usedMs: 0 });
+    expect((await now()).own).toMatchObject({ usedMs: 0, remainingMs: 5 * MINUTE_MS });
     expect((await ann('POST', 'meetings', { plannedMs: MINUTE_MS })).status).toBe(201);
     if (has('/v1/orgs/{org}/consume')) {
       const exported = await ann('POST', 'exports', { meeting: 'july' });
