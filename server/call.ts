@@ -51,13 +51,15 @@ export async function send(settings: Settings, call: Call): Promise<Answered> {
   }
 }
 
+const ACCEPTED = 'application/json, application/problem+json, text/csv';
+
 interface Prepared {
   url: string;
   init: RequestInit;
 }
 
 function requestOf({ baseUrl, apiKey }: Settings, call: Call): Prepared {
-  const headers = new Headers({ accept: 'application/json', authorization: `Bearer ${apiKey}` });
+  const headers = new Headers({ accept: ACCEPTED, authorization: `Bearer ${apiKey}` });
   if (call.method !== 'GET') {
     headers.set('idempotency-key', call.idempotencyKey ?? crypto.randomUUID());
   }

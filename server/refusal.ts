@@ -15,7 +15,8 @@ export interface Refusal {
   retryAfterSeconds: number | null;
 }
 
-type Reason = NonNullable<Check['reason']>;
+/** The second is agreed, and comes with the API's next types. */
+type Reason = NonNullable<Check['reason']> | 'costCeilingReached';
 interface Sentence {
   status: 402 | 403 | 429;
   title: string;
@@ -37,6 +38,11 @@ const REASONS: Readonly<Record<Reason, Sentence>> = {
     status: 402,
     title: 'File too large',
     detail: 'The plan takes no files of this size: send a smaller one, or upgrade.',
+  },
+  costCeilingReached: {
+    status: 402,
+    title: 'Cost ceiling of the day reached',
+    detail: 'What a day may cost is spent: wait for tomorrow, or have the ceiling raised.',
   },
   featureNotAllowed: {
     status: 403,

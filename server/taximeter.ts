@@ -102,8 +102,8 @@ export function createTaximeter(options: TaximeterOptions) {
       options: CallOptions = {},
     ) => ask('post', '/v1/orgs/{org}/minutes', { ...options, path: { org }, body }),
 
-    /** Other usage: tokens, bytes, cost. */
-    usageEvent: (
+    /** Other usage: tokens, bytes, money. An event’s own id makes it count once. */
+    usageEvents: (
       org: string,
       body: Body<'post', '/v1/orgs/{org}/usage-events'>,
       options: CallOptions = {},

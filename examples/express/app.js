@@ -67,7 +67,9 @@ export function createApp({ taximeter, packageFolder }) {
   });
 
   app.get('/report.csv', signedIn, async (_request, response) => {
-    response.type('text/csv').send(await taximeter.report(response.locals.who.org));
+    response
+      .type('text/csv')
+      .send(await taximeter.report(response.locals.who.org, { by: 'member' }));
   });
 
   // Who records now goes on with the new plan, within a second.
