@@ -75,15 +75,15 @@ export async function startTestProduct(options: TestProductOptions = {}): Promis
   }
 
   if (!options.production) await seedDevelopmentKey(database.adminUrl);
-  const { speed, meterAt } = options;
-  if (speed !== undefined || meterAt !== undefined) {
+  if (options.speed !== undefined) {
     const admin = connect(database.adminUrl, { scope: 'installation' });
-    await admin.db.transaction(async (tx) => {
-      const realBaseAt = Date.now();
-      if (speed !== undefined) await setSpeed(tx, speed, realBaseAt);
-      if (meterAt === undefined) return;
-      await tx.update(meterClock).set({ meterBaseAt: meterAt, realBaseAt });
-    });
+    await admin.db.transaction((tx) => setSpeed(tx, options.speed!, Date.now()));
+    await admin.stop();
+  }
+  if (options.meterAt !== undefined) {
+    const base = { meterBaseAt: options.meterAt, realBaseAt: Date.now() };
+    const admin = connect(database.adminUrl, { scope: 'installation' });
+    await admin.db.transaction((tx) => tx.update(meterClock).set(base));
     await admin.stop();
   }
 
