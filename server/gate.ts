@@ -107,5 +107,7 @@ function isRefusal(error: unknown): error is TaximeterProblem {
   if (!(error instanceof TaximeterProblem)) return false;
   const { status, code } = error;
   if (code === 'notAllowed' || code === 'rateLimited') return false;
+  // A name that somebody gave to two different pieces.
+  if (code === 'idempotencyKeyReused') return true;
   return status === 402 || status === 403 || status === 429;
 }

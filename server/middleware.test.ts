@@ -170,12 +170,17 @@ describe.each(Object.entries(FRAMEWORKS))('on %s', (_, start) => {
       expect(JSON.parse(body)).toEqual({ user: 'ann', feature: 'export', quantity: 2 });
     });
 
-    it('hands the gateway’s refusal on', async () => {
-      upstream.script(problem(402, 'limitReached'));
+    it.each([
+      [402, 'limitReached'],
+      [402, 'costCeilingReached'],
+      [403, 'featureNotAllowed'],
+      [409, 'idempotencyKeyReused'],
+    ])('hands the gateway’s refusal on: %i %s', async (status, code) => {
+      upstream.script(problem(status, code));
       const app = await counting();
       const answer = await app.call(ANN);
-      expect([answer.status, app.runs()]).toEqual([402, 0]);
-      expect(await answer.json()).toMatchObject({ code: 'limitReached', actions: [{}] });
+      expect([answer.status, app.runs()]).toEqual([status, 0]);
+      expect(await answer.json()).toMatchObject({ code, detail: `It was ${code}.`, actions: [{}] });
     });
 
     it('counts what failed, too, unless it is told to count successes', async () => {
