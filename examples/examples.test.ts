@@ -234,6 +234,26 @@ describe('the client, for what the examples leave out', () => {
   });
 });
 
+it.runIf(has('/v1/orgs/{org}/minutes'))(
+  'the client meters what holds no socket, by totals that count once however often they are said',
+  async () => {
+    await signUp('uploads', 'dan');
+    const session = 'upload-1';
+    const started = { user: 'dan', session, plannedMs: 5 * MINUTE_MS };
+    expect(await taximeter.sessions.start('uploads', started)).toMatchObject({ session });
+    // No total is believed that is beyond the time that has passed.
+    await vi.waitFor(
+      () => taximeter.minutes('uploads', { session, totalMs: MINUTE_MS }, { timeoutMs: 2_000 }),
+      { timeout: 20_000, interval: 300 },
+    );
+    await taximeter.minutes('uploads', { session, totalMs: MINUTE_MS });
+    const beyond = taximeter.minutes('uploads', { session, totalMs: 900 * MINUTE_MS });
+    await expect(beyond).rejects.toMatchObject({ code: 'totalBeyondTime', status: 422 });
+    await taximeter.sessions.end(session, 'uploads', { totalMs: MINUTE_MS });
+    expect(await taximeter.usage('uploads')).toMatchObject({ usedMs: MINUTE_MS });
+  },
+);
+
 describe('the Next.js example', () => {
   type Route = (request: Request) => Promise<Response>;
   let cookie = '';
