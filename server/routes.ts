@@ -1,5 +1,4 @@
 /** The types of a call, read from the API document: what it takes and what it answers. */
-import type { AheadPaths } from './ahead.ts';
 import type { paths } from './api.mjs';
 import type { CallOptions } from './call.ts';
 
@@ -17,11 +16,9 @@ type OperationIn<Map, V extends Verb, Path> = Path extends keyof Map
     : never
   : never;
 
-/** Paths that take this verb: of the document, and until it has them, those agreed (ahead.ts). */
-export type PathOf<V extends Verb> = PathIn<paths, V> | PathIn<AheadPaths, V>;
-type OperationOf<V extends Verb, Path> = [OperationIn<paths, V, Path>] extends [never]
-  ? OperationIn<AheadPaths, V, Path>
-  : OperationIn<paths, V, Path>;
+/** Paths that take this verb. */
+export type PathOf<V extends Verb> = PathIn<paths, V>;
+type OperationOf<V extends Verb, Path> = OperationIn<paths, V, Path>;
 
 type Parameter<Op, Place extends 'path' | 'query'> = Op extends {
   parameters: { [K in Place]?: infer Given };
