@@ -55,7 +55,9 @@ export function createLedger({ tenants, db }: LedgerDatabase, gateway: string, l
       const key = `${org}|${user}`;
       try {
         const limits = await inTime(loadLimits(tenants.of(org), org, user, session));
-        if (limits) remember(remembered, key, limits);
+        // What is one session's own is no other's.
+        const isOfAll = limits && !limits.hasOwnLength && !limits.isLeased;
+        if (isOfAll) remember(remembered, key, limits);
         return limits;
       } catch (error) {
         const known = remembered.get(key);

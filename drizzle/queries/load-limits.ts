@@ -41,6 +41,8 @@ export interface Limits {
   } | null;
   /** the session that was asked for holds no socket: it is metered by totals */
   isLeased: boolean;
+  /** `maxSessionMs` is that session's own, and no other's */
+  hasOwnLength: boolean;
 }
 
 /**
@@ -109,5 +111,6 @@ export async function loadLimits(
           },
     queue: plan.queueMax === null ? null : { max: plan.queueMax, maxWaitMs: plan.queueWaitMs },
     isLeased: lease !== null,
+    hasOwnLength: length !== null,
   };
 }
