@@ -260,13 +260,9 @@ function limitsOf(org: string, spec: AccountSpec): Limits {
     ...{ isShadow: spec.mode === 2, concurrentSessions: null, maxSessionMs: null },
     ...{ sessionsPerDay: null, maxFileBytes: null, onMeterFailure: 'continue' as const },
     ...{ meterFailureMs: 600_000, saveWindowMs: 10_000, levels: spec.levels ?? [80, 90, 100] },
-<<<<<<< HEAD
     ...{ outageTime: 'charge' as const, features: {}, dailyCostCents: null, member: null },
-    ...{ atLimit: 'stop' as const, overageCapMs: null, queue: null, isLeased: false },
-=======
-    ...{ outageTime: 'charge' as const, features: {}, member: null },
+    ...{ atLimit: 'stop' as const, overageCapMs: null },
     ...{ queue: null, isLeased: false, hasOwnLength: false },
->>>>>>> d553fba (Remember no session's own length for another one while Postgres is away)
     ...spec.limits,
   };
 }

@@ -6,7 +6,7 @@ ARGV[1] run id  ARGV[2] the organization  ARGV[3] start of the period
 Returns { status, now, at | {budget names} }: recover; unseeded: names; cut: it ends at `at` = now;
   over: it had ended at `at` already; fresh: it has not begun before now
 ]]
--- include: head keys records unsettled budget rows save
+-- include: head keys records unsettled budget rows save admission
 
 local ctx = enter(KEYS[1], ARGV[1], read_time(), 0)
 if not ctx then return { 'recover' } end
@@ -23,7 +23,7 @@ local function cut(one)
   tell(ctx, one)
 end
 cut(b)
-for _, id in ipairs(redis.call('SMEMBERS', live_key(ctx, org))) do
+for _, id in ipairs(admission.live_ids(ctx, org)) do
   local rec = session(ctx, id)
   local member = rec and budget(ctx, 'm|' .. org .. '|' .. rec[USER] .. '|' .. period)
   if member and member[ENDS] > ctx.now then cut(member) end
