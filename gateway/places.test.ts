@@ -2,6 +2,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestProduct, type TestProduct } from '../local/test-product.ts';
+import { QUEUE_LEASE_MS } from './admission-limits.ts';
 import { type Account, createAccount, until } from './test-account.ts';
 import { connectRecorder, type TestRecorder } from './test-recorder.ts';
 
@@ -294,6 +295,8 @@ describe('the queue', () => {
         return recorder;
       },
       ({ messages }) => messages.at(-1)?.type === 'queued',
+      // Sooner than its turn would lapse.
+      QUEUE_LEASE_MS - 1_500,
     );
     const refused = await next.next('refused');
     expect(refused).toMatchObject({ code: 'concurrencyLimit', binding: 'concurrency' });
