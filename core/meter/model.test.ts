@@ -80,9 +80,9 @@ function twice(subject: Subject): Subject {
           return { ...told, items: answers.filter((_answer, i) => i % 2 === 1) };
         }
         const first = await ask.apply(subject.meter, args);
-        // A second look of the sweep finds it ended; a session cannot be new twice: what the first
-        // answer said still stands.
-        if (name === 'close' || name === 'open') {
+        // A second look of the sweep finds it ended, a second cut finds the period over; a session cannot
+        // be new twice: what the first answer said still stands.
+        if (name === 'close' || name === 'open' || name === 'cut') {
           const second = (await ask.apply(subject.meter, args)) as { status: string };
           return name === 'open' && second.status === 'resumed' ? second : first;
         }

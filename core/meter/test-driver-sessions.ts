@@ -59,7 +59,8 @@ async function open(driver: Driver, dice: Dice): Promise<void> {
   const limited = dice.chance(0.3);
   const command: OpenCommand = {
     ...{ session: recorder.session, org, period: periodAt(driver.now) },
-    user: dice.chance(0.98) ? recorder.user : dice.pick(USERS),
+    // Whoever opens a new one is its member.
+    user: isNew || dice.chance(0.98) ? recorder.user : dice.pick(USERS),
     kind: isNew && dice.chance(0.9) ? 'new' : 'resume',
     base: null,
     witness: !isNew && dice.chance(0.4) ? witnessOf(driver, dice, recorder) : null,

@@ -221,6 +221,8 @@ describe('what goes wrong', () => {
       [await http.call('PUT', '/v1/plans/a', '{"name":'), 422, 'invalid'],
       [await http.call('PUT', '/v1/plans/a', '[]'), 422, 'invalid'],
       [await http.call('PUT', '/v1/plans/a'), 422, 'invalid'],
+      [await http.call('PUT', '/v1/plans/a', '{"name":"a\\u0000b"}'), 422, 'invalid'],
+      [await http.call('POST', '/v1/api-keys', '{"name":"a\\u0000b"}'), 422, 'invalid'],
     ] as const;
     for (const [answer, status, code] of answers) {
       expect([answer.status, answer.body.code]).toEqual([status, code]);

@@ -18,7 +18,7 @@ import type { HttpDeps } from './deps.ts';
 import { extraMinutes } from './extra-minutes.ts';
 import { consume } from './features/consume.ts';
 import { health } from './health.ts';
-import { isLedgerUnavailable } from './ledger-errors.ts';
+import { isLedgerUnavailable, isTextNotKept } from './ledger-errors.ts';
 import { members } from './members.ts';
 import { serveOpenApi } from './openapi.ts';
 import { organizations } from './organizations.ts';
@@ -37,6 +37,8 @@ import { usageRoutes } from './usage/routes.ts';
 import { usageEventsSummary } from './usage-events/summary.ts';
 import { usageEvents } from './usage-events/usage-events.ts';
 
+const TEXT_NOT_KEPT =
+  'A text in this request has a character that cannot be kept: a zero character, or half of a pair.';
 /** Beyond any body of this API. */
 export const MAX_BODY_BYTES = 64 * 1024;
 const CORS_MAX_AGE_SECONDS = 600;
@@ -130,6 +132,7 @@ function answerTo(error: unknown, request: HonoRequest, { log }: HttpDeps): Resp
     log.warn({ err: error, path: request.path }, 'a request could not ask the ledger');
     return new ProblemError('ledgerUnavailable', LEDGER_UNAVAILABLE).toResponse();
   }
+  if (isTextNotKept(error)) return new ProblemError('invalid', TEXT_NOT_KEPT).toResponse();
   const id = randomUUID();
   log.error({ err: error, id, method: request.method, path: request.path }, 'a request failed');
   return new ProblemError(

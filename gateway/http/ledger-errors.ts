@@ -39,6 +39,11 @@ export function isLedgerUnavailable(error: unknown): boolean {
   return UNAVAILABLE.has(codeOf(error) ?? '') || isLostRace(error);
 }
 
+/** A text with a zero character in it, or half of a pair: Postgres keeps neither. */
+export function isTextNotKept(error: unknown): boolean {
+  return ['22021', '22P05'].includes(codeOf(error) ?? '');
+}
+
 /** A row that the statement refers to is not there. */
 export function isForeignKeyViolation(error: unknown): boolean {
   return codeOf(error) === '23503';

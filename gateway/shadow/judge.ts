@@ -24,7 +24,7 @@ export interface Asked {
 }
 
 export function refusedIfEnforced(limits: Limits, asked: Asked): ShadowRefusal | null {
-  return byDay(limits, asked) ?? byCount(limits, asked) ?? byTime(limits, asked);
+  return byTime(limits, asked) ?? byDay(limits, asked) ?? byCount(limits, asked);
 }
 
 function byCount(limits: Limits, { running }: Asked): ShadowRefusal | null {

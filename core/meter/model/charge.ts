@@ -39,7 +39,8 @@ export function advance(
     const partMs = Math.min(restMs, Math.max(0, endsAt - session.chargedUpTo));
     take(turn, session, partMs);
     restMs -= partMs;
-    session.chargedUpTo = endsAt;
+    // Never earlier than it was: who began after that end is owed no gap before its beginning.
+    session.chargedUpTo = Math.max(session.chargedUpTo, endsAt);
     if (!believed) return { missingPeriod: null, boundaryDoubted: true };
     if (!periodNames(session, endsAt).every((name) => turn.shard.budgets.has(name))) {
       return { missingPeriod: endsAt, boundaryDoubted: false };

@@ -175,7 +175,7 @@ local function charge(ctx, rec, total, at)
     local before = min(growth, max(0, ends - rec[UPTO]))
     take(ctx, rec, before)
     growth = growth - before
-    set_upto(ctx, rec, ends)
+    set_upto(ctx, rec, max(ends, rec[UPTO]))
     if not ctx.believed then return nil, true end
     if not (budget(ctx, organization_name(rec, ends)) and budget(ctx, member_name(rec, ends))) then
       return ends, false
