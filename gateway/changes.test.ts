@@ -92,6 +92,23 @@ const CHANGES: Change[] = [
     change: planTo({ minutes: undefined, hours: 1.5 }),
     heard: minutes(90),
   },
+  {
+    what: 'the plan: a longest session that is shorter',
+    plan: { ...PLAN, maxSessionMinutes: 15 },
+    change: planTo({ maxSessionMinutes: 4 }),
+    heard: minutes(4),
+  },
+  {
+    what: 'the plan: a longest session, where there was none',
+    change: planTo({ maxSessionMinutes: 3 }),
+    heard: minutes(3),
+  },
+  {
+    what: 'the plan: no longest session any more',
+    plan: { ...PLAN, maxSessionMinutes: 2 },
+    change: planTo({}),
+    heard: minutes(20),
+  },
   { what: 'the plan: unlimited', change: planTo({ minutes: -1 }), heard: limitIs(null) },
   {
     what: 'the plan: limited again',

@@ -9,6 +9,7 @@ import type { Action, Binding, RefusalCode } from '../../core/protocol/messages.
 import { type Limits, loadLimits } from '../../drizzle/queries/load-limits.ts';
 import { sessions } from '../../drizzle/schema/sessions.ts';
 import { bindingOf } from '../reading.ts';
+import { refusedByPlan } from './admission/plan-refusal.ts';
 import type { HttpDeps } from './deps.ts';
 import { checkUsage } from './features/check-usage.ts';
 import { piecesSchema, quantitySchema } from './features/piece-schema.ts';
@@ -94,8 +95,8 @@ export function check(deps: HttpDeps) {
     if (limits === null) throw organizationUnknown(org);
     const budgets = await readLiveBudgets(deps, org, ask.user);
     const usage = await checkUsage(deps, limits, ask, budgets);
-    const refusal =
-      refusedByPlan(limits, ask) ??
+    const refusal: Refusal | null =
+      refusedByPlan(limits, { bytes: ask.bytes }) ??
       usage.refusal ??
       refusedByBudget(limits, budgets, ask) ??
       (await refusedByCount(deps, limits, ask, budgets.at));
@@ -122,15 +123,6 @@ export function check(deps: HttpDeps) {
     );
   });
   return app;
-}
-
-function refusedByPlan(limits: Limits, ask: Ask): Refusal | null {
-  if (limits.suspended) return { reason: 'organizationSuspended', binding: 'organization' };
-  const { maxFileBytes } = limits;
-  if (ask.bytes !== undefined && maxFileBytes !== null && ask.bytes > maxFileBytes) {
-    return { reason: 'fileTooLarge', binding: 'plan' };
-  }
-  return null;
 }
 
 function refusedByBudget(limits: Limits, budgets: LiveBudgets, ask: Ask): Refusal | null {

@@ -7,6 +7,7 @@
 import { type BudgetName, memberBudget, organizationBudget } from '../../core/meter/budget-name.ts';
 import { ensurePeriod } from '../../drizzle/queries/ensure-period.ts';
 import { loadSeeds } from '../../drizzle/queries/load-seeds.ts';
+import { tellSessionLengths } from '../../drizzle/queries/tell-session-lengths.ts';
 import type { HttpDeps } from './deps.ts';
 
 /** More are left to the worker: a caller must not wait for a thousand organizations of one plan. */
@@ -46,6 +47,8 @@ async function pushOne(deps: Deps, org: string, user: string | undefined): Promi
     if (status === 'recover') deps.recoveryNeeded(org);
     if (status !== 'ok') deps.log.info({ org, status }, 'limits wait in the outbox for the worker');
   }
+  // A member's own limit says nothing of lengths.
+  if (user === undefined) await tellSessionLengths(deps.db.of(org), deps.meter, org);
 }
 
 /** Those of the present period, and those that live sessions draw on. */

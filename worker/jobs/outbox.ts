@@ -7,6 +7,7 @@ import { carryOutReset } from '../../drizzle/queries/carry-out-reset.ts';
 import { meterNow, readClock } from '../../drizzle/queries/clock.ts';
 import { ensurePeriod } from '../../drizzle/queries/ensure-period.ts';
 import { loadSeeds } from '../../drizzle/queries/load-seeds.ts';
+import { tellSessionLengths } from '../../drizzle/queries/tell-session-lengths.ts';
 import { carryOut } from '../ledger/grant.ts';
 import { groupBy } from '../ledger/grouping.ts';
 import type { LedgerContext } from '../ledger/settle.ts';
@@ -100,7 +101,7 @@ async function tell(
     const reply = await meter.seed(seeds).catch(nullIfPart);
     if (reply?.status !== 'ok') return false;
   }
-  return true;
+  return !who.isWhole || (await tellSessionLengths(db, meter, org).catch(nullIfPart)) === true;
 }
 
 /** Periods that were to be closed by hand, where the gateway that was asked has not come to it. */

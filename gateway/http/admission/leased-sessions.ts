@@ -27,7 +27,7 @@ import {
   leasedSchema,
 } from './leased-schema.ts';
 import { openingWithin } from './opening.ts';
-import { type CheckReason, refusedByPlan } from './plan-refusal.ts';
+import { type PlanReason, refusedByPlan } from './plan-refusal.ts';
 import { endLeased, hasEnded, type Told, tellTotal } from './total.ts';
 
 const MS_PER_SECOND = 1_000;
@@ -231,10 +231,10 @@ async function start(
   return { status: 201, body: shownLeased(deps, lease, told) };
 }
 
-const isShadowed = (limits: Limits, reason: CheckReason) =>
+const isShadowed = (limits: Limits, reason: PlanReason) =>
   limits.isShadow && reason !== 'organizationSuspended';
 
-function byPlan(deps: HttpDeps, reason: CheckReason, org: string, body: LeasedBody): ProblemError {
+function byPlan(deps: HttpDeps, reason: PlanReason, org: string, body: LeasedBody): ProblemError {
   if (reason === 'organizationSuspended') {
     const detail = `The organization "${org}" is suspended: lift the suspension first.`;
     return new ProblemError('organizationSuspended', detail, { actions: [{ type: 'askAdmin' }] });

@@ -2,18 +2,13 @@
 import type { Binding, RefusalCode } from '../../../core/protocol/messages.ts';
 import type { Limits } from '../../../drizzle/queries/load-limits.ts';
 
-export const CHECK_REASONS = [
-  'organizationSuspended',
-  'featureNotAllowed',
-  'fileTooLarge',
-  'limitReached',
-  'plannedTooLong',
-  'concurrencyLimit',
-] as const satisfies readonly (RefusalCode | 'fileTooLarge')[];
-export type CheckReason = (typeof CHECK_REASONS)[number];
+/** Of refusals those that a plan decides without a look at what is used. */
+export type PlanReason =
+  | Extract<RefusalCode, 'organizationSuspended' | 'featureNotAllowed'>
+  | 'fileTooLarge';
 
-export interface CheckRefusal {
-  reason: CheckReason;
+export interface PlanRefusal {
+  reason: PlanReason;
   binding: Binding;
 }
 
@@ -22,7 +17,7 @@ export interface PlanAsk {
   bytes?: number | undefined;
 }
 
-export function refusedByPlan(limits: Limits, ask: PlanAsk): CheckRefusal | null {
+export function refusedByPlan(limits: Limits, ask: PlanAsk): PlanRefusal | null {
   if (limits.suspended) return { reason: 'organizationSuspended', binding: 'organization' };
   if (ask.feature !== undefined) {
     const feature = Object.hasOwn(limits.features, ask.feature)
