@@ -157,7 +157,7 @@ export const CODES = {
   periodOverlap: entry(
     'wrong',
     'Two billing periods overlap: a minute could belong to either.',
-    `${LOOK} find who wrote them; periods are made by ensurePeriod alone.`,
+    'The worker parts them in its next check of periods, with an audit entry; find who wrote them.',
   ),
   alertMissing: entry(
     'warning',
