@@ -76,7 +76,10 @@ export function createFollowing(options: FollowingOptions): Following {
       if (row && row.stops > stops) return ending.stopFor(session, row);
     }
     const news = telling.news(session);
-    if (news.length > 0) session.wire.send(...news);
+    if (news.length === 0) return;
+    // Behind a tick, whose checkpoint covers the total that they say: should all else be lost, the
+    // recorder can prove what it was told (invariant 7).
+    session.wire.send(telling.tickText(session), ...news);
   }
 
   /** `joined`: its stops of budgets that it goes on drawing on; a stop since then is still to come. */

@@ -56,7 +56,8 @@ describe('at the limit', () => {
     world.stores.delayMs = 0;
     while (recorder.all('started').length === 0) await world.pass(1);
     await world.pass(24_100);
-    expect(recorder.all('tick')).toHaveLength(1);
+    // The first one, and that before the warning.
+    expect(recorder.all('tick')).toHaveLength(2);
     expect(recorder.all('warning')).toHaveLength(1);
   });
 
@@ -67,6 +68,12 @@ describe('at the limit', () => {
     const told = recorder.all('warning').map(({ reading }) => reading.sessionMs);
     expect(told[0]).toBeGreaterThanOrEqual(24_000);
     expect(told[1]).toBeGreaterThanOrEqual(27_000);
+    // And a tick before it gives the checkpoint that proves it, should all else be lost.
+    for (const [i, message] of recorder.messages.entries()) {
+      if (message.type !== 'warning') continue;
+      const tick = recorder.messages.slice(0, i).findLast(({ type }) => type === 'tick');
+      expect(tick).toMatchObject({ reading: { sessionMs: message.reading.sessionMs } });
+    }
   });
 
   it('an answer on its way when the stop was written proves its own time', async () => {

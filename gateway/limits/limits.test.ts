@@ -100,7 +100,7 @@ describe('sockets', () => {
       await new Promise((resolve) => setTimeout(resolve, 200));
       return open.filter(({ messages }) => messages.length === 0).length;
     };
-    await until(fill, (count) => count === PER_ADDRESS);
+    await until(fill, (count) => count === PER_ADDRESS, 40_000);
     const more = await Promise.allSettled([join(0), join(1)]);
     for (const one of more) {
       if (one.status === 'rejected') expect(String(one.reason)).toContain('503');
@@ -108,7 +108,7 @@ describe('sockets', () => {
     }
     expect(open.slice(0, PER_ADDRESS).every(({ messages }) => messages.length === 0)).toBe(true);
     leaveAll();
-  });
+  }, 60_000);
 });
 
 describe('API requests', () => {
