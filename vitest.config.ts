@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-const FOLDERS = 'core,gateway,worker,client,server,drizzle,loadtest,local,tools,examples';
+const FOLDERS = 'core,gateway,worker,client,server,drizzle,payments,loadtest,local,tools,examples';
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({

@@ -10,7 +10,18 @@ import { describe, expect, it } from 'vitest';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const FOLDERS = [
-  ...['core', 'gateway', 'worker', 'client', 'server', 'drizzle', 'loadtest', 'local', 'tools'],
+  ...[
+    'core',
+    'gateway',
+    'worker',
+    'client',
+    'server',
+    'drizzle',
+    'loadtest',
+    'local',
+    'tools',
+    'payments',
+  ],
 ];
 const MAXIMUM_LINES = 300;
 
@@ -54,8 +65,10 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   // Runs in other people's backends.
   server: ['core/protocol'],
   'gateway/transport': ['core/protocol', 'core/runtime'],
-  gateway: ['core', 'drizzle'],
-  worker: ['core', 'drizzle'],
+  gateway: ['core', 'drizzle', 'payments'],
+  worker: ['core', 'drizzle', 'payments'],
+  // What Stripe says and what we ask of it.
+  payments: ['core', 'drizzle'],
   drizzle: ['core'],
   loadtest: ['core', 'client', 'drizzle'],
   // Starts the product and its peers side by side, and measures them.

@@ -12,6 +12,7 @@ const MAY = Date.UTC(2026, 4, 1);
 /** Of no tenant: what they hold is the installation's, and the same for all. */
 const SHARED = [
   'extra_minutes_packages',
+  'extra_minutes_prices',
   'meter_clock',
   'outages',
   'plans',
@@ -55,6 +56,16 @@ async function fill(): Promise<string> {
       values (${org}, ${org}, 100, 9, now(), 'import')`,
     sql`insert into extra_minutes_usage (session_month, org, session, minute, period, purchase, ms)
       values ('2026-05-01', ${org}, 's', 0, from_epoch_ms(${MAY}), ${org}, 9)`,
+    sql`insert into stripe_customers (org, customer, livemode) values (${org}, ${org}, false)`,
+    sql`insert into payments (id, org, kind, method, package, granted_ms, amount_cents, currency,
+        livemode, started_at)
+      values (${org}, ${org}, 'purchase', 'test', 'minutes-60', 1, 1, 'usd', false, now())`,
+    sql`insert into payment_refunds (id, org, payment, cents, status)
+      values (${org}, ${org}, ${org}, 1, 'pending')`,
+    sql`insert into payment_disputes (id, org, payment, cents, status)
+      values (${org}, ${org}, ${org}, 1, 'open')`,
+    sql`insert into stripe_events (id, type, livemode, created_at, org, effect, payload)
+      values (${org}, 't', false, now(), ${org}, 'none', '{}')`,
     sql`insert into monthly_usage_cache (org, user_id, period) values (${org}, 'ann', from_epoch_ms(${MAY}))`,
     sql`insert into daily_usage (org, user_id, day) values (${org}, 'ann', '2026-05-20')`,
     sql`insert into usage_alerts (org, budget, level, version, scope, crossed_at)

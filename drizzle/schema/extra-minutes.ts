@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { bigint, boolean, date, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import { instant } from './instant.ts';
 
@@ -8,15 +9,37 @@ export const extraMinutesPackages = pgTable('extra_minutes_packages', {
   priceCents: integer('price_cents').notNull(),
   currency: text().notNull(),
   active: boolean().notNull().default(true),
+  /** null: its minutes do not expire */
+  expiresAfterDays: integer('expires_after_days'),
 });
 
-/** Lots, burnt by (expiry if any, purchasedAt, id). */
+/** What a package costs in other currencies than its own. */
+export const extraMinutesPrices = pgTable(
+  'extra_minutes_prices',
+  {
+    package: text().notNull(),
+    currency: text().notNull(),
+    priceCents: integer('price_cents').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.package, table.currency] })],
+);
+
+/** Lots, burnt by (lent ones last, expiry if any, purchasedAt, id). */
 export const extraMinutesPurchases = pgTable('extra_minutes_purchases', {
   id: text().primaryKey(),
   org: text().notNull(),
   grantedMs: bigint('granted_ms', { mode: 'number' }).notNull(),
   usedMs: bigint('used_ms', { mode: 'number' }).notNull().default(0),
+  /** by adjustments, refunds and disputes */
   reversedMs: bigint('reversed_ms', { mode: 'number' }).notNull().default(0),
+  /** by adjustments alone */
+  takenMs: bigint('taken_ms', { mode: 'number' }).notNull().default(0),
+  /** used, and nobody pays for it */
+  debtMs: bigint('debt_ms', { mode: 'number' })
+    .notNull()
+    .generatedAlwaysAs(sql`greatest(0, used_ms - (granted_ms - reversed_ms))`),
+  /** only lent while its payment confirms */
+  heldAt: instant('held_at'),
   purchasedAt: instant('purchased_at').notNull(),
   expiresAt: instant('expires_at'),
   /** carried out; until then the lot still serves */
