@@ -117,6 +117,16 @@ describe('a session without a socket', () => {
     expect((await tell('file', 30 * 60_000)).body.reading.burnRate).toBe(1);
   });
 
+  it('is thirty days at most: the meter writes a record for each minute, all at once', async () => {
+    await plan({ minutes: null });
+    await start({ session: 'file', minutesOf: 'file' });
+    const longest = 30 * 24 * 3_600_000;
+    for (const beyond of [longest + 1, Number.MAX_SAFE_INTEGER]) {
+      expect(await tell('file', beyond)).toMatchObject({ status: 422, body: { code: 'invalid' } });
+    }
+    expect((await tell('file', longest)).body).toMatchObject({ chargedMs: longest });
+  });
+
   it('is told at the limit, charged up to it, and ended', async () => {
     await start({ session: 'file', minutesOf: 'file' });
     const told = await tell('file', 70 * 60_000);
