@@ -141,7 +141,10 @@ export async function openLot(tx: Transaction, payment: string): Promise<void> {
 }
 
 /** A lot that is only lent does not expire: its hold ends. */
-export function expiryOf({ paidAt, expiresAfterDays }: PaymentRow): number | null {
+export function expiryOf({
+  paidAt,
+  expiresAfterDays,
+}: Pick<PaymentRow, 'paidAt' | 'expiresAfterDays'>): number | null {
   if (paidAt === null || expiresAfterDays === null) return null;
   return paidAt + expiresAfterDays * DAY_MS;
 }

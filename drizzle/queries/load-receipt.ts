@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Queryable } from '../client.ts';
 import type { SessionTerms } from '../schema/sessions.ts';
+import { BURN_ORDER } from './burn-order.ts';
 
 /** What the ledger has of one session, all of it of one snapshot. Instants in epoch ms. */
 export interface ReceiptRows {
@@ -70,7 +71,7 @@ export async function loadReceipt(
       'lots', (select coalesce(json_agg(json_build_object('purchase', id, 'source', source,
         'package', package, 'purchasedAt', epoch_ms(purchased_at),
         'expiresAt', epoch_ms(expires_at))
-        order by expires_at nulls last, purchased_at, id collate "C"), '[]')
+        order by ${sql.raw(BURN_ORDER)}), '[]')
         from extra_minutes_purchases where org = s.org and id in (select purchase from burns)),
       'periods', (select coalesce(json_agg(json_build_object('startsAt', epoch_ms(starts_at),
         'endsAt', epoch_ms(ends_at)) order by starts_at), '[]') from billing_periods

@@ -1,5 +1,6 @@
 import type postgres from 'postgres';
 import { LimitMode } from '../../core/meter/rows.ts';
+import { BURN_ORDER } from '../../drizzle/queries/burn-order.ts';
 import { type BurnPeriod, burn, type Lot } from '../../worker/ledger/burn.ts';
 import { numbers, words } from '../../worker/ledger/columns.ts';
 import { groupBy, minuteKey, periodKey } from '../../worker/ledger/grouping.ts';
@@ -35,7 +36,7 @@ function lockImportedLots(tx: Tx, orgs: string[]): Promise<ImportedLot[]> {
         else least(i.elsewhere_ms - i.burnt_ms, p.reversed_ms) end as "leftMs"
     from import_lots i join extra_minutes_purchases p on p.id = i.lot
     where i.org = any(${orgs}) and p.frozen_at is null
-    order by p.org, p.expires_at nulls last, p.purchased_at, p.id for no key update of p`;
+    order by p.org, ${tx.unsafe(BURN_ORDER)} for no key update of p`;
 }
 
 /** What was used elsewhere lay in `reversed_ms`: it moves, so what is left of a lot stays as it is. */

@@ -1,5 +1,6 @@
 import type postgres from 'postgres';
 import type { LimitMode } from '../../core/meter/rows.ts';
+import { BURN_ORDER } from '../../drizzle/queries/burn-order.ts';
 import type { MinuteChange } from './batch.ts';
 import type { Lot } from './burn.ts';
 import { numbers, words } from './columns.ts';
@@ -126,7 +127,7 @@ export async function lockLots(tx: Sql, orgs: string[]): Promise<Map<string, Lot
     from extra_minutes_purchases
     where org = any(${orgs}) and expired_at is null and frozen_at is null
       and used_ms < granted_ms - reversed_ms
-    order by org, expires_at nulls last, purchased_at, id for no key update`;
+    order by org, ${tx.unsafe(BURN_ORDER)} for no key update`;
   const byOrganization = new Map<string, Lot[]>(orgs.map((org) => [org, []]));
   for (const { org, ...lot } of rows) byOrganization.get(org)!.push(lot);
   return byOrganization;

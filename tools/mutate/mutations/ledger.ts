@@ -100,8 +100,8 @@ export const LEDGER: readonly Mutation[] = [
     rule: 'rule 12',
     unguarded: 'lots do not burn in their order',
     file: 'worker/ledger/reads.ts',
-    text: 'order by org, expires_at nulls last, purchased_at, id for no key update`;',
-    replacement: 'order by org, id desc for no key update`;',
+    text: 'tx.unsafe(BURN_ORDER)',
+    replacement: "tx.unsafe('id desc')",
     tests: ['worker/ledger/split.test.ts'],
   },
   {

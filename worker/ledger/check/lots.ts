@@ -1,4 +1,5 @@
 /** Extra minutes: read and judged, and never written by whoever checks. */
+import { BURN_ORDER } from '../../../drizzle/queries/burn-order.ts';
 import { exactText } from './duration-text.ts';
 import { type Finding, finding } from './finding.ts';
 import type { Reading } from './snapshot.ts';
@@ -62,8 +63,7 @@ export function wrongSplits(tx: Reading, orgs: string[]): Promise<WrongSplit[]> 
 export function skippedLots(tx: Reading, orgs: string[]): Promise<SkippedLot[]> {
   return tx<SkippedLot[]>`
     with lots as (
-      select *, row_number() over (partition by org
-        order by expires_at nulls last, purchased_at, id) as place
+      select *, row_number() over (partition by org order by ${tx.unsafe(BURN_ORDER)}) as place
       from extra_minutes_purchases
       where org = any(${orgs}) and expired_at is null and frozen_at is null)
     select distinct on (b.org, b.id) b.org, a.id as earlier,
