@@ -55,6 +55,13 @@ export async function loadReceipt(
       ), burns as (
         select u.* from s join extra_minutes_usage u
           on u.session_month = s.start_month and u.org = s.org and u.session = s.id
+      ), lots as (
+        -- One that was lent stays as it was then, whatever became of its payment.
+        select l.id, l.source, l.package, p.started_at as held_at,
+          coalesce(p.started_at, l.purchased_at) as purchased_at,
+          case when p.id is null then l.expires_at end as expires_at
+        from s join extra_minutes_purchases l on l.org = s.org
+          left join payments p on p.id = l.id and p.hold_ms > 0
       )
     select json_build_object(
       'session', s.id, 'org', s.org, 'user', s.user_id, 'state', s.state,
@@ -72,7 +79,7 @@ export async function loadReceipt(
         'package', package, 'purchasedAt', epoch_ms(purchased_at),
         'expiresAt', epoch_ms(expires_at))
         order by ${sql.raw(BURN_ORDER)}), '[]')
-        from extra_minutes_purchases where org = s.org and id in (select purchase from burns)),
+        from lots where id in (select purchase from burns)),
       'periods', (select coalesce(json_agg(json_build_object('startsAt', epoch_ms(starts_at),
         'endsAt', epoch_ms(ends_at)) order by starts_at), '[]') from billing_periods
         where org = s.org and starts_at in (select period from minutes)),

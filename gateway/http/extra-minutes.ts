@@ -5,21 +5,12 @@ import { extraMinutesPackages, extraMinutesPurchases } from '../../drizzle/schem
 import { decodeCursor, isNumberAndTextKey, pageFrom } from './cursor.ts';
 import type { HttpDeps } from './deps.ts';
 import { readLiveBudgets } from './live-budgets.ts';
+import { debtMsOf, lotSchema, lotShown } from './lot-shown.ts';
 import { backendOrTicketSecurity } from './openapi.ts';
 import { requireOrganization } from './principal.ts';
 import { problemResponses } from './problem.ts';
 import { newRouter } from './router.ts';
-import {
-  durationMsSchema,
-  idSchema,
-  instant,
-  instantOrNull,
-  instantSchema,
-  json,
-  orgParams,
-  pageOf,
-  pageQuery,
-} from './schemas.ts';
+import { durationMsSchema, idSchema, json, orgParams, pageOf, pageQuery } from './schemas.ts';
 
 const packageSchema = z
   .object({
@@ -31,20 +22,10 @@ const packageSchema = z
   })
   .openapi('ExtraMinutesPackage');
 
-const lotSchema = z
-  .object({
-    purchase: z.string(),
-    grantedMs: durationMsSchema,
-    usedMs: durationMsSchema.openapi({ description: 'As settled.' }),
-    reversedMs: durationMsSchema.openapi({ description: 'Refunded, disputed or taken back.' }),
-    purchasedAt: instantSchema,
-    expiresAt: instantSchema.nullable(),
-  })
-  .openapi('Lot');
-
 const balanceSchema = z
   .object({
     remainingMs: durationMsSchema.openapi({ description: 'Live: what is not settled counts.' }),
+    debtMs: durationMsSchema.openapi({ description: 'Of all lots together.' }),
     lots: z.array(lotSchema).openapi({ description: 'A page, oldest first.' }),
     nextCursor: z.string().nullable(),
   })
@@ -116,14 +97,8 @@ export function extraMinutes(deps: HttpDeps) {
     return c.json(
       {
         remainingMs: organization.extraRemainingMs,
-        lots: page.items.map(({ id, grantedMs, usedMs, reversedMs, purchasedAt, expiresAt }) => ({
-          purchase: id,
-          grantedMs,
-          usedMs,
-          reversedMs,
-          purchasedAt: instant(purchasedAt),
-          expiresAt: instantOrNull(expiresAt),
-        })),
+        debtMs: await debtMsOf(deps.db.of(org), org),
+        lots: page.items.map(lotShown),
         nextCursor: page.nextCursor,
       },
       200,

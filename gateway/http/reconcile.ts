@@ -64,7 +64,7 @@ const postRoute = createRoute({
   summary: 'Compare an organization with its minutes, and put right what differs',
   description:
     'Derived sums are rebuilt from the minutes; live counters that differ are made anew from the ' +
-    'ledger. Minutes and lots are never written. Each repair has an entry in the audit log.',
+    'ledger. Minutes and lots that are there are never written. Each repair has an entry in the audit log.',
   security: backendSecurity,
   request: { params: orgParams, headers: idempotencyHeader },
   responses: {

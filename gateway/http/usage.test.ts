@@ -152,12 +152,15 @@ describe('a change of limits reaches the live meter at once:', () => {
     const balance = await http.call('GET', '/v1/orgs/gift/extra-minutes');
     expect(balance.body).toEqual({
       remainingMs: 150_000,
+      debtMs: 0,
       lots: [
         {
           purchase: made.body.adjustment,
+          state: 'serving',
           grantedMs: 150_000,
           usedMs: 0,
           reversedMs: 0,
+          debtMs: 0,
           purchasedAt: new Date(http.now()).toISOString(),
           expiresAt: null,
         },

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { asc, eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applyGrant } from '../../drizzle/queries/apply-limits.ts';
+import { loadReceipt } from '../../drizzle/queries/load-receipt.ts';
 import { adjustments, extraMinutesPurchases } from '../../drizzle/schema/extra-minutes.ts';
 import { auditLog } from '../../drizzle/schema/operations.ts';
 import { payments } from '../../drizzle/schema/payments.ts';
@@ -202,6 +203,7 @@ describe('minutes that are lent', () => {
       ...{ usedMs: 30_000, reversedMs: 480_000, heldAt: expect.any(Number), expiresAt: null },
     });
     expect(await acme.budget()).toMatchObject({ extraRemainingMs: 90_000 });
+    const receipt = await loadReceipt(ledger.connection.db, acme.org, 's1');
     await ledger.advance(1);
     await tell(payment, PAID);
     expect(await lotOf(ledger, payment)).toMatchObject({
@@ -210,6 +212,9 @@ describe('minutes that are lent', () => {
     });
     expect(await acme.budget()).toMatchObject({ extraRemainingMs: 570_000 });
     expect((await audit(acme)).map((it) => it.action)).toEqual(['payment.confirmed']);
+    // Whoever has it already must not be contradicted.
+    expect(receipt?.lots.map((lot) => lot.purchase)).toEqual([expect.anything(), payment]);
+    expect(await loadReceipt(ledger.connection.db, acme.org, 's1')).toEqual(receipt);
   });
 
   it('that are not paid for in the end are withdrawn, and what was used of them is a debt', async () => {

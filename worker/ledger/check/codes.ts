@@ -112,6 +112,17 @@ export const CODES = {
     'The count of minute records in a report differs; the time in it is right.',
     `${FIX} It counts again.`,
   ),
+  // Lots beside their payments
+  paymentLot: entry(
+    'wrong',
+    'A refund, a dispute or a payment has not reached the minutes that were bought: people use what was paid back, or miss what they paid for.',
+    `${FIX} It leaves word for the worker, which settles what is open and makes the lot what its payment says.`,
+  ),
+  paymentWithoutLot: entry(
+    'wrong',
+    'Somebody paid, and got no minutes for it.',
+    `${FIX} It makes the lot, as it stands by all that is known of the payment.`,
+  ),
   // The ledger: the truth itself
   lotSum: entry(
     'wrong',

@@ -1,6 +1,8 @@
 /** Each check of the ledger is quiet on what is right, and finds what was broken, and only that. */
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openLot } from '../../../payments/take-fact.ts';
+import { deliver } from '../../jobs/outbox.ts';
 import {
   createTestLedger,
   MAY,
@@ -8,6 +10,8 @@ import {
   type TestLedger,
   type TestOrganization,
 } from '../../test-ledger.ts';
+import { planLedgerFix } from '../fix/plan.ts';
+import { lotOf, PAID, refund, startPayment, takeFacts } from '../test-payments.ts';
 import { settleAll } from '../test-rows.ts';
 import type { Finding } from './finding.ts';
 import { LEDGER_CHECKS } from './ledger-checks.ts';
@@ -111,6 +115,60 @@ describe('derived sums', () => {
     const found = await look();
     expect(found.map((it) => it.code)).toEqual([code]);
     expect(found[0]).toMatchObject({ org: acme.org, isFixable: true });
+  });
+});
+
+describe('lots and their payments', () => {
+  const force = (statement: string) => admin.unsafe(statement);
+  const steps = (found: readonly Finding[]) => {
+    const { sql, db } = ledger.connection;
+    return planLedgerFix({ sql, db, actor: 'tester', area: 'doctor' }, found);
+  };
+
+  it('a lot that is not what its payment says, once no word of it is on its way', async () => {
+    const payment = await startPayment(ledger, acme);
+    await takeFacts(ledger, payment, [PAID, refund(500)]);
+    // Word is on its way, and the worker carries it out.
+    expect(await codes()).toEqual([]);
+    await force(`delete from meter_outbox where org = '${acme.org}'`);
+    const found = await look();
+    expect(found.map((it) => [it.code, it.subject])).toEqual([['paymentLot', payment]]);
+    expect(found[0]!.says).toContain('is reversed by 0 ms');
+    expect(found[0]!.says).toMatch(/by its payment it should be reversed by 300,?000 ms/);
+    for (const step of steps(found)) await step.run();
+    await deliver(ledger.context);
+    expect(await lotOf(ledger, payment)).toMatchObject({ reversedMs: 300_000 });
+    expect(await look()).toEqual([]);
+  });
+
+  it('a payment without a lot, which is made as it stands by all that is known', async () => {
+    const payment = await startPayment(ledger, acme);
+    await takeFacts(ledger, payment, [PAID]);
+    await deliver(ledger.context);
+    await force(`delete from extra_minutes_purchases where id = '${payment}'`);
+    const found = await look();
+    expect(found.map((it) => [it.code, it.subject])).toEqual([['paymentWithoutLot', payment]]);
+    for (const step of steps(found)) await step.run();
+    expect(await lotOf(ledger, payment)).toMatchObject({ grantedMs: 600_000, usedMs: 0 });
+    const told = await admin`select action, subject from audit_log where actor = 'tester'
+      and org = ${acme.org}`;
+    expect([...told]).toEqual([{ action: 'doctor.lot', subject: payment }]);
+    expect(await look()).toEqual([]);
+  });
+
+  it('lots that were lent, or given back, are in no wrong order', async () => {
+    const held = { holdMs: MINUTE_MS, holdUntil: ledger.now + MINUTE_MS };
+    const lent = await startPayment(ledger, acme, held);
+    const later = await startPayment(ledger, acme);
+    await ledger.connection.db.transaction((tx) => openLot(tx, lent));
+    await admin`update extra_minutes_purchases set used_ms = 5000 where id = ${lent}`;
+    await ledger.advance(1000);
+    await takeFacts(ledger, later, [PAID]);
+    await ledger.advance(1000);
+    await takeFacts(ledger, lent, [PAID]);
+    await deliver(ledger.context);
+    const order = (await look()).filter((it) => it.code === 'lotOrder');
+    expect(order).toEqual([]);
   });
 });
 

@@ -2,6 +2,7 @@ import * as sums from './derived-sums.ts';
 import type { Finding } from './finding.ts';
 import * as lots from './lots.ts';
 import * as minutes from './minutes.ts';
+import { judgePaymentLots, wrongPaymentLots } from './payment-lots.ts';
 import * as periods from './periods.ts';
 import type { Reading } from './snapshot.ts';
 
@@ -36,6 +37,7 @@ export const LEDGER_CHECKS: readonly LedgerCheck[] = [
   check('lots', 'lots within bounds and as burnt', lots.wrongLots, lots.judgeLots),
   check('burns', 'minutes that burnt lots', lots.wrongSplits, lots.judgeSplits),
   check('lot order', 'order in which lots burn', lots.skippedLots, lots.judgeSkipped),
+  check('payment lots', 'lots as their payments say', wrongPaymentLots, judgePaymentLots),
   check('minutes', 'minutes dense and within 60 s', minutes.wrongMinutes, minutes.judgeMinutes),
   check('closed', 'ended sessions closed', minutes.unclosedSessions, minutes.judgeUnclosed),
   check('periods', 'periods ahead', periods.missingPeriods, periods.judgeMissingPeriods),

@@ -56,9 +56,10 @@ export function wrongSplits(tx: Reading, orgs: string[]): Promise<WrongSplit[]> 
 }
 
 /**
- * A lot used while one before it in the burn order, and bought no later, has minutes left. Lots that
- * do not serve (expired, frozen), and those something was taken back of, are passed over; so is what
- * imported minutes burnt of a lot, since another system chose it.
+ * A lot used while one before it in the burn order, and bought no later, has minutes left. Passed over
+ * are lots that do not serve (expired, frozen), those that a refund or dispute may have given minutes
+ * back, and those that were lent first, since they had another place then; so is what imported minutes
+ * burnt of a lot, since another system chose it.
  */
 export function skippedLots(tx: Reading, orgs: string[]): Promise<SkippedLot[]> {
   return tx<SkippedLot[]>`
@@ -72,7 +73,11 @@ export function skippedLots(tx: Reading, orgs: string[]): Promise<SkippedLot[]> 
     from lots a join lots b on b.org = a.org and b.place > a.place
       and b.purchased_at >= a.purchased_at
     left join import_lots i on i.lot = b.id
-    where a.used_ms < a.granted_ms - a.reversed_ms and b.used_ms > coalesce(i.burnt_ms, 0)
+    where not exists (select from payment_refunds r where r.payment = a.id)
+      and not exists (select from payment_disputes d where d.payment = a.id)
+      and not exists (select from payments p where p.id = b.id and p.hold_ms > 0
+        and b.held_at is null)
+      and a.used_ms < a.granted_ms - a.reversed_ms and b.used_ms > coalesce(i.burnt_ms, 0)
     order by b.org, b.id, a.place`;
 }
 

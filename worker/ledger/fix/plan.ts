@@ -1,5 +1,7 @@
 import { shardOf } from '../../../core/meter/keys.ts';
+import { applyGrant } from '../../../drizzle/queries/apply-limits.ts';
 import { ensurePeriod } from '../../../drizzle/queries/ensure-period.ts';
+import { openLot } from '../../../payments/take-fact.ts';
 import { writeAudit } from '../audit.ts';
 import type { Code } from '../check/codes.ts';
 import type { Finding } from '../check/finding.ts';
@@ -11,7 +13,7 @@ const SUMS: readonly Code[] = [
   ...(['periodSums', 'monthlyCache', 'dailyUsage', 'sessionSums', 'drawnSum'] as const),
   'minuteCount',
 ];
-const TOLD: readonly Code[] = ['limitStale', 'outboxBacklog', 'decreaseWaiting'];
+const TOLD: readonly Code[] = ['limitStale', 'outboxBacklog', 'decreaseWaiting', 'paymentLot'];
 const RECOVERED: readonly Code[] = [
   ...(['drift', 'sessionOrphan', 'unsettledForeign', 'minuteHole', 'sessionUnclosed'] as const),
 ];
@@ -43,6 +45,22 @@ function makePeriod(fix: LedgerFix, org: string, at: number): Step {
   };
 }
 
+/** As the webhook should have: it serves at once, less what was refunded of it since. */
+function makeLot(fix: LedgerFix, org: string, payment: string): Step {
+  return {
+    title: `make the lot of the payment ${payment} of ${org}`,
+    codes: ['paymentWithoutLot'],
+    run: () =>
+      fix.db.transaction(async (tx) => {
+        const { actor, area } = fix;
+        await openLot(tx, payment);
+        await applyGrant(tx, org);
+        await writeAudit(tx, { actor, action: `${area}.lot`, org, subject: payment });
+        return `${org} has the lot of the payment ${payment}`;
+      }),
+  };
+}
+
 /** Leaves word that the meter be told of an organization's limits, which also wakes the workers. */
 function tellLimits(fix: LedgerFix, org: string, codes: Code[]): Step {
   return {
@@ -65,7 +83,7 @@ function tellLimits(fix: LedgerFix, org: string, codes: Code[]): Step {
 /**
  * What is done about findings in the ledger and in the live counters, in order: the ledger's sums are
  * put right, and the meter is recovered last, from a ledger that is right. None of the steps writes
- * minutes, lots or their burns.
+ * minutes, burns or a lot that is there; one that was paid and is missing is made.
  */
 export function planLedgerFix(fix: LedgerFix, findings: readonly Finding[]): Step[] {
   const fixable = findings.filter((it) => it.isFixable);
@@ -74,6 +92,9 @@ export function planLedgerFix(fix: LedgerFix, findings: readonly Finding[]): Ste
   const steps: Step[] = [];
   for (const { org, figures } of of(['periodMissing'])) {
     steps.push(makePeriod(fix, org!, Number(figures.at)));
+  }
+  for (const { org, subject } of of(['paymentWithoutLot'])) {
+    steps.push(makeLot(fix, org!, subject!));
   }
   for (const org of distinct(of(SUMS).map((it) => it.org!))) {
     steps.push(rebuildSums(fix, org, codesOf(of(SUMS).filter((it) => it.org === org))));

@@ -85,7 +85,7 @@ async function waitForRecovery({ sql }: LedgerContext, shard: number): Promise<v
 
 /**
  * Compares an organization's derived sums and live counters with its minutes, repairs as
- * `npm run doctor -- --fix` does, and looks again. Writes no minute, lot or burn.
+ * `npm run doctor -- --fix` does, and looks again. Writes no minute or burn, and no lot that is there.
  * @throws when Redis or Postgres can't be asked
  */
 export async function reconcileOrganization(
