@@ -33,8 +33,10 @@ beforeEach(() => {
   heard = [];
   budgets = createBudgets({
     moved: ({ seq }) => void heard.push(`moved ${seq}`),
-    changed: ({ seq }, sessions) =>
-      void heard.push(`changed ${seq} for ${[...sessions].map(({ id }) => id).join(' ')}`),
+    changed: ({ seq }, sessions, isOtherLimit) => {
+      const whose = [...sessions].map(({ id }) => id).join(' ');
+      heard.push(`changed ${seq} for ${whose}${isOtherLimit ? ', another limit' : ''}`);
+    },
     gone: (it) => void heard.push(`gone ${it}`),
   });
 });
@@ -71,6 +73,26 @@ describe('rows', () => {
     heard.length = 0;
     apply({ seq: 2, ...more });
     expect(heard).toEqual(['moved 2', 'changed 2 for a b']);
+  });
+
+  it('that say another limit say so, and one that was written as it was is none', () => {
+    draw(session('a'), name);
+    apply({ remainingMs: 600_000 });
+    heard.length = 0;
+    apply({ seq: 2, version: 2, usedMs: 5_000, remainingMs: 595_000 });
+    apply({ seq: 3, version: 3, usedMs: 5_000, remainingMs: 655_000 });
+    apply({ seq: 4, version: 4, usedMs: 5_000, remainingMs: null });
+    expect(heard.filter((it) => it.startsWith('changed'))).toEqual([
+      'changed 2 for a',
+      'changed 3 for a, another limit',
+      'changed 4 for a, another limit',
+    ]);
+  });
+
+  it("of a session's own budget, which begins while it records, are another limit", () => {
+    draw(session('a'), 's|acme|a');
+    apply({ name: 's|acme|a' });
+    expect(heard).toEqual(['moved 1', 'changed 1 for a, another limit']);
   });
 
   it('that say only how much was used are told to nobody', () => {

@@ -2,16 +2,20 @@
  * The newest row of every budget that sessions here draw on, and who draws on it. Rows come from the
  * meter's replies and from its channel, in any order; the higher `seq` is the newer (rule 7).
  */
-import type { BudgetName } from '../core/meter/budget-name.ts';
+import { type BudgetName, scopeOf } from '../core/meter/budget-name.ts';
 import { sourceOf } from '../core/meter/projection.ts';
 import type { BudgetRow } from '../core/meter/rows.ts';
+import { limitMsOf } from './reading.ts';
 import type { LiveSession } from './session.ts';
 
 export interface BudgetsListener {
   /** A newer row. */
   moved(row: BudgetRow): void;
-  /** The newer row says something to tell: a threshold, a stop, a limit, a source. */
-  changed(row: BudgetRow, sessions: ReadonlySet<LiveSession>): void;
+  /**
+   * The newer row says something to tell: a threshold, a stop, a limit, a source.
+   * `isOtherLimit`: the limit in its readings is another one, which sessions say at once.
+   */
+  changed(row: BudgetRow, sessions: ReadonlySet<LiveSession>, isOtherLimit: boolean): void;
   /** Nobody here draws on it any more. */
   gone(name: BudgetName): void;
 }
@@ -57,7 +61,9 @@ export function createBudgets(listener: BudgetsListener): Budgets {
         outdated.delete(row.name);
         rows.set(row.name, row);
         listener.moved(row);
-        if (!known || saysMore(known, row)) listener.changed(row, sessions);
+        if (!known || saysMore(known, row)) {
+          listener.changed(row, sessions, isOtherLimit(known, row));
+        }
       }
     },
     get: (name) => rows.get(name),
@@ -90,4 +96,13 @@ function saysMore(known: BudgetRow, row: BudgetRow): boolean {
     known.crossed.length !== row.crossed.length ||
     sourceOf(known) !== sourceOf(row)
   );
+}
+
+/**
+ * A plan that is written as it was, or with other warnings alone, has a new version and the same limit.
+ * A session's own budget begins while it records; its other ones came with `started`.
+ */
+function isOtherLimit(known: BudgetRow | undefined, row: BudgetRow): boolean {
+  if (known === undefined) return scopeOf(row.name) === 'session';
+  return known.version !== row.version && limitMsOf(known) !== limitMsOf(row);
 }

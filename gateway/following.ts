@@ -34,8 +34,11 @@ export interface FollowingOptions {
 }
 
 export interface Following {
-  /** Says what is due to a session, or stops it, after something it draws on has changed. */
-  review(session: LiveSession): void;
+  /**
+   * Says what is due to a session, or stops it, after something it draws on has changed. With
+   * `isOtherLimit` it is sent a tick in any case: a limit is seen within a second, not with the next one.
+   */
+  review(session: LiveSession, isOtherLimit?: boolean): void;
   /** It draws on the budgets of this row from now on, and on none with stops it has not seen. */
   join(session: LiveSession, row: SessionRow, rows: readonly BudgetRow[]): void;
   /** A session's own budget: it draws on it from now on, if it is here and did not before. */
@@ -69,14 +72,14 @@ export function createFollowing(options: FollowingOptions): Following {
     return session.phase.kind === 'recording' || session.phase.kind === 'paused';
   }
 
-  function review(session: LiveSession): void {
+  function review(session: LiveSession, isOtherLimit = false): void {
     if (!isGoingOn(session) || !session.wire) return;
     for (const [name, stops] of session.joined) {
       const row = budgets.get(name);
       if (row && row.stops > stops) return ending.stopFor(session, row);
     }
     const news = telling.news(session);
-    if (news.length === 0) return;
+    if (news.length === 0 && !isOtherLimit) return;
     // Behind a tick, whose checkpoint covers the total that they say: should all else be lost, the
     // recorder can prove what it was told (invariant 7).
     session.wire.send(telling.tickText(session), ...news);

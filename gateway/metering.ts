@@ -107,8 +107,8 @@ export function createMetering(options: MeteringOptions): Metering {
   });
   const budgets: Budgets = createBudgets({
     moved: (row) => deadlines.moved(row),
-    changed(_, sessions) {
-      for (const session of sessions) review(session);
+    changed(_, sessions, isOtherLimit) {
+      for (const session of sessions) review(session, isOtherLimit);
     },
     gone: (name) => deadlines.gone(name),
   });
@@ -232,9 +232,9 @@ export function createMetering(options: MeteringOptions): Metering {
   }
 
   /** One session's trouble must not keep the others of its budget from hearing. */
-  function review(session: LiveSession): void {
+  function review(session: LiveSession, isOtherLimit: boolean): void {
     try {
-      following.review(session);
+      following.review(session, isOtherLimit);
     } catch (error) {
       broke(error);
     }

@@ -18,6 +18,11 @@ function isTighter(row: BudgetRow, than: BudgetRow): boolean {
   return (row.remainingMs ?? Infinity) < (than.remainingMs ?? Infinity);
 }
 
+/** null = unlimited */
+export function limitMsOf({ usedMs, remainingMs }: BudgetRow): number | null {
+  return remainingMs === null ? null : usedMs + remainingMs;
+}
+
 /**
  * @param sessionMs what the meter acknowledged of the session
  * @param at meter time
@@ -27,7 +32,7 @@ export function readingOf(row: BudgetRow, sessionMs: number, at: number): Readin
     binding: scopeOf(row.name),
     sessionMs,
     usedMs: row.usedMs,
-    limitMs: row.remainingMs === null ? null : row.usedMs + row.remainingMs,
+    limitMs: limitMsOf(row),
     remainingMs: row.remainingMs,
     percent: percentOf(row),
     source: sourceOf(row),
@@ -45,6 +50,5 @@ export function readingOf(row: BudgetRow, sessionMs: number, at: number): Readin
  */
 export function readingText(row: BudgetRow, sessionMs: number, at: number): string {
   const { usedMs, remainingMs } = row;
-  const limitMs = remainingMs === null ? null : usedMs + remainingMs;
-  return `{"binding":"${scopeOf(row.name)}","sessionMs":${sessionMs},"usedMs":${usedMs},"limitMs":${limitMs},"remainingMs":${remainingMs},"percent":${percentOf(row)},"source":"${sourceOf(row)}","extraRemainingMs":${row.extraRemainingMs},"burnRate":${row.burnRate},"endsAt":${runsOutAt(row)},"periodEndsAt":${row.endsAt},"at":${at}}`;
+  return `{"binding":"${scopeOf(row.name)}","sessionMs":${sessionMs},"usedMs":${usedMs},"limitMs":${limitMsOf(row)},"remainingMs":${remainingMs},"percent":${percentOf(row)},"source":"${sourceOf(row)}","extraRemainingMs":${row.extraRemainingMs},"burnRate":${row.burnRate},"endsAt":${runsOutAt(row)},"periodEndsAt":${row.endsAt},"at":${at}}`;
 }
