@@ -11,8 +11,9 @@ export interface RebuildFlags {
 export const HELP = `Usage: npm run rebuild -- [flags]
 
 Adds everything that is derived of the minutes up again: billing_periods' sums, monthly_usage_cache,
-daily_usage, sessions.settled_ms, what each organization has drawn of its extra minutes. Reads
-usage_tracking and extra_minutes_usage, and writes neither. May run while everything runs: each
+daily_usage, sessions.settled_ms, what each organization has drawn of its extra minutes; and counts
+usage_quotas and daily_costs again. Reads usage_tracking, extra_minutes_usage, feature_consumptions and
+usage_events, and writes none of them. May run while everything runs: each
 organization is done under the lock of its shard. Rows that are right already are left alone.
 
   --org ID     only this organization

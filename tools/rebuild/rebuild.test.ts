@@ -53,6 +53,45 @@ it('says what differs, puts it right, and writes down what it did', async () => 
   expect(audit).toMatchObject([{ action: 'operator.rebuild.months' }]);
 });
 
+it('counts pieces and costs again as well', async () => {
+  const { sql, db } = connection;
+  const { org } = await makeTestAccount(db);
+  await sql`
+    insert into feature_consumptions
+      (org, id, user_id, feature, quantity, day_starts_at, month_starts_at, actor, consumed_at)
+    values (${org}, gen_random_uuid(), 'ann', 'export', 3, '2026-05-20', '2026-05-01', 'key:k', now())`;
+  await sql`
+    insert into usage_quotas (org, user_id, feature, per, starts_at, ends_at, used)
+    values (${org}, '', 'export', 'day', '2026-05-20', '2026-05-21', 2),
+      (${org}, 'ann', 'export', 'day', '2026-05-20', '2026-05-21', 3),
+      (${org}, '', 'export', 'month', '2026-05-01', '2026-06-01', 0)`;
+  await sql`
+    insert into usage_events (org, id, kind, quantity, cost_micros, day, occurred_at, recorded_at)
+    values (${org}, 'call-1', 'tokens', 1, 500, '2026-05-20', now(), now())`;
+  const dry = command('--org', org, '--dry-run', '--json');
+  expect(JSON.parse(dry.stdout)).toMatchObject({
+    rebuilt: 0,
+    differences: [
+      { org, action: 'rebuild.pieces', rows: 2 },
+      { org, action: 'rebuild.costs', rows: 1 },
+    ],
+  });
+  expect(dry.status).toBe(1);
+  expect(command('--org', org).stdout).toContain('3 were rebuilt');
+  const used = await sql`
+    select user_id, per, used from usage_quotas where org = ${org} order by user_id, per`;
+  expect(used.map((it) => it.used)).toEqual([3, 3, 3]);
+  const [day] = await sql`select cost_micros, events from daily_costs where org = ${org}`;
+  expect(day).toEqual({ cost_micros: 500, events: 1 });
+  const audit = await sql`select action, detail from audit_log where org = ${org} order by id`;
+  expect(audit).toEqual([
+    { action: 'operator.rebuild.pieces', detail: { rows: 2 } },
+    { action: 'operator.rebuild.costs', detail: { rows: 1 } },
+  ]);
+  const again = command('--org', org, '--dry-run');
+  expect([again.status, again.stdout]).toEqual([0, expect.stringContaining(' 0 rows differ')]);
+});
+
 it('refuses what it does not know, and says it', async () => {
   const context = { database: connection, actor: 'tester', say: () => {} };
   await expect(runRebuild(context, { org: 'nobody', isDryRun: false })).rejects.toThrow(

@@ -71,6 +71,28 @@ it('finds what differs, repairs it, looks again, and writes down what it did', a
   expect(await answerReconcile(ledger.context)).toBe(false);
 });
 
+it('counts pieces and costs again, which are of no minute', async () => {
+  const { sql } = ledger.connection;
+  const acme = await ledger.account();
+  await sql`
+    insert into usage_quotas (org, user_id, feature, per, starts_at, ends_at, used)
+    values (${acme.org}, '', 'export', 'day', '2026-05-20', '2026-05-21', 2)`;
+  await sql`insert into daily_costs (org, day, cost_micros) values (${acme.org}, '2026-05-20', 7)`;
+  const result = await ask(acme.org, acme.shard);
+  expect(result.found.map((it) => it.code)).toEqual(['pieceCounts', 'dailyCosts']);
+  expect(result.changed.map((it) => it.codes)).toEqual([['pieceCounts'], ['dailyCosts']]);
+  expect(result).toMatchObject({ left: [], isWell: true });
+  const [quota] = await sql`select used from usage_quotas where org = ${acme.org}`;
+  expect(quota).toEqual({ used: 0 });
+  const audit = await sql`
+    select action, actor from audit_log where org = ${acme.org} order by id`;
+  expect(audit).toEqual([
+    { action: 'reconcile.rebuild.pieces', actor: 'key:k' },
+    { action: 'reconcile.rebuild.costs', actor: 'key:k' },
+  ]);
+  expect(await ask(acme.org, acme.shard)).toMatchObject({ found: [], changed: [] });
+});
+
 it('two workers share what is asked for, each once', async () => {
   const { sql } = ledger.connection;
   const acme = await ledger.account();
