@@ -31,6 +31,27 @@ const give = (org: string, body: object, headers: Record<string, string> = {}) =
     { headers },
   );
 
+describe('minutes or hours', () => {
+  it('are taken as in plans, one of the two', async () => {
+    await http.call('PUT', '/v1/orgs/hours', { name: 'Hours', plan: 'basic' });
+    const given = await give('hours', { kind: 'extra', hours: 1.5 });
+    expect(given.status).toBe(201);
+    expect(given.body).toMatchObject({ minutes: 90, ms: 90 * MINUTE_MS });
+    const taken = await give('hours', { kind: 'plan', hours: -0.5 });
+    expect(taken.body).toMatchObject({ ms: -30 * MINUTE_MS });
+    const refused = async (body: object) => {
+      const answer = await give('hours', { kind: 'extra', ...body });
+      expect(answer.status).toBe(422);
+      return answer.body.detail;
+    };
+    expect(await refused({})).toContain('needs minutes or hours');
+    expect(await refused({ minutes: 60, hours: 1 })).toContain('minutes or hours, not both');
+    expect((await give('hours', { kind: 'goodwill', hours: -1 })).status).toBe(422);
+    expect((await give('hours', { kind: 'extra', hours: 1e-9 })).status).toBe(422);
+    expect((await give('hours', { kind: 'extra', hours: 1e12 })).status).toBe(422);
+  });
+});
+
 describe('goodwill', () => {
   it('for a session is a lot of its own, names its member, and changes no minute', async () => {
     await settled('kind', 10 * MINUTE_MS);

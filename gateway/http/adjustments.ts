@@ -15,6 +15,8 @@ import { ProblemError, problemResponses } from './problem.ts';
 import { pushLimits } from './push-limits.ts';
 import { newRouter } from './router.ts';
 import {
+  EITHER_WORDS,
+  eitherMinutesOrHours,
   idSchema,
   instant,
   instantOrNull,
@@ -26,22 +28,29 @@ import {
   orgParams,
   pageOf,
   pageQuery,
+  quotaMsOf,
 } from './schemas.ts';
 
 const MAX_REASON_CHARACTERS = 500;
 
 const kindSchema = z.enum(['extra', 'plan', 'goodwill']);
 
+/** @param unitMinutes minutes of one */
+const signedTime = (unitMinutes: number) =>
+  z
+    .number()
+    .min(-MAX_MINUTES / unitMinutes)
+    .max(MAX_MINUTES / unitMinutes)
+    .refine((amount) => msOfMinutes(amount * unitMinutes) !== 0, {
+      message: 'must be at least a millisecond',
+    });
+
 const adjustmentBodySchema = z
   .strictObject({
-    minutes: z
-      .number()
-      .min(-MAX_MINUTES)
-      .max(MAX_MINUTES)
-      .refine((minutes) => msOfMinutes(minutes) !== 0, {
-        message: 'must be at least a millisecond',
-      })
-      .openapi({ description: 'Signed: what is below 0 is taken away.' }),
+    minutes: signedTime(1).optional().openapi({
+      description: 'Signed: what is below 0 is taken away. One of `minutes` and `hours`.',
+    }),
+    hours: signedTime(60).optional().openapi({ description: 'Instead of `minutes`.' }),
     kind: kindSchema.openapi({
       description:
         '`extra` is a lot of extra minutes; `plan` moves the quota of this period; `goodwill` gives ' +
@@ -57,7 +66,9 @@ const adjustmentBodySchema = z
       }),
     reason: z.string().trim().min(1).max(MAX_REASON_CHARACTERS),
   })
-  .refine((body) => body.kind !== 'goodwill' || body.minutes > 0, {
+  .refine(eitherMinutesOrHours, { message: EITHER_WORDS })
+  .refine((body) => quotaMsOf(body) !== undefined, { message: 'needs minutes or hours' })
+  .refine((body) => body.kind !== 'goodwill' || (body.minutes ?? body.hours ?? 1) > 0, {
     path: ['minutes'],
     message: 'must be above 0: goodwill gives',
   })
@@ -128,9 +139,10 @@ export function adjustments(deps: HttpDeps) {
   app.openapi(postRoute, async (c) => {
     const { org } = c.req.valid('param');
     const actor = actorOf(requireBackend(c.get('principal'), org));
-    const { minutes, kind, reason, user = null, session = null } = c.req.valid('json');
+    const asked = c.req.valid('json');
+    const { kind, reason, user = null, session = null } = asked;
     if (kind === 'plan' && user !== null) throw ownLimit(org, user);
-    const ms = msOfMinutes(minutes)!;
+    const ms = quotaMsOf(asked)!;
     const answer = await writeOnce<AdjustmentShown>(c, deps.db.of(org), {
       run: async (tx) => {
         await requireKnown(tx, org);
