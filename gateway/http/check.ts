@@ -3,22 +3,16 @@
  * nothing, and answers 200 either way: a refusal is an answer, not an error.
  */
 import { createRoute, z } from '@hono/zod-openapi';
-import { and, count, eq, gte, lt, sql } from 'drizzle-orm';
 import { localDay, localDayBounds } from '../../core/calendar/local-day.ts';
 import type { Action, Binding, RefusalCode } from '../../core/protocol/messages.ts';
 import { type Limits, loadLimits } from '../../drizzle/queries/load-limits.ts';
-import { sessions } from '../../drizzle/schema/sessions.ts';
 import { bindingOf } from '../reading.ts';
+import { placesNow } from './admission/places-now.ts';
 import { refusedByPlan } from './admission/plan-refusal.ts';
 import type { HttpDeps } from './deps.ts';
 import { checkUsage } from './features/check-usage.ts';
 import { piecesSchema, quantitySchema } from './features/piece-schema.ts';
-import {
-  type LiveBudgets,
-  organizationUnknown,
-  readLiveBudgets,
-  recovering,
-} from './live-budgets.ts';
+import { type LiveBudgets, organizationUnknown, readLiveBudgets } from './live-budgets.ts';
 import { backendOrTicketSecurity } from './openapi.ts';
 import { requireMember } from './principal.ts';
 import { actionSchema, problemResponses } from './problem.ts';
@@ -151,40 +145,16 @@ async function refusedByCount(
   const { org, concurrentSessions, sessionsPerDay, member, timeZone } = limits;
   const ownPerDay = member?.sessionsPerDay ?? null;
   const day = localDayBounds(localDay(at, timeZone), timeZone);
-  const places = await deps.meter.readPlaces(org, user, day);
-  if (places.status === 'recover') throw recovering(deps, org);
+  const isPerDay = sessionsPerDay !== null || ownPerDay !== null;
+  const places = await placesNow(deps, org, user, day, isPerDay);
+  const { live, memberLive, waiting, begun, memberBegun } = places;
   const isFull = (limit: number | null, used: number) => limit !== null && used >= limit;
-  if (sessionsPerDay !== null || ownPerDay !== null) {
-    const { begun, memberBegun } = places.isCounted ? places : await begunOn(deps, org, user, day);
-    if (isFull(ownPerDay, memberBegun) || isFull(sessionsPerDay, begun)) {
-      return { reason: 'limitReached', binding: 'day' };
-    }
+  if (isFull(ownPerDay, memberBegun) || isFull(sessionsPerDay, begun)) {
+    return { reason: 'limitReached', binding: 'day' };
   }
-  const { live, memberLive, waiting } = places;
   // Who waits for a place is before whoever asks now.
   return isFull(concurrentSessions, live + waiting) ||
     isFull(member?.concurrentSessions ?? null, memberLive)
     ? { reason: 'concurrencyLimit', binding: 'concurrency' }
     : null;
-}
-
-/** As the ledger knows it, until the first start of the day has the meter count. */
-async function begunOn(
-  { db }: HttpDeps,
-  org: string,
-  user: string,
-  { startsAt, endsAt }: { startsAt: number; endsAt: number },
-): Promise<{ begun: number; memberBegun: number }> {
-  const ofDay = and(
-    eq(sessions.org, org),
-    gte(sessions.startedAt, startsAt),
-    lt(sessions.startedAt, endsAt),
-  );
-  const own = count(sql`case when ${sessions.user} = ${user} then 1 end`);
-  const [row] = await db
-    .of(org)
-    .select({ begun: count(), memberBegun: own })
-    .from(sessions)
-    .where(ofDay);
-  return row!;
 }

@@ -79,6 +79,27 @@ export async function readPieces(
   });
 }
 
+/** Of which feature, and '' or a member: its use in the day or the month. */
+export interface PiecesUsed extends Record<string, unknown> {
+  feature: string;
+  user: string;
+  per: Per;
+  used: number;
+}
+
+/** All counts of an organization, and of a member if one is named, that are above 0 now. */
+export async function readAllPieces(
+  db: Queryable,
+  { org, user, windows }: { org: string; user: string | null; windows: Windows },
+): Promise<PiecesUsed[]> {
+  const rows = await db.execute<PiecesUsed>(sql`
+    select feature, user_id as user, per, used from usage_quotas
+    where org = ${org} and user_id in ('', ${user ?? ''})
+      and ((per = 'day' and starts_at = from_epoch_ms(${windows.day.startsAt}))
+        or (per = 'month' and starts_at = from_epoch_ms(${windows.month.startsAt})))`);
+  return [...rows];
+}
+
 export interface Taken {
   user: string;
   feature: string;

@@ -188,7 +188,13 @@ describe('limits', () => {
       ...{ sessionsPerDay: 20, features: { analysis: { limit: 3, per: 'day' }, video: false } },
     });
     await http.call('PUT', '/v1/orgs/many', { name: 'Many', plan: 'many', minutes: 120 });
-    await http.call('PUT', '/v1/orgs/many/members/ann', { minutes: 30, concurrentSessions: 1 });
+    await http.call('PUT', '/v1/orgs/many/members/ann', {
+      ...{ minutes: 30, concurrentSessions: 1, sessionsPerDay: 4 },
+      features: { analysis: { limit: 2, per: 'month' } },
+    });
+    for (const user of ['ann', 'bob']) {
+      await http.call('POST', '/v1/orgs/many/consume', { user, feature: 'analysis' });
+    }
     await http.call('POST', '/v1/orgs/many/adjustments', {
       ...{ minutes: 60, kind: 'extra', reason: 'A gift' },
     });
@@ -214,10 +220,16 @@ describe('limits', () => {
       ...[['concurrentSessions', 'organization', 'plan', 5, 1, 4, true]],
       ...[['concurrentSessions', 'member', 'member', 1, 1, 0, true]],
       ...[['sessionsPerDay', 'organization', 'plan', 20, 0, 20, true]],
+      ...[['sessionsPerDay', 'member', 'member', 4, 0, 4, true]],
       ...[['fileBytes', 'session', 'plan', null, null, null, false]],
-      ...[['feature', 'organization', 'plan', 3, null, null, true]],
-      ...[['feature', 'organization', 'plan', 0, null, null, true]],
+      ...[['feature', 'organization', 'plan', 3, 2, 1, true]],
+      ...[['feature', 'organization', 'plan', 0, 0, 0, true]],
+      ...[['feature', 'member', 'member', 2, 1, 1, true]],
     ]);
+    const { feature } = (
+      await http.call('POST', '/v1/orgs/many/check', { user: 'ann', feature: 'analysis' })
+    ).body;
+    expect(feature).toMatchObject({ used: 1, limit: 2, remaining: 1, per: 'month' });
     expect(body.limits[2].hours).toEqual({ limit: 0.5, used: 1 / 3, remaining: 1 / 6 });
     const whole = await http.call('GET', '/v1/orgs/many/usage/limits');
     // Extra minutes count: 100 of the quota and 60 bought are more than a session may have.

@@ -1,6 +1,9 @@
 /** From the figures of an organization and a member to their limits, one by one: pure. */
 import type { BudgetRow } from '../../../core/meter/rows.ts';
-import type { plans } from '../../../drizzle/schema/plans.ts';
+import type { Feature, plans } from '../../../drizzle/schema/plans.ts';
+import type { PlacesNow } from '../admission/places-now.ts';
+import type { PiecesUsed } from '../features/piece-counts.ts';
+import type { Per } from '../features/piece-limit.ts';
 
 export interface Figures {
   plan: typeof plans.$inferSelect;
@@ -12,8 +15,14 @@ export interface Figures {
   row: BudgetRow;
   memberRow: BudgetRow | null;
   /** null: no member was asked for */
-  member: { quotaMs: number | null; concurrentSessions: number | null } | null;
-  sessions: { live: number; own: number; today: number };
+  member: {
+    quotaMs: number | null;
+    concurrentSessions: number | null;
+    sessionsPerDay: number | null;
+    features: Record<string, Feature>;
+  } | null;
+  places: PlacesNow;
+  pieces: readonly PiecesUsed[];
 }
 
 export interface Limit {
@@ -25,6 +34,8 @@ export interface Limit {
     | 'fileBytes'
     | 'feature';
   feature: string | null;
+  /** of a feature: whether its pieces are counted by the local day or the billing month */
+  per: Per | null;
   of: 'organization' | 'member' | 'session';
   from: 'plan' | 'organization' | 'member';
   unit: 'ms' | 'count' | 'bytes';
@@ -36,12 +47,12 @@ export interface Limit {
   inForce: boolean;
 }
 
-type Base = Omit<Limit, 'feature' | 'remaining' | 'inForce'>;
+type Base = Omit<Limit, 'feature' | 'per' | 'remaining' | 'inForce'>;
 
 function limitOf(base: Base, inForce = base.limit !== null, adjustedMs = 0): Limit {
   const { limit, used } = base;
   const remaining = limit === null || used === null ? null : Math.max(0, limit + adjustedMs - used);
-  return { ...base, feature: null, remaining, inForce };
+  return { ...base, feature: null, per: null, remaining, inForce };
 }
 
 /** Where both limit, the lower one counts; where they are the same, the plan's is named. */
@@ -51,7 +62,7 @@ function planDecides({ plan, organizationMs }: Figures): boolean {
 }
 
 export function limitsOf(figures: Figures): Limit[] {
-  const { plan, organizationMs, adjustedMs, row, memberRow, member, sessions } = figures;
+  const { plan, organizationMs, adjustedMs, row, memberRow, member, places, pieces } = figures;
   const time = { name: 'recordingTime', unit: 'ms' } as const;
   const byPlan = planDecides(figures);
   const ofOrganization = { ...time, of: 'organization', used: row.planMs } as const;
@@ -76,7 +87,7 @@ export function limitsOf(figures: Figures): Limit[] {
     limitOf({
       ...concurrent,
       ...{ of: 'organization', from: 'plan' },
-      ...{ limit: plan.concurrentSessions, used: sessions.live },
+      ...{ limit: plan.concurrentSessions, used: places.live },
     }),
   );
   if (member !== null) {
@@ -84,33 +95,55 @@ export function limitsOf(figures: Figures): Limit[] {
       limitOf({
         ...concurrent,
         ...{ of: 'member', from: 'member' },
-        ...{ limit: member.concurrentSessions, used: sessions.own },
+        ...{ limit: member.concurrentSessions, used: places.memberLive },
+      }),
+    );
+  }
+  const perDay = { name: 'sessionsPerDay', unit: 'count' } as const;
+  list.push(
+    limitOf({
+      ...{ ...perDay, of: 'organization', from: 'plan' },
+      ...{ limit: plan.sessionsPerDay, used: places.begun },
+    }),
+  );
+  if (member !== null) {
+    list.push(
+      limitOf({
+        ...{ ...perDay, of: 'member', from: 'member' },
+        ...{ limit: member.sessionsPerDay, used: places.memberBegun },
       }),
     );
   }
   list.push(
     limitOf({
-      ...{ name: 'sessionsPerDay', unit: 'count', of: 'organization', from: 'plan' },
-      ...{ limit: plan.sessionsPerDay, used: sessions.today },
-    }),
-    limitOf({
       ...{ name: 'fileBytes', unit: 'bytes', of: 'session', from: 'plan' },
       ...{ limit: plan.maxFileBytes, used: null },
     }),
-    ...Object.entries(plan.features)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([feature, allowed]) => ({
-        ...limitOf({
-          ...{ name: 'feature', unit: 'count', of: 'organization', from: 'plan' },
-          ...{ limit: piecesOf(allowed), used: null },
-        }),
-        feature,
-      })),
+    ...featureLimits(plan.features, 'plan', pieces),
+    ...(member === null ? [] : featureLimits(member.features, 'member', pieces)),
   );
   return list;
 }
 
-function piecesOf(allowed: Figures['plan']['features'][string]): number | null {
+/** By name; a yes or a no is counted by the month, as where a piece is consumed. */
+function featureLimits(
+  features: Record<string, Feature>,
+  from: 'plan' | 'member',
+  pieces: readonly PiecesUsed[],
+): Limit[] {
+  const of = from === 'plan' ? 'organization' : 'member';
+  const entries = Object.entries(features).sort(([a], [b]) => (a < b ? -1 : 1));
+  return entries.map(([feature, allowed]) => {
+    const per = typeof allowed === 'object' ? allowed.per : 'month';
+    const isOne = (it: PiecesUsed) =>
+      it.feature === feature && it.per === per && (it.user === '') === (of === 'organization');
+    const used = pieces.find(isOne)?.used ?? 0;
+    const base = { ...({ name: 'feature', unit: 'count', of, from } as const), used };
+    return { ...limitOf({ ...base, limit: piecesOf(allowed) }), feature, per };
+  });
+}
+
+function piecesOf(allowed: Feature): number | null {
   if (typeof allowed === 'object') return allowed.limit;
   return allowed ? null : 0;
 }

@@ -1,14 +1,15 @@
 /** Every limit that holds for an organization or a member, where it comes from, and what it leaves. */
 import { createRoute, z } from '@hono/zod-openapi';
-import { count, eq, sql } from 'drizzle-orm';
-import { localDay, localDayBounds } from '../../../core/calendar/local-day.ts';
+import { and, eq, sql } from 'drizzle-orm';
 import type { Queryable } from '../../../drizzle/client.ts';
-import { organizations } from '../../../drizzle/schema/organizations.ts';
+import { organizationMembers, organizations } from '../../../drizzle/schema/organizations.ts';
 import { billingPeriods } from '../../../drizzle/schema/periods.ts';
 import { plans } from '../../../drizzle/schema/plans.ts';
-import { sessions } from '../../../drizzle/schema/sessions.ts';
+import { placesNow } from '../admission/places-now.ts';
 import type { HttpDeps } from '../deps.ts';
-import { organizationUnknown, readLiveBudgets, recovering } from '../live-budgets.ts';
+import { readAllPieces } from '../features/piece-counts.ts';
+import { windowsAt } from '../features/quota-windows.ts';
+import { organizationUnknown, readLiveBudgets } from '../live-budgets.ts';
 import { backendOrTicketSecurity } from '../openapi.ts';
 import { requireMember, requireOrganization } from '../principal.ts';
 import { problemResponses } from '../problem.ts';
@@ -36,6 +37,9 @@ const limitSchema = z
       'feature',
     ]),
     feature: z.string().nullable(),
+    per: z.enum(['day', 'month']).nullable().openapi({
+      description: 'Of a feature: what its pieces are counted by. Without a number, by the month.',
+    }),
     of: z.enum(['organization', 'member', 'session']).openapi({ description: 'What it counts.' }),
     from: z.enum(['plan', 'organization', 'member']).openapi({ description: 'Who set it.' }),
     unit: z.enum(['ms', 'count', 'bytes']),
@@ -120,59 +124,39 @@ async function readFigures(
     organization: row,
     member: memberRow,
   } = await readLiveBudgets(deps, org, user);
-  const [[known], live] = await Promise.all([
-    db
-      .select({ organization: organizations, plan: plans, adjustedMs: billingPeriods.adjustedMs })
-      .from(organizations)
-      .innerJoin(plans, eq(plans.id, organizations.plan))
-      .innerJoin(
-        billingPeriods,
-        sql`${billingPeriods.org} = ${organizations.id}
+  const [known] = await db
+    .select({ organization: organizations, plan: plans, adjustedMs: billingPeriods.adjustedMs })
+    .from(organizations)
+    .innerJoin(plans, eq(plans.id, organizations.plan))
+    .innerJoin(
+      billingPeriods,
+      sql`${billingPeriods.org} = ${organizations.id}
           and ${billingPeriods.startsAt} = from_epoch_ms(${period.startsAt})`,
-      )
-      .where(eq(organizations.id, org)),
-    deps.meter.liveSessions(org),
-  ]);
+    )
+    .where(eq(organizations.id, org));
   if (known === undefined) throw organizationUnknown(org);
-  if (live.status === 'recover') throw recovering(deps, org);
   const { plan, organization, adjustedMs } = known;
-  const member = user === null ? null : await readMember(db, org, user);
-  const today = await countToday(db, org, at, organization.timeZone);
-  const own = live.sessions.filter((it) => it.user === user).length;
-  const sessionsNow = { live: live.sessions.length, own, today };
+  const windows = windowsAt(at, organization.timeZone, period);
+  const [member, places, pieces] = await Promise.all([
+    user === null ? null : readMember(db, org, user),
+    placesNow(deps, org, user, windows.day),
+    readAllPieces(db, { org, user, windows }),
+  ]);
+  const organizationMs = organization.quotaMs;
   return {
     at,
-    figures: {
-      ...{ plan, adjustedMs, row, memberRow, sessions: sessionsNow },
-      organizationMs: organization.quotaMs,
-      member,
-    },
+    figures: { plan, adjustedMs, row, memberRow, organizationMs, member, places, pieces },
   };
 }
 
+/** A member that was never made has no limit of its own. */
 async function readMember(db: Queryable, org: string, user: string): Promise<Figures['member']> {
-  const [row] = await db.execute<{ quotaMs: number | null; concurrent: number | null }>(sql`
-    select quota_ms as "quotaMs", concurrent_sessions as concurrent from organization_members
-    where org = ${org} and user_id = ${user}`);
-  const { quotaMs = null, concurrent = null } = row ?? {};
-  return { quotaMs: quotaMs === null ? null : Number(quotaMs), concurrentSessions: concurrent };
-}
-
-async function countToday(
-  db: Queryable,
-  org: string,
-  at: number,
-  timeZone: string,
-): Promise<number> {
-  const { startsAt, endsAt } = localDayBounds(localDay(at, timeZone), timeZone);
+  const { quotaMs, concurrentSessions, sessionsPerDay, features } = organizationMembers;
   const [row] = await db
-    .select({ today: count() })
-    .from(sessions)
-    .where(
-      sql`${sessions.org} = ${org} and ${sessions.startedAt} >= from_epoch_ms(${startsAt})
-        and ${sessions.startedAt} < from_epoch_ms(${endsAt})`,
-    );
-  return row!.today;
+    .select({ quotaMs, concurrentSessions, sessionsPerDay, features })
+    .from(organizationMembers)
+    .where(and(eq(organizationMembers.org, org), eq(organizationMembers.user, user)));
+  return row ?? { quotaMs: null, concurrentSessions: null, sessionsPerDay: null, features: {} };
 }
 
 function shown(it: Limit): z.infer<typeof limitSchema> {
