@@ -127,6 +127,8 @@ const ASKED_FOR: Record<string, readonly string[]> = {
     'session_lengths',
     'session_leases',
   ],
+  // The price in a currency in which a package is not sold any more.
+  delete: ['extra_minutes_prices'],
   'update (undone_at)': ['feature_consumptions'],
   // Facts that Stripe tells; what they leave of a lot is the worker's to carry out.
   [`update (${CHANGEABLE.payments!.join(', ')})`]: ['payments'],

@@ -18,6 +18,7 @@ import {
 } from '../core/runtime/env.ts';
 import { LOG_LEVELS } from '../core/runtime/log.ts';
 import { refusePublishedPassword, refuseShared, secretsOf } from '../core/runtime/secrets.ts';
+import { readPaymentSettings } from '../payments/settings.ts';
 import { identityProviders } from './identity/settings.ts';
 import { TRANSPORTS } from './transport/transport.ts';
 
@@ -108,6 +109,7 @@ export function readConfig(env: Environment) {
     receiptKeys,
     publicWsUrl: read.PUBLIC_WS_URL ?? null,
     links: { buyUrl: read.BUY_URL ?? null, upgradeUrl: read.UPGRADE_URL ?? null },
+    payments: readPaymentSettings(env),
     spoolFolder: read.SPOOL_DIR ?? null,
     demoOrganization: read.DEMO_ORGANIZATION,
   };

@@ -22,7 +22,7 @@ import type { GatewayConfig } from './config.ts';
 import { type Connection, createConnection } from './connection.ts';
 import { listen } from './fanout.ts';
 import { createGatekeeper } from './gate.ts';
-import { createHttp, MAX_BODY_BYTES } from './http/app.ts';
+import { createHttp, maxBodyBytes } from './http/app.ts';
 import { refuseDevelopmentKey } from './http/development-key.ts';
 import { introduceMember } from './http/members.ts';
 import { createOperations, type OperationsDeps } from './http/operations.ts';
@@ -38,6 +38,7 @@ import { createMetrics } from './metrics.ts';
 import { createMinutes } from './minutes.ts';
 import { startOperations } from './operations-port.ts';
 import { createOutageBook } from './outage-book.ts';
+import { openPayments } from './payments.ts';
 import { startPostgresWatch } from './postgres-watch.ts';
 import { createSessionMetadata } from './session-metadata.ts';
 import { createShadowBook } from './shadow/book.ts';
@@ -195,6 +196,7 @@ export async function startGateway(
       rate: createRate({ ...config.apiRate, ...limiting, monotonicMs }),
     }),
     ready: minutes.ready,
+    payments: openPayments(config, log),
     turnedAway: (request) => keeper.reason(request.headers.get('origin'), ''),
     version: '0.1.0',
   });
@@ -202,7 +204,7 @@ export async function startGateway(
     ...{ host: config.host, port: config.port, sharesPort },
     ...{ path: CONNECT_PATH, gate: keeper.gate },
     fetch: (request) => http.fetch(request),
-    maxBodyBytes: MAX_BODY_BYTES,
+    maxBodyBytes,
     opened(socket, upgrade) {
       const { remoteAddress } = socket;
       const isCounted = !keeper.isExempt(remoteAddress);

@@ -27,9 +27,11 @@ const TOKEN_TYPE = 'ticket+jwt';
 /** Fixed: what the token says of itself never chooses how it is checked. */
 const ALGORITHM = 'HS256';
 
-/** `record` opens connections, `read` reads own figures over HTTP. */
-export const TICKET_SCOPES = ['record', 'read'] as const;
+/** `record` opens connections, `read` reads own figures over HTTP, `buy` buys for the organization. */
+export const TICKET_SCOPES = ['record', 'read', 'buy'] as const;
 export type TicketScope = (typeof TICKET_SCOPES)[number];
+/** Where none are named. Who may buy is said. */
+export const DEFAULT_TICKET_SCOPES: readonly TicketScope[] = ['record', 'read'];
 
 export interface TicketKey {
   /** Travels in the token's header and chooses the key it is checked with. */
@@ -44,7 +46,7 @@ export interface TicketGrant {
   user: string;
   /** Only this session may be started or resumed with it. */
   session?: string | undefined;
-  /** Default: all. */
+  /** Default: `record` and `read`. */
   scopes?: readonly TicketScope[] | undefined;
   /** Only a browser page of this origin may use it. */
   origin?: string | undefined;
@@ -255,7 +257,7 @@ function claimsOf(payload: JWTPayload): TicketClaims | undefined {
     user: sub,
     ...(session === undefined ? {} : { session }),
     ...(origin === undefined ? {} : { origin }),
-    scopes: scopes ?? TICKET_SCOPES,
+    scopes: scopes ?? DEFAULT_TICKET_SCOPES,
     trustCaptured: trustCaptured === true,
     jti,
     expiresAt: exp * 1000,

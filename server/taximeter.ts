@@ -1,6 +1,7 @@
 /** The backend's client: a method for each thing a backend does with the meter. */
 import { type CallOptions, send } from './call.ts';
 import { settingsOf, type TaximeterOptions } from './options.ts';
+import { createPurchases } from './purchases.ts';
 import type { Answered } from './read-answer.ts';
 import { type Answer, type Ask, type Body, pathOf, type Query } from './routes.ts';
 
@@ -158,6 +159,23 @@ export function createTaximeter(options: TaximeterOptions) {
       query: Query<'get', '/v1/orgs/{org}/usage/report'> = {},
       options: CallOptions = {},
     ) => ask('get', '/v1/orgs/{org}/usage/report', { ...options, path: { org }, query }),
+
+    packages: {
+      /** What can be bought, and how it is paid here. */
+      list: (query: Query<'get', '/v1/extra-minutes/packages'> = {}, options: CallOptions = {}) =>
+        ask('get', '/v1/extra-minutes/packages', { ...options, query }),
+      put: (
+        name: string,
+        body: Body<'put', '/v1/extra-minutes/packages/{package}'>,
+        options: CallOptions = {},
+      ) =>
+        ask('put', '/v1/extra-minutes/packages/{package}', {
+          ...options,
+          ...{ path: { package: name }, body },
+        }),
+    },
+
+    purchases: createPurchases(ask),
 
     adjustments: {
       /** Gives or takes minutes, with a reason: an entry of the ledger. */

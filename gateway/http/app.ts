@@ -22,6 +22,14 @@ import { isLedgerUnavailable, isTextNotKept } from './ledger-errors.ts';
 import { members } from './members.ts';
 import { serveOpenApi } from './openapi.ts';
 import { organizations } from './organizations.ts';
+import { packages } from './payments/packages.ts';
+import { purchaseActions } from './payments/purchase-actions.ts';
+import { purchases } from './payments/purchases.ts';
+import {
+  MAX_STRIPE_EVENT_BYTES,
+  STRIPE_WEBHOOK_PATH,
+  stripeWebhook,
+} from './payments/stripe-webhook.ts';
 import { periods } from './periods.ts';
 import { plans } from './plans.ts';
 import { ProblemError } from './problem.ts';
@@ -39,12 +47,16 @@ import { usageEvents } from './usage-events/usage-events.ts';
 
 const TEXT_NOT_KEPT =
   'A text in this request has a character that cannot be kept: a zero character, or half of a pair.';
-/** Beyond any body of this API. */
+/** Beyond any body of this API, but for what Stripe sends. */
 export const MAX_BODY_BYTES = 64 * 1024;
 const CORS_MAX_AGE_SECONDS = 600;
 const CONNECT_PATH = '/v1/connect';
-/** For anybody: why a socket was turned away, and by which keys a receipt is checked. */
-const OPEN_PATHS: readonly string[] = [CONNECT_PATH, RECEIPT_KEYS_PATH];
+/** For anybody: why a socket was turned away, and by which keys a receipt is checked; for Stripe, its own. */
+const OPEN_PATHS: readonly string[] = [CONNECT_PATH, RECEIPT_KEYS_PATH, STRIPE_WEBHOOK_PATH];
+
+export function maxBodyBytes(path: string): number {
+  return path === STRIPE_WEBHOOK_PATH ? MAX_STRIPE_EVENT_BYTES : MAX_BODY_BYTES;
+}
 
 export type Http = ReturnType<typeof createHttp>;
 
@@ -69,7 +81,9 @@ export function createHttp(deps: HttpDeps) {
         ).toResponse(),
     }),
   );
-  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: () => tooLarge().toResponse() }));
+  const ofStripe = limitBody(MAX_STRIPE_EVENT_BYTES);
+  const ofOthers = limitBody(MAX_BODY_BYTES);
+  app.use((c, next) => (c.req.path === STRIPE_WEBHOOK_PATH ? ofStripe : ofOthers)(c, next));
   app.use('/v1/*', crossOrigin(deps.allowedOrigins));
   app.use('/v1/*', async (c, next) => {
     // Answers differ by caller and by the moment.
@@ -95,6 +109,10 @@ export function createHttp(deps: HttpDeps) {
   app.route('/', leasedSessions(deps));
   app.route('/', extend(deps));
   app.route('/', extraMinutes(deps));
+  app.route('/', packages(deps));
+  app.route('/', purchases(deps));
+  app.route('/', purchaseActions(deps));
+  app.route('/', stripeWebhook(deps));
   app.route('/', adjustments(deps));
   app.route('/', periods(deps));
   app.route('/', reconcile(deps));
@@ -108,11 +126,18 @@ export function createHttp(deps: HttpDeps) {
   return app;
 }
 
+function limitBody(maxSize: number) {
+  return bodyLimit({ maxSize, onError: () => tooLarge(maxSize).toResponse() });
+}
+
 function crossOrigin(allowedOrigins: readonly string[]) {
   return cors({
     // What a socket that was turned away asks must be readable by the page that was turned away.
-    origin: (origin, c) =>
-      c.req.path === CONNECT_PATH || allowedOrigins.includes(origin) ? origin : null,
+    origin(origin, { req: { path } }) {
+      // No page has anything to say there.
+      if (path === STRIPE_WEBHOOK_PATH) return null;
+      return path === CONNECT_PATH || allowedOrigins.includes(origin) ? origin : null;
+    },
     allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
     allowHeaders: ['authorization', 'content-type', 'idempotency-key'],
     exposeHeaders: ['idempotency-replayed', 'retry-after', 'ratelimit', 'ratelimit-policy'],
@@ -148,7 +173,7 @@ const LEDGER_UNAVAILABLE =
 
 /** Hono's own refusals, of which it has few. */
 function fromFramework(error: HTTPException): ProblemError {
-  if (error.status === 413) return tooLarge();
+  if (error.status === 413) return tooLarge(MAX_BODY_BYTES);
   if (error.status === 415) {
     return new ProblemError(
       'mediaTypeUnsupported',
@@ -158,6 +183,6 @@ function fromFramework(error: HTTPException): ProblemError {
   return new ProblemError('invalid', 'The body is not JSON. Send one JSON object.');
 }
 
-function tooLarge(): ProblemError {
-  return new ProblemError('bodyTooLarge', `A body may have ${MAX_BODY_BYTES} bytes at most.`);
+function tooLarge(maxBytes: number): ProblemError {
+  return new ProblemError('bodyTooLarge', `A body may have ${maxBytes} bytes at most.`);
 }

@@ -3,6 +3,7 @@
  * who is signed in, asks for tickets and gives extra minutes. A production start has none of it.
  */
 import { createRoute, z } from '@hono/zod-openapi';
+import { TICKET_SCOPES } from '../tickets.ts';
 import { adjust } from './adjust.ts';
 import type { DemoSettings, HttpDeps } from './deps.ts';
 import { makeMember, requireKnown } from './members.ts';
@@ -91,7 +92,12 @@ export function demo(deps: HttpDeps, settings: DemoSettings) {
     await deps.db.of(org).transaction(async (tx) => {
       await makeMember(tx, org, user);
     });
-    const { ticket, expiresAt } = await deps.tickets.mint({ org, user, session });
+    const { ticket, expiresAt } = await deps.tickets.mint({
+      org,
+      user,
+      session,
+      scopes: TICKET_SCOPES,
+    });
     return c.json({ ticket, expiresAt: instant(expiresAt), url: deps.publicWsUrl() }, 201);
   });
 

@@ -1,9 +1,11 @@
+import type Stripe from 'stripe';
 import type { Meter } from '../../core/meter/commands.ts';
 import type { Action, Binding } from '../../core/protocol/messages.ts';
 import type { ReceiptKeys } from '../../core/receipt/keys.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import type { TextCipher } from '../../core/runtime/text-cipher.ts';
 import type { Tenants } from '../../drizzle/bound.ts';
+import type { PaymentSettings } from '../../payments/settings.ts';
 import type { Rate } from '../limits/rate.ts';
 import type { SessionMetadata } from '../session-metadata.ts';
 import type { Tickets } from '../tickets.ts';
@@ -20,6 +22,12 @@ export interface DemoSettings {
 export interface TurnedAway {
   code: Extract<ProblemCode, 'originNotAllowed' | 'serverFull' | 'draining'>;
   detail: string;
+}
+
+/** Stripe, and how we speak to it. */
+export interface Payments {
+  settings: PaymentSettings;
+  stripe: Stripe;
 }
 
 export interface HttpDeps {
@@ -50,6 +58,8 @@ export interface HttpDeps {
   recoveryNeeded(org: string): void;
   /** How often each caller may ask. Left out: as often as it likes, in development. */
   rate?: Rate;
+  /** Left out or null: no keys. In development test payments take their place. */
+  payments?: Payments | null;
   turnedAway?(request: Request): TurnedAway | null;
   /** Signs receipts. Left out: none are given out. */
   receiptKeys?: ReceiptKeys | null | undefined;

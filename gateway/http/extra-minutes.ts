@@ -1,7 +1,7 @@
-/** Extra minutes: what can be bought, what an organization has, lot by lot. */
+/** Extra minutes: what an organization has, lot by lot. What can be bought: payments/packages.ts. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { and, asc, eq, gt, or } from 'drizzle-orm';
-import { extraMinutesPackages, extraMinutesPurchases } from '../../drizzle/schema/extra-minutes.ts';
+import { extraMinutesPurchases } from '../../drizzle/schema/extra-minutes.ts';
 import { decodeCursor, isNumberAndTextKey, pageFrom } from './cursor.ts';
 import type { HttpDeps } from './deps.ts';
 import { readLiveBudgets } from './live-budgets.ts';
@@ -10,17 +10,7 @@ import { backendOrTicketSecurity } from './openapi.ts';
 import { requireOrganization } from './principal.ts';
 import { problemResponses } from './problem.ts';
 import { newRouter } from './router.ts';
-import { durationMsSchema, idSchema, json, orgParams, pageOf, pageQuery } from './schemas.ts';
-
-const packageSchema = z
-  .object({
-    package: idSchema('minutes-60'),
-    name: z.string(),
-    grantedMs: durationMsSchema,
-    priceCents: z.int().min(0),
-    currency: z.string().openapi({ example: 'usd' }),
-  })
-  .openapi('ExtraMinutesPackage');
+import { durationMsSchema, json, orgParams, pageQuery } from './schemas.ts';
 
 const balanceSchema = z
   .object({
@@ -30,19 +20,6 @@ const balanceSchema = z
     nextCursor: z.string().nullable(),
   })
   .openapi('ExtraMinutes');
-
-const packagesRoute = createRoute({
-  method: 'get',
-  path: '/v1/extra-minutes/packages',
-  tags: ['extra minutes'],
-  summary: 'What can be bought',
-  security: backendOrTicketSecurity,
-  request: { query: pageQuery },
-  responses: {
-    200: json(pageOf(packageSchema), 'A page of the packages on sale, small to large.'),
-    ...problemResponses(),
-  },
-});
 
 const balanceRoute = createRoute({
   method: 'get',
@@ -59,32 +36,6 @@ const balanceRoute = createRoute({
 
 export function extraMinutes(deps: HttpDeps) {
   const app = newRouter();
-
-  app.openapi(packagesRoute, async (c) => {
-    const { cursor, limit } = c.req.valid('query');
-    const after = decodeCursor('packages', cursor, isNumberAndTextKey);
-    const { grantedMs: size, id: name, active } = extraMinutesPackages;
-    const rows = await deps.db.all
-      .select()
-      .from(extraMinutesPackages)
-      .where(
-        and(
-          eq(active, true),
-          after && or(gt(size, after[0]), and(eq(size, after[0]), gt(name, after[1]))),
-        ),
-      )
-      .orderBy(asc(size), asc(name))
-      .limit(limit + 1);
-    const page = pageFrom('packages', rows, limit, (row) => [row.grantedMs, row.id]);
-    const items = page.items.map(({ id, name, grantedMs, priceCents, currency }) => ({
-      package: id,
-      name,
-      grantedMs,
-      priceCents,
-      currency,
-    }));
-    return c.json({ items, nextCursor: page.nextCursor }, 200);
-  });
 
   app.openapi(balanceRoute, async (c) => {
     const { org } = c.req.valid('param');

@@ -6,7 +6,7 @@ import { startTestHttp, type TestHttp } from './test-http.ts';
 const METHODS = ['get', 'put', 'post', 'delete'];
 /** Pages and files, not calls. */
 /** For anybody. */
-const OPEN = ['/v1/connect', '/v1/receipt-keys'];
+const OPEN = ['/v1/connect', '/v1/receipt-keys', '/v1/webhooks/stripe'];
 const NOT_CALLS = ['/', '/docs', '/openapi.json', '/client/*', '/core/protocol/*'];
 
 interface Operation {

@@ -13,7 +13,10 @@ export const AREAS = {
   features: 'Counted by the piece: checked and counted in one step, and given back.',
   'other usage': 'Tokens, bytes, money: recorded, summed up, and held below a daily ceiling.',
   sessions: 'Metered recordings, each with its minutes by source and lot.',
-  'extra minutes': 'Prepaid minutes: balance, lots, packages.',
+  'extra minutes': 'Prepaid minutes: balance and lots.',
+  packages: 'What extra minutes can be bought for, and how they are paid here.',
+  purchases:
+    'Extra minutes that are bought: payments, from their beginning to refunds and disputes.',
   adjustments: 'Minutes given or taken by hand, each with its reason.',
   'API keys': 'What lets the backend of the app in, and what each key may do.',
   periods: 'Billing months: which there are, closing one by hand, and repair.',

@@ -63,6 +63,23 @@ export function requireMember(principal: Principal, org: string, user: string): 
   }
 }
 
+/**
+ * For what is bought: the backend, or a member whose ticket says that it may buy.
+ * @returns the member; null: the backend
+ */
+export function requireBuyer(principal: Principal, org: string): string | null {
+  if (principal.kind === 'key') {
+    requireBackend(principal, org);
+    return null;
+  }
+  const { claims } = principal;
+  if (claims.org !== org) throw notAllowed(`This ticket is not for the organization "${org}".`);
+  if (!claims.scopes.includes('buy')) {
+    throw notAllowed('This ticket has no scope "buy": mint one that has, or use an API key.');
+  }
+  return claims.user;
+}
+
 function requireReading({ claims }: TicketPrincipal): void {
   if (!claims.scopes.includes('read')) {
     throw notAllowed('This ticket has no scope "read": mint one that has, or use an API key.');

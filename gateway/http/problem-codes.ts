@@ -6,6 +6,7 @@ import type { RefusalCode } from '../../core/protocol/messages.ts';
  * the same (core/protocol/messages.ts).
  */
 export const PROBLEMS = {
+  webhookInvalid: [400, 'Webhook not accepted'],
   credentialsMissing: [401, 'No credentials'],
   keyInvalid: [401, 'API key not accepted'],
   ticketInvalid: [401, 'Ticket not accepted'],
@@ -13,6 +14,7 @@ export const PROBLEMS = {
   limitReached: [402, 'Limit reached'],
   costCeilingReached: [402, 'Cost ceiling of the day reached'],
   plannedTooLong: [402, 'Planned length does not fit'],
+  paymentFailed: [402, 'Payment failed'],
   fileTooLarge: [402, 'File larger than the plan takes'],
   notAllowed: [403, 'Not allowed'],
   featureNotAllowed: [403, 'Feature not in the plan'],
@@ -24,6 +26,8 @@ export const PROBLEMS = {
   keyUnknown: [404, 'API key unknown'],
   sessionUnknown: [404, 'Session unknown'],
   consumptionUnknown: [404, 'Consumption unknown'],
+  packageUnknown: [404, 'Package unknown'],
+  purchaseUnknown: [404, 'Purchase unknown'],
   routeUnknown: [404, 'Nothing here'],
   methodNotAllowed: [405, 'Method not allowed'],
   idempotencyKeyReused: [409, 'Idempotency-Key used for another request'],
@@ -32,6 +36,8 @@ export const PROBLEMS = {
   sessionEnded: [409, 'Session has ended'],
   notSettled: [409, 'Session not settled yet'],
   sessionHasSocket: [409, 'Session is metered by its socket'],
+  purchaseEnded: [409, 'Purchase has ended'],
+  paymentsNotConfigured: [409, 'Payments not set up here'],
   bodyTooLarge: [413, 'Body too large'],
   mediaTypeUnsupported: [415, 'Media type not supported'],
   invalid: [422, 'Request invalid'],
@@ -45,6 +51,7 @@ export const PROBLEMS = {
   draining: [503, 'Gateway draining'],
   ledgerUnavailable: [503, 'Ledger unavailable'],
   meterUnavailable: [503, 'Meter unavailable'],
+  paymentsUnavailable: [503, 'Payments unavailable'],
   receiptKeyMissing: [503, 'Receipts not signed here'],
 } as const satisfies Record<string, readonly [status: number, title: string]> &
   Record<RefusalCode, readonly [status: number, title: string]>;

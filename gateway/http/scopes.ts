@@ -19,6 +19,7 @@ const WRITING: Readonly<Record<string, ApiKeyScope>> = {
   usage: 'sessions',
   adjustments: 'adjust',
   'extra minutes': 'adjust',
+  purchases: 'adjust',
   periods: 'adjust',
 };
 /** Asks, though by POST. */

@@ -14,6 +14,7 @@ const MARK = 'globex-secret';
 const VICTIM = {
   ...{ org: 'globex', user: 'bea', session: 'globex-session', plan: 'basic' },
   id: 'globex-key',
+  purchase: '',
 };
 
 /** What is sent to a route that writes. One that is not here can't be tried, and fails. */
@@ -36,6 +37,10 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/sessions/{session}/extend': { maxSessionMinutes: 1 },
   'POST /v1/sessions/{session}/end': { totalMs: 9 },
   'POST /v1/orgs/{org}/sessions': { user: VICTIM.user, session: VICTIM.session },
+  'PUT /v1/extra-minutes/packages/{package}': { name: 'x', grantedMs: 60_000, priceCents: 1 },
+  'POST /v1/orgs/{org}/extra-minutes/purchases': { package: 'minutes-60', user: VICTIM.user },
+  'POST /v1/orgs/{org}/extra-minutes/purchases/{purchase}/cancel': {},
+  'POST /v1/orgs/{org}/extra-minutes/purchases/{purchase}/test-payment': { outcome: 'paid' },
   'POST /v1/orgs/{org}/minutes': { session: VICTIM.session, totalMs: 9 },
 };
 
@@ -48,7 +53,10 @@ const SHARED = new Set([
   'GET /v1/api-keys',
 ]);
 /** Without credentials, and without anything that belongs to anybody. */
-const PUBLIC = new Set(['GET /healthz', 'GET /v1/connect', 'GET /v1/receipt-keys']);
+const PUBLIC = new Set([
+  ...['GET /healthz', 'GET /v1/connect', 'GET /v1/receipt-keys'],
+  'POST /v1/webhooks/stripe',
+]);
 /** What the owner is answered where it is not 200: the session here has not ended. */
 const OWNER: Readonly<Record<string, number>> = { 'GET /v1/sessions/{session}/receipt': 409 };
 
@@ -80,6 +88,9 @@ beforeAll(async () => {
     await http.call('POST', `/v1/orgs/${org}/consume`, piece, { headers });
     const event = { kind: 'tokens', costCents: 1, metadata: { of: `${org}-secret` } };
     await http.call('POST', `/v1/orgs/${org}/usage-events`, event);
+    const bought = `/v1/orgs/${org}/extra-minutes/purchases`;
+    const { body } = await http.call('POST', bought, { package: 'minutes-60', user });
+    if (org === VICTIM.org) VICTIM.purchase = body.purchase;
     await http.record(org, user, `${org}-session`);
     await ensurePeriod(http.db, org, START);
     await http.db.insert(sessions).values({
@@ -99,6 +110,7 @@ beforeAll(async () => {
     'a ticket of a member of the same name': await minted({}),
     'a ticket for a session of the same name': await minted({ session: VICTIM.session }),
     'a ticket that records only': await minted({ scopes: ['record'] }),
+    'a ticket that may buy': await minted({ scopes: ['record', 'read', 'buy'] }),
   };
   const document = (await http.call('GET', '/openapi.json', undefined, { as: null })).body;
   routes = Object.entries(document.paths).flatMap(([path, item]) =>

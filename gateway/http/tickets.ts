@@ -26,9 +26,15 @@ export const ticketBodySchema = z
     session: idSchema('interview-7').optional().openapi({
       description: 'Only this session may be started or resumed with it.',
     }),
-    scopes: z.array(z.enum(TICKET_SCOPES)).min(1).optional().openapi({
-      description: '`record` connects, `read` reads own figures over HTTP. Default: both.',
-    }),
+    scopes: z
+      .array(z.enum(TICKET_SCOPES))
+      .min(1)
+      .optional()
+      .openapi({
+        description:
+          '`record` connects, `read` reads own figures over HTTP, `buy` buys extra minutes for its ' +
+          'organization and sees what it bought. Default: `record` and `read`.',
+      }),
     ttlSeconds: z
       .int()
       .min(MIN_TICKET_TTL_SECONDS)

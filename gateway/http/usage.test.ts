@@ -306,6 +306,9 @@ describe('packages', () => {
       grantedMs: 3_600_000,
       priceCents: 999,
       currency: 'usd',
+      prices: [{ currency: 'usd', priceCents: 999 }],
+      expiresAfterDays: null,
+      active: true,
     });
     expect(body.items).toHaveLength(4);
   });

@@ -56,7 +56,11 @@ const providerSchema = z
       .optional(),
     /** What the claim says for each of our scopes; left out, as they are called here. */
     scopeNames: z
-      .strictObject({ record: z.string().min(1).optional(), read: z.string().min(1).optional() })
+      .strictObject({
+        record: z.string().min(1).optional(),
+        read: z.string().min(1).optional(),
+        buy: z.string().min(1).optional(),
+      })
       .default({}),
     clockToleranceSeconds: z
       .number()

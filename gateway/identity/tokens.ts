@@ -6,7 +6,7 @@ import { createLocalJWKSet, decodeJwt, errors, type JWTPayload, jwtVerify } from
 import { isId } from '../../core/protocol/limits.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import {
-  TICKET_SCOPES,
+  DEFAULT_TICKET_SCOPES,
   type TicketClaims,
   type TicketError,
   type TicketScope,
@@ -117,7 +117,7 @@ function claimsOf(payload: JWTPayload, settings: ProviderSettings): TicketClaims
 
 /** Words with blanks between them, or a list of them. Where no claim is named: all. */
 function scopesOf(payload: JWTPayload, settings: ProviderSettings): readonly TicketScope[] {
-  if (settings.claims.scopes === undefined) return TICKET_SCOPES;
+  if (settings.claims.scopes === undefined) return DEFAULT_TICKET_SCOPES;
   const said = claim(payload, settings.claims.scopes);
   const words: unknown[] = typeof said === 'string' ? said.split(' ') : [said].flat();
   return scopeNamesOf(settings).flatMap(([scope, name]) => (words.includes(name) ? [scope] : []));

@@ -59,7 +59,7 @@ export async function startTestTransport(
       sharesPort: false,
       path: PATH,
       gate,
-      maxBodyBytes: MAX_BODY_BYTES,
+      maxBodyBytes: () => MAX_BODY_BYTES,
     },
     fetch: (request) => app.fetch(request),
     opened(socket, upgrade) {

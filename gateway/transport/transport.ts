@@ -26,8 +26,8 @@ export interface TransportOptions {
   opened(socket: Socket, upgrade: Upgrade): SocketHandler;
   /** Answers all that is no upgrade, a plain GET of `path` included. */
   fetch(request: Request): Response | Promise<Response>;
-  /** Beyond it `fetch` refuses a body: a transport need not hold more of it than shows that. */
-  maxBodyBytes: number;
+  /** Beyond it `fetch` refuses a body there: a transport need not hold more of it than shows that. */
+  maxBodyBytes(path: string): number;
 }
 
 export interface Transport {

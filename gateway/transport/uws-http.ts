@@ -43,7 +43,7 @@ export function createUwsHttp({
     const head = readHead(from);
     if (head === null)
       return refuse(to, '400 Bad Request', 'That is no request this server can read.');
-    const body = mayHaveBody(head) ? await readBody(to, maxBodyBytes) : null;
+    const body = mayHaveBody(head) ? await readBody(to, maxBodyBytes(from.getUrl())) : null;
     if (isLate()) await nextTurn();
     if (gone.aborted) return;
     const { method, url, headers } = head;

@@ -1,0 +1,60 @@
+/** What an error of Stripe's library means to whoever asked. */
+import Stripe from 'stripe';
+
+export type TroubleKind =
+  /** Stripe decided against it: the same again is refused again */
+  | 'refused'
+  /** nobody knows whether it was done; ask again with the same idempotency key */
+  | 'unavailable'
+  /** Stripe does not take our key, or the key may not do this */
+  | 'key';
+
+export class StripeTrouble extends Error {
+  readonly kind: TroubleKind;
+  /** Stripe's, like `card_declined` */
+  readonly code: string;
+  /** where the refusal left an intent behind */
+  readonly intent: Stripe.PaymentIntent | null;
+  constructor(kind: TroubleKind, code: string, message: string, more: Partial<TroubleOf> = {}) {
+    super(message);
+    this.name = 'StripeTrouble';
+    this.kind = kind;
+    this.code = code;
+    this.intent = more.intent ?? null;
+  }
+}
+
+interface TroubleOf {
+  intent: Stripe.PaymentIntent | null;
+}
+
+const { StripeError } = Stripe.errors;
+const OUR_KEY = ['StripeAuthenticationError', 'StripePermissionError'];
+const DECIDED = ['StripeCardError', 'StripeInvalidRequestError'];
+
+/** Its message holds nothing of our key. @throws what is no error of Stripe's */
+export function troubleOf(error: unknown): StripeTrouble {
+  if (!(error instanceof StripeError)) throw error;
+  const { type } = error;
+  const code = error.decline_code ?? error.code ?? type;
+  if (OUR_KEY.includes(type))
+    return new StripeTrouble('key', code, 'Stripe does not take the key.');
+  if (DECIDED.includes(type)) {
+    return new StripeTrouble('refused', code, error.message, {
+      intent: error.payment_intent ?? null,
+    });
+  }
+  return new StripeTrouble('unavailable', code, 'Stripe does not answer.');
+}
+
+/** Whether what was named to Stripe is not there: made by another account, or deleted. */
+export function isMissing(error: unknown, parameter: string): boolean {
+  if (!(error instanceof StripeError)) return false;
+  return error.code === 'resource_missing' && error.param === parameter;
+}
+
+/** An intent or a session that is beyond what was asked for: paid, or ended. */
+export function isBeyond(error: unknown): boolean {
+  if (!(error instanceof StripeError)) return false;
+  return error.type === 'StripeInvalidRequestError' && error.code !== 'resource_missing';
+}
