@@ -114,8 +114,6 @@ const DISPUTE_STATUS: Readonly<Record<string, DisputeFact['status']>> = {
   warning_needs_response: 'inquiry',
   warning_under_review: 'inquiry',
   warning_closed: 'inquiryClosed',
-  // Settled with the bank before money was taken; what is given back comes as a refund.
-  prevented: 'inquiryClosed',
   needs_response: 'open',
   under_review: 'open',
   lost: 'lost',
@@ -126,8 +124,15 @@ const DISPUTE_STATUS: Readonly<Record<string, DisputeFact['status']>> = {
 };
 
 export function readDispute(dispute: Stripe.Dispute): DisputeFact | null {
-  const status = DISPUTE_STATUS[dispute.status];
+  const status =
+    dispute.status === 'prevented' ? preventedAs(dispute) : DISPUTE_STATUS[dispute.status];
   if (status === undefined) return null;
   const { id, amount: cents, reason } = dispute;
   return { kind: 'dispute', id, cents, status, reason };
+}
+
+/** Settled with the bank before it became a dispute: by giving the money back, or without. */
+function preventedAs({ balance_transactions: moved }: Stripe.Dispute): DisputeFact['status'] {
+  const sum = (moved ?? []).reduce((total, { amount }) => total + amount, 0);
+  return sum < 0 ? 'lost' : 'inquiryClosed';
 }
