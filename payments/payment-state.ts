@@ -2,13 +2,13 @@
 import { eq, inArray } from 'drizzle-orm';
 import type { Queryable, Transaction } from '../drizzle/client.ts';
 import { paymentDisputes, paymentRefunds, payments } from '../drizzle/schema/payments.ts';
-import type { PaymentState } from './lot-target.ts';
+import type { PaymentFacts } from './merge-fact.ts';
 
 export type PaymentRow = typeof payments.$inferSelect;
 
 export interface KnownPayment {
   row: PaymentRow;
-  state: PaymentState;
+  state: PaymentFacts;
 }
 
 /** Locked until the transaction ends: facts of one payment are merged one after another. */
@@ -22,7 +22,7 @@ export async function lockPayment(tx: Transaction, id: string): Promise<KnownPay
 export async function statesOf(
   db: Queryable,
   rows: readonly PaymentRow[],
-): Promise<Map<string, PaymentState>> {
+): Promise<Map<string, PaymentFacts>> {
   const ids = rows.map(({ id }) => id);
   if (ids.length === 0) return new Map();
   const refunds = await db
@@ -38,6 +38,7 @@ export async function statesOf(
       row.id,
       {
         status: row.status,
+        statusAt: row.statusAt,
         grantedMs: row.grantedMs,
         amountCents: row.amountCents,
         chargeRefundedCents: row.chargeRefundedCents,

@@ -9,9 +9,9 @@ import type { Transaction } from '../drizzle/client.ts';
 import { applyGrant } from '../drizzle/queries/apply-limits.ts';
 import { extraMinutesPurchases } from '../drizzle/schema/extra-minutes.ts';
 import { paymentDisputes, paymentRefunds, payments } from '../drizzle/schema/payments.ts';
-import type { DisputeFact, Fact, RefundFact, StatusFact } from './facts.ts';
-import { isLaterDispute, isLaterRefund, isLaterStatus } from './facts.ts';
+import type { Fact, StatusFact } from './facts.ts';
 import { lotTarget } from './lot-target.ts';
+import { mergeFact } from './merge-fact.ts';
 import { lockPayment, type PaymentRow } from './payment-state.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -35,11 +35,12 @@ export async function takeFact(
 ): Promise<Taken | null> {
   const known = await lockPayment(tx, payment);
   if (known === null) return null;
-  const { row } = known;
+  const { row, state } = known;
   const { org } = row;
   const why = whyNot(row, fact);
   if (why !== null) return { taken: 'refused', org, why };
-  if (!(await merge(tx, row, fact, at))) return { taken: 'none', org };
+  if (mergeFact(state, fact) === state) return { taken: 'none', org };
+  await write(tx, row, fact, at);
   await openLot(tx, payment);
   await applyGrant(tx, org);
   return { taken: 'applied', org };
@@ -52,21 +53,46 @@ function whyNot(row: PaymentRow, fact: Fact): string | null {
   return `${fact.cents} ${fact.currency} were received for payment ${row.id} of ${row.amountCents} ${row.currency}.`;
 }
 
-function merge(tx: Transaction, row: PaymentRow, fact: Fact, at: number): Promise<boolean> {
+/** Says anew what the fact is of; `mergeFact` has said that it is news. */
+async function write(tx: Transaction, row: PaymentRow, fact: Fact, at: number): Promise<void> {
+  const { id: payment, org } = row;
   switch (fact.kind) {
     case 'status':
-      return mergeStatus(tx, row, fact, at);
+      await writeStatus(tx, row, fact, at);
+      return;
     case 'charge':
-      return mergeCharge(tx, row, fact.refundedCents);
-    case 'refund':
-      return mergeRefund(tx, row, fact);
-    case 'dispute':
-      return mergeDispute(tx, row, fact);
+      await tx
+        .update(payments)
+        .set({ chargeRefundedCents: fact.refundedCents })
+        .where(eq(payments.id, payment));
+      return;
+    case 'refund': {
+      const { id, cents, status } = fact;
+      await tx
+        .insert(paymentRefunds)
+        .values({ id, org, payment, cents, status })
+        .onConflictDoUpdate({
+          target: paymentRefunds.id,
+          set: { cents, status },
+          setWhere: eq(paymentRefunds.payment, payment),
+        });
+      return;
+    }
+    case 'dispute': {
+      const { id, cents, status, reason } = fact;
+      await tx
+        .insert(paymentDisputes)
+        .values({ id, org, payment, cents, status, reason })
+        .onConflictDoUpdate({
+          target: paymentDisputes.id,
+          set: { cents, status },
+          setWhere: eq(paymentDisputes.payment, payment),
+        });
+    }
   }
 }
 
-async function mergeStatus(tx: Transaction, row: PaymentRow, fact: StatusFact, at: number) {
-  if (!isLaterStatus(fact, { status: row.status, at: row.statusAt })) return false;
+async function writeStatus(tx: Transaction, row: PaymentRow, fact: StatusFact, at: number) {
   const isPaid = fact.status === 'paid';
   await tx
     .update(payments)
@@ -78,40 +104,6 @@ async function mergeStatus(tx: Transaction, row: PaymentRow, fact: StatusFact, a
       paidAt: isPaid ? (row.paidAt ?? at) : null,
     })
     .where(eq(payments.id, row.id));
-  return true;
-}
-
-async function mergeCharge(tx: Transaction, row: PaymentRow, refundedCents: number) {
-  if (refundedCents <= row.chargeRefundedCents) return false;
-  await tx
-    .update(payments)
-    .set({ chargeRefundedCents: refundedCents })
-    .where(eq(payments.id, row.id));
-  return true;
-}
-
-async function mergeRefund(tx: Transaction, { id: payment, org }: PaymentRow, fact: RefundFact) {
-  const { id, cents, status } = fact;
-  const [known] = await tx.select().from(paymentRefunds).where(eq(paymentRefunds.id, id));
-  if (known === undefined) {
-    await tx.insert(paymentRefunds).values({ id, org, payment, cents, status });
-    return true;
-  }
-  if (!isLaterRefund(status, known.status)) return false;
-  await tx.update(paymentRefunds).set({ cents, status }).where(eq(paymentRefunds.id, id));
-  return true;
-}
-
-async function mergeDispute(tx: Transaction, { id: payment, org }: PaymentRow, fact: DisputeFact) {
-  const { id, cents, status, reason } = fact;
-  const [known] = await tx.select().from(paymentDisputes).where(eq(paymentDisputes.id, id));
-  if (known === undefined) {
-    await tx.insert(paymentDisputes).values({ id, org, payment, cents, status, reason });
-    return true;
-  }
-  if (!isLaterDispute(status, known.status)) return false;
-  await tx.update(paymentDisputes).set({ cents, status }).where(eq(paymentDisputes.id, id));
-  return true;
 }
 
 /** The lot of a payment that is paid, or lends; it is made once, as it stands by all that is known. */
