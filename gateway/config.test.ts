@@ -24,6 +24,17 @@ it('says all that is wrong at once, by the names of the variables', () => {
   expect(() => readConfig({})).toThrow(/REDIS_URL[\s\S]*DATABASE_URL/);
 });
 
+it('refuses a window to resume in which a recorder may be silent, and says which one would do', () => {
+  expect(() => readConfig({ ...base, RESUME_WINDOW_MS: '19999' })).toThrow(
+    /RESUME_WINDOW_MS is 19999, .*5000 \+ 15000 ms.*Set RESUME_WINDOW_MS=20000 or more/,
+  );
+  expect(readConfig({ ...base, RESUME_WINDOW_MS: '20000' })).toMatchObject({
+    resumeWindowMs: 20_000,
+  });
+  const slow = { ...base, TICK_INTERVAL_MS: '60000', BEAT_TIMEOUT_MS: '61000' };
+  expect(() => readConfig(slow)).toThrow(/RESUME_WINDOW_MS is 120000.*=121000 or more/);
+});
+
 describe('secrets', () => {
   it('are lists, the present one first', () => {
     const config = readConfig({ ...base, TICKET_SECRETS: `${'b'.repeat(40)}, ${SECRET}` });

@@ -17,6 +17,7 @@ import {
   urls,
 } from '../core/runtime/env.ts';
 import { LOG_LEVELS } from '../core/runtime/log.ts';
+import { refuseShortWindow } from '../core/runtime/resume-window.ts';
 import { refusePublishedPassword, refuseShared, secretsOf } from '../core/runtime/secrets.ts';
 import { readPaymentSettings } from '../payments/settings.ts';
 import { identityProviders } from './identity/settings.ts';
@@ -62,7 +63,9 @@ export type GatewayConfig = ReturnType<typeof readConfig>;
 /** @throws ConfigurationError that lists all that is wrong */
 export function readConfig(env: Environment) {
   const read = readEnv(shape, env);
-  const { DEVELOPMENT: development } = read;
+  const { DEVELOPMENT: development, RESUME_WINDOW_MS: resumeWindowMs } = read;
+  const { TICK_INTERVAL_MS: intervalMs, BEAT_TIMEOUT_MS: timeoutMs } = read;
+  refuseShortWindow({ resumeWindowMs, intervalMs, timeoutMs });
   const ticketSecrets = secretsOf('TICKET_SECRETS', read.TICKET_SECRETS, development);
   const checkpointSecrets = secretsOf('CHECKPOINT_SECRETS', read.CHECKPOINT_SECRETS, development);
   const metadataKeys =
@@ -94,9 +97,9 @@ export function readConfig(env: Environment) {
     logLevel: read.LOG_LEVEL,
     development,
     allowedOrigins: read.ALLOWED_ORIGINS,
-    intervalMs: read.TICK_INTERVAL_MS,
-    timeoutMs: read.BEAT_TIMEOUT_MS,
-    resumeWindowMs: read.RESUME_WINDOW_MS,
+    intervalMs,
+    timeoutMs,
+    resumeWindowMs,
     maxSockets: read.MAX_SOCKETS,
     maxSocketsPerAddress: read.MAX_SOCKETS_PER_ADDRESS,
     maxSocketsPerMember: read.MAX_SOCKETS_PER_MEMBER,

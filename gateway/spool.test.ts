@@ -23,7 +23,7 @@ let admin: postgres.Sql;
 beforeAll(async () => {
   product = await startTestProduct({
     ...{ intervalMs: 200, speed: SPEED },
-    env: { RESUME_WINDOW_MS: '1000', SESSION_SWEEP_MS: '500' },
+    env: { RESUME_WINDOW_MS: '3200', BEAT_TIMEOUT_MS: '3000', SESSION_SWEEP_MS: '500' },
   });
   const address = new URL(product.adminUrl);
   address.pathname = '/postgres';

@@ -105,6 +105,17 @@ describe('a production start', () => {
     expect(await refusal('gateway', { ...gatewayEnv(), ...env() })).toMatch(words);
   });
 
+  it('refuses a window to resume that ends who is silent for a moment, of gateways and workers', async () => {
+    const env = { RESUME_WINDOW_MS: '6000', DEVELOPMENT: '1' };
+    const words = /RESUME_WINDOW_MS is 6000, .* Set RESUME_WINDOW_MS=20000 or more/;
+    const [ofGateway, ofWorker] = await Promise.all([
+      refusal('gateway', { ...gatewayEnv(), ...env }),
+      refusal('worker', { ...workerEnv(), ...env }),
+    ]);
+    expect(ofGateway).toMatch(words);
+    expect(ofWorker).toMatch(words);
+  });
+
   it('refuses dev-key as a key of the installation', async () => {
     const hash = createHash('sha256').update('dev-key').digest('hex');
     await admin.begin(async (tx) => {

@@ -1,6 +1,10 @@
 /** A worker's configuration, from environment variables alone. */
 import { z } from 'zod';
-import { DEFAULT_RESUME_WINDOW_MS } from '../core/protocol/limits.ts';
+import {
+  DEFAULT_INTERVAL_MS,
+  DEFAULT_RESUME_WINDOW_MS,
+  DEFAULT_TIMEOUT_MS,
+} from '../core/protocol/limits.ts';
 import {
   type Environment,
   flag,
@@ -12,6 +16,7 @@ import {
   urls,
 } from '../core/runtime/env.ts';
 import { LOG_LEVELS } from '../core/runtime/log.ts';
+import { refuseShortWindow } from '../core/runtime/resume-window.ts';
 import { refusePublishedPassword } from '../core/runtime/secrets.ts';
 
 const HOUR_MS = 3_600_000;
@@ -28,6 +33,9 @@ const shape = {
   /** Meter seconds in a real one, for the test clock. Left as it is in the database when not set. */
   SPEED: positiveNumber(FASTEST).optional(),
   RESUME_WINDOW_MS: integer(1_000, HOUR_MS).default(DEFAULT_RESUME_WINDOW_MS),
+  /** The gateways', for what the window is held against. */
+  TICK_INTERVAL_MS: integer(100, HOUR_MS).default(DEFAULT_INTERVAL_MS),
+  BEAT_TIMEOUT_MS: integer(100, HOUR_MS).default(DEFAULT_TIMEOUT_MS),
   MAX_PAUSE_MS: integer(1_000, 30 * DAY_MS).default(4 * HOUR_MS),
   UNSETTLED_SWEEP_MS: integer(100, HOUR_MS).default(3_000),
   SESSION_SWEEP_MS: integer(100, HOUR_MS).default(5_000),
@@ -40,6 +48,9 @@ export type WorkerConfig = ReturnType<typeof readConfig>;
 export function readConfig(env: Environment) {
   const read = readEnv(shape, env);
   refusePublishedPassword(read.DATABASE_URL, read.DEVELOPMENT);
+  const { RESUME_WINDOW_MS: resumeWindowMs } = read;
+  const { TICK_INTERVAL_MS: intervalMs, BEAT_TIMEOUT_MS: timeoutMs } = read;
+  refuseShortWindow({ resumeWindowMs, intervalMs, timeoutMs });
   return {
     redisUrl: read.REDIS_URL,
     databaseUrl: read.DATABASE_URL,
@@ -48,7 +59,7 @@ export function readConfig(env: Environment) {
     logLevel: read.LOG_LEVEL,
     development: read.DEVELOPMENT,
     speed: read.SPEED ?? null,
-    resumeWindowMs: read.RESUME_WINDOW_MS,
+    resumeWindowMs,
     maxPauseMs: read.MAX_PAUSE_MS,
     unsettledSweepMs: read.UNSETTLED_SWEEP_MS,
     sessionSweepMs: read.SESSION_SWEEP_MS,

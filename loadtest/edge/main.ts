@@ -10,7 +10,7 @@ import { textOf } from './http/text.ts';
 
 const INTERVAL_MS = 1_000;
 /** Sessions whose recorder is gone end soon, so that what is left at the end is a leak. */
-const ENV = { RESUME_WINDOW_MS: '6000', SESSION_SWEEP_MS: '1000' };
+const ENV = { RESUME_WINDOW_MS: '6000', BEAT_TIMEOUT_MS: '5000', SESSION_SWEEP_MS: '1000' };
 const INSPECT_PORT = 19_229;
 const SAY_EVERY_MS = 5_000;
 

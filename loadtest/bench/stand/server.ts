@@ -35,7 +35,8 @@ export interface ProductOptions {
 }
 
 /** Longer than any halt: a server that was stopped for others must not take its sessions for dead. */
-const PATIENCE_MS = String(3_600_000);
+const PATIENCE_MS = String(1_800_000);
+const RESUME_WINDOW_MS = String(3_600_000);
 
 export function startGateway(options: ProductOptions): Promise<Server> {
   return startMain('gateway', 'server', options);
@@ -60,7 +61,7 @@ async function startMain(
       ...{ ...baseEnv, NODE_ENV: 'production' },
       ...{ REDIS_URL: stores.redisUrl, DATABASE_URL: stores.databaseUrl, DEVELOPMENT: '1' },
       ...{ HOST: '127.0.0.1', GATEWAY_NAME: name, WORKER_NAME: name, LOG_LEVEL: 'warn' },
-      ...{ BEAT_TIMEOUT_MS: PATIENCE_MS, RESUME_WINDOW_MS: PATIENCE_MS },
+      ...{ BEAT_TIMEOUT_MS: PATIENCE_MS, RESUME_WINDOW_MS },
       ...{ OPERATIONS_PORT: String(operationsPort), ...(port > 0 && { PORT: String(port) }) },
       ...options.env,
     },

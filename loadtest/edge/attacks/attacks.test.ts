@@ -33,7 +33,7 @@ let product: TestProduct;
 const results = new Map<TransportName, Result>();
 beforeAll(async () => {
   // Sessions whose recorder is gone end soon, but not one that a busy machine keeps waiting.
-  const env = { RESUME_WINDOW_MS: '6000', SESSION_SWEEP_MS: '1000' };
+  const env = { RESUME_WINDOW_MS: '6000', BEAT_TIMEOUT_MS: '5000', SESSION_SWEEP_MS: '1000' };
   product = await startTestProduct({ gateways: 0, intervalMs: 500, env });
   await Promise.all(transports.map(async (it) => results.set(it, await attack(it))));
 }, 180_000);
