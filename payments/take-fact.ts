@@ -10,6 +10,7 @@ import { applyGrant } from '../drizzle/queries/apply-limits.ts';
 import { extraMinutesPurchases } from '../drizzle/schema/extra-minutes.ts';
 import { paymentDisputes, paymentRefunds, payments } from '../drizzle/schema/payments.ts';
 import type { Fact, StatusFact } from './facts.ts';
+import { lend } from './lend.ts';
 import { lotTarget } from './lot-target.ts';
 import { mergeFact } from './merge-fact.ts';
 import { lockPayment, type PaymentRow } from './payment-state.ts';
@@ -41,6 +42,8 @@ export async function takeFact(
   if (why !== null) return { taken: 'refused', org, why };
   if (mergeFact(state, fact) === state) return { taken: 'none', org };
   await write(tx, row, fact, at);
+  // The bank has it, and takes its time; refused, minutes come when it is paid.
+  if (fact.kind === 'status' && fact.status === 'processing') await lend(tx, row, at, 'stripe');
   await openLot(tx, payment);
   await applyGrant(tx, org);
   return { taken: 'applied', org };
@@ -102,6 +105,9 @@ async function writeStatus(tx: Transaction, row: PaymentRow, fact: StatusFact, a
       failureCode: fact.failure?.code ?? null,
       failureMessage: fact.failure?.message ?? null,
       paidAt: isPaid ? (row.paidAt ?? at) : null,
+      // One that failed may be tried again, and keeps what is lent; given up, nothing is waited for.
+      ...(fact.status === 'canceled' &&
+        row.holdUntil !== null && { holdEndedAt: row.holdEndedAt ?? at }),
     })
     .where(eq(payments.id, row.id));
 }

@@ -45,6 +45,8 @@ export const plans = pgTable('plans', {
     .notNull()
     .default('charge'),
   saveWindowMs: integer('save_window_ms').notNull().default(10_000),
+  /** lent while a payment confirms; 0: nothing */
+  paymentHoldMs: bigint('payment_hold_ms', { mode: 'number' }).notNull().default(0),
   thresholds: jsonb()
     .$type<Thresholds>()
     .notNull()

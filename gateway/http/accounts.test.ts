@@ -21,6 +21,7 @@ const DEFAULTS = {
   outageTime: 'charge',
   enforcement: 'enforce',
   saveWindowSeconds: 10,
+  paymentHoldSeconds: 0,
 };
 
 let http: TestHttp;
@@ -70,6 +71,7 @@ describe('a plan', () => {
       outageTime: 'forgive',
       enforcement: 'shadow',
       saveWindowSeconds: 2.5,
+      paymentHoldSeconds: 90,
     };
     const made = await http.call('PUT', '/v1/plans/full', plan);
     expect(made.body).toEqual({ plan: 'full', ...plan });

@@ -35,6 +35,7 @@ export function planValues(body: PlanBody): PlanValues {
     outageTime: body.outageTime,
     enforcement: body.enforcement,
     saveWindowMs: Math.round(body.saveWindowSeconds * MS_PER_SECOND),
+    paymentHoldMs: body.paymentHoldSeconds * MS_PER_SECOND,
   };
 }
 
@@ -62,5 +63,6 @@ export function planShown(row: PlanRow): PlanShown {
     outageTime: row.outageTime,
     enforcement: row.enforcement,
     saveWindowSeconds: row.saveWindowMs / MS_PER_SECOND,
+    paymentHoldSeconds: row.paymentHoldMs / MS_PER_SECOND,
   };
 }

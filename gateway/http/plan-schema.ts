@@ -17,6 +17,8 @@ const MAX_FEATURES = 100;
 /** A gateway that drains must not wait longer for recorders to save. */
 const MAX_SAVE_WINDOW_SECONDS = 300;
 const MAX_METER_FAILURE_SECONDS = 24 * 3_600;
+/** As the table `plans` holds it. Nobody pays for what is lent and never paid. */
+const MAX_PAYMENT_HOLD_SECONDS = 600;
 /** Percent levels may lie above 100: extra minutes carry use past the plan's quota. */
 const MAX_PERCENT = 1_000;
 
@@ -115,6 +117,10 @@ const rules = {
     .min(0)
     .max(MAX_SAVE_WINDOW_SECONDS)
     .default(DEFAULT_SAVE_WINDOW_SECONDS),
+  paymentHoldSeconds: z.int().min(0).max(MAX_PAYMENT_HOLD_SECONDS).default(0).openapi({
+    description:
+      'Of metered time: lent while a payment for extra minutes that was started confirms. 0 = none.',
+  }),
 };
 
 export const planBodySchema = z
@@ -165,6 +171,7 @@ export const planSchema = z
     outageTime: z.enum(['charge', 'forgive']),
     enforcement: z.enum(['enforce', 'shadow']),
     saveWindowSeconds: z.number().min(0),
+    paymentHoldSeconds: z.int().min(0),
   })
   .openapi('Plan', { description: 'What organizations subscribe to. PUT it back as it is.' });
 export type PlanShown = z.infer<typeof planSchema>;
