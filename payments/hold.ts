@@ -1,6 +1,9 @@
-/** A loan that somebody asks for: the page says "I am submitting this payment". */
+/** A loan's beginning, where the page says "I am submitting this payment", and its end, unpaid. */
+import { eq } from 'drizzle-orm';
 import type { Transaction } from '../drizzle/client.ts';
 import { applyGrant } from '../drizzle/queries/apply-limits.ts';
+import { auditLog } from '../drizzle/schema/operations.ts';
+import { payments } from '../drizzle/schema/payments.ts';
 import { type HoldRefusal, type Loan, lend } from './lend.ts';
 import { lockPayment } from './payment-state.ts';
 import { openLot } from './take-fact.ts';
@@ -37,3 +40,22 @@ const SENTENCES: Readonly<Record<HoldRefusal, string>> = {
 
 /** What a person is told of it. */
 export const holdSentence = (why: HoldRefusal): string => SENTENCES[why];
+
+/**
+ * Ends a loan that is over and was not paid. What is lent is withdrawn by the worker (lotTarget), after
+ * what was recorded until then has been settled.
+ * @param at meter instant
+ * @returns whether it was open, over and unpaid; others may have been faster
+ */
+export async function endHold(tx: Transaction, payment: string, at: number): Promise<boolean> {
+  const row = (await lockPayment(tx, payment))?.row;
+  if (row === undefined || row.holdUntil === null || row.holdUntil > at) return false;
+  if (row.paidAt !== null || row.holdEndedAt !== null) return false;
+  const { id, org, holdMs } = row;
+  await tx.update(payments).set({ holdEndedAt: at }).where(eq(payments.id, id));
+  const detail = { holdMs, status: row.status };
+  const action = 'payment.holdEnded';
+  await tx.insert(auditLog).values({ actor: 'worker', action, org, subject: id, detail });
+  await applyGrant(tx, org);
+  return true;
+}

@@ -10,6 +10,7 @@ import { connect } from '../drizzle/client.ts';
 import { checkDatabase } from '../drizzle/database-settings.ts';
 import { setSpeed } from '../drizzle/queries/clock.ts';
 import type { WorkerConfig } from './config.ts';
+import { startLotDeadlines } from './jobs/lot-deadlines.ts';
 import { startOutbox } from './jobs/outbox.ts';
 import { startPeriodCheck } from './jobs/period-check.ts';
 import { startReconcile } from './jobs/reconcile.ts';
@@ -27,6 +28,7 @@ const CONNECTIONS = 16;
 const RECOVERY_LOOK_MS = 1_000;
 const OUTBOX_LOOK_MS = 1_000;
 const PERIOD_LOOK_MS = 60_000;
+const LOTS_LOOK_MS = 1_000;
 
 /** Starts a worker; what it started is added to `stops`, in order. Answers its operations port. */
 export async function startWorker(
@@ -87,6 +89,8 @@ export async function startWorker(
   await recovering.looked;
   const askedEvery = { everyMs: OUTBOX_LOOK_MS };
   stops.add('outbox', await startOutbox({ context, log, ...askedEvery, told: metrics.told }));
+  const lots = startLotDeadlines({ context, log, everyMs: LOTS_LOOK_MS });
+  stops.add('lot-deadlines', lots);
   stops.add('reconcile-asked', await startReconcileAsked({ context, log, ...askedEvery }));
   stops.add('settle', startSettleJobs({ url, log, settler }));
   const everyMs = config.unsettledSweepMs;

@@ -56,7 +56,7 @@ async function waitingOf(db: Database, org: string) {
 }
 
 /** Writes the shard's open minutes to the unsettled set, and settles all of it. */
-async function settleOpen(context: LedgerContext, shard: number): Promise<boolean> {
+export async function settleOpen(context: LedgerContext, shard: number): Promise<boolean> {
   const glance = await context.meter.pending(shard, { limit: 1 });
   if (glance.status === 'recover') return false;
   await context.meter.flush(shard);
