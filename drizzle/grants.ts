@@ -61,6 +61,7 @@ const OPEN = [
   'extra_minutes_packages',
   'extra_minutes_prices',
   'stripe_customers',
+  'payment_checks',
   'session_lengths',
   'session_leases',
   'shards',
@@ -111,6 +112,7 @@ const ASKED_FOR: Record<string, readonly string[]> = {
     'payment_refunds',
     'payment_disputes',
     'stripe_events',
+    'payment_checks',
   ],
   update: [
     'extra_minutes_packages',

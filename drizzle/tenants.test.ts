@@ -15,6 +15,7 @@ const SHARED = [
   'extra_minutes_prices',
   'meter_clock',
   'outages',
+  'payment_checks',
   'plans',
   'recoveries',
   'shards',

@@ -18,6 +18,7 @@ import {
 import { LOG_LEVELS } from '../core/runtime/log.ts';
 import { refuseShortWindow } from '../core/runtime/resume-window.ts';
 import { refusePublishedPassword } from '../core/runtime/secrets.ts';
+import { readPaymentSettings } from '../payments/settings.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -64,5 +65,7 @@ export function readConfig(env: Environment) {
     unsettledSweepMs: read.UNSETTLED_SWEEP_MS,
     sessionSweepMs: read.SESSION_SWEEP_MS,
     reconcileMs: read.RECONCILE_MS,
+    /** null: no key of Stripe is set */
+    payments: readPaymentSettings(env),
   };
 }

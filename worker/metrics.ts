@@ -9,6 +9,8 @@ export interface Metrics {
   periods(work: Readonly<Record<string, number>>): void;
   /** changes of limits: told to the meter, and waiting to be */
   told(delivered: number, waiting: number): void;
+  /** a comparison of payments with Stripe */
+  paymentsChecked(outcome: { missed: number; leftOver: number }): void;
   checked(outcome: {
     driftMs: number;
     findings: ReadonlyMap<string, number>;
@@ -48,6 +50,8 @@ export function createMetrics(): Metrics {
     'check_round_seconds',
     'How long the running check took for all organizations, the last time it came around.',
   );
+  const missed = counter('payments_missed_total', 'Facts of payments that no webhook had told.');
+  const leftOver = gauge('payments_left_over', 'Payments that a person has to look at.');
   return {
     registry,
     settled(outcome) {
@@ -63,6 +67,10 @@ export function createMetrics(): Metrics {
     told(count, waiting) {
       delivered.inc(count);
       waitingWords.set(waiting);
+    },
+    paymentsChecked(outcome) {
+      missed.inc(outcome.missed);
+      leftOver.set(outcome.leftOver);
     },
     checked(outcome) {
       drift.set(outcome.driftMs);

@@ -9,9 +9,11 @@ import type { StopList } from '../core/runtime/stop.ts';
 import { connect } from '../drizzle/client.ts';
 import { checkDatabase } from '../drizzle/database-settings.ts';
 import { setSpeed } from '../drizzle/queries/clock.ts';
+import { connectStripe } from '../payments/stripe.ts';
 import type { WorkerConfig } from './config.ts';
 import { startLotDeadlines } from './jobs/lot-deadlines.ts';
 import { startOutbox } from './jobs/outbox.ts';
+import { startPaymentCheck } from './jobs/payment-check.ts';
 import { startPeriodCheck } from './jobs/period-check.ts';
 import { startReconcile } from './jobs/reconcile.ts';
 import { startReconcileAsked } from './jobs/reconcile-asked.ts';
@@ -103,6 +105,15 @@ export async function startWorker(
     'reconcile',
     startReconcile({ context, log, everyMs: config.reconcileMs, measured: metrics.checked }),
   );
+  if (config.payments !== null) {
+    const stripe = connectStripe(config.payments);
+    const { livemode } = config.payments;
+    const checked = metrics.paymentsChecked;
+    stops.add(
+      'payment-check',
+      await startPaymentCheck({ context, stripe, livemode, log, checked }),
+    );
+  }
   isServing = true;
   stops.add('serving', {
     async stop() {

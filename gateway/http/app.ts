@@ -9,6 +9,7 @@ import { MeterUnreachable } from '../../core/meter/servers.ts';
 import { adjustments } from './adjustments.ts';
 import { extend } from './admission/extend.ts';
 import { leasedSessions } from './admission/leased-sessions.ts';
+import { analyticsRoutes } from './analytics/routes.ts';
 import { apiKeys } from './api-keys.ts';
 import { auditLog } from './audit-log.ts';
 import { authenticate } from './auth.ts';
@@ -113,6 +114,7 @@ export function createHttp(deps: HttpDeps) {
   app.route('/', purchases(deps));
   app.route('/', purchaseActions(deps));
   app.route('/', stripeWebhook(deps));
+  app.route('/', analyticsRoutes(deps));
   app.route('/', adjustments(deps));
   app.route('/', periods(deps));
   app.route('/', reconcile(deps));

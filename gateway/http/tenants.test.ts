@@ -51,6 +51,8 @@ const SHARED = new Set([
   'GET /v1/plans/{plan}',
   'GET /v1/extra-minutes/packages',
   'GET /v1/api-keys',
+  'GET /v1/analytics/extra-minutes',
+  ...['GET /v1/payment-checks', 'POST /v1/payment-checks'],
 ]);
 /** Without credentials, and without anything that belongs to anybody. */
 const PUBLIC = new Set([
