@@ -6,10 +6,15 @@ import type { Database } from '../drizzle/client.ts';
 import { organizations } from '../drizzle/schema/organizations.ts';
 import { stripeCustomers } from '../drizzle/schema/payments.ts';
 
+/** A call that failed at Stripe fails again with its key: then another one may. */
+const KEY_LASTS_MS = 60_000;
+
 export interface CustomerDeps {
   db: Database;
   stripe: Stripe;
   livemode: boolean;
+  /** wall clock, epoch ms */
+  now(): number;
 }
 
 /**
@@ -17,7 +22,7 @@ export interface CustomerDeps {
  * @throws errors of Stripe
  */
 export async function customerOf(
-  { db, stripe, livemode }: CustomerDeps,
+  { db, stripe, livemode, now }: CustomerDeps,
   org: string,
   instead: string | null = null,
 ): Promise<string> {
@@ -29,7 +34,7 @@ export async function customerOf(
   const made = await stripe.customers.create(
     { name, metadata: { org } },
     // Two that come first at the same time make one; with another name it is another request.
-    { idempotencyKey: `customer-${digestOf([org, name, instead])}` },
+    { idempotencyKey: `customer-${digestOf([org, name, instead, turnOf(now())])}` },
   );
   const { id: customer } = made;
   const fresh = { customer, livemode, paymentMethod: null, paymentMethodLabel: null };
@@ -49,6 +54,9 @@ async function knownCustomer(db: Database, org: string) {
   return row;
 }
 
-function digestOf(parts: readonly (string | null)[]): string {
+/** Part of a key that may be used again once it has lasted. */
+export const turnOf = (now: number) => Math.floor(now / KEY_LASTS_MS);
+
+function digestOf(parts: readonly (string | number | null)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40);
 }

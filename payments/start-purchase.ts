@@ -3,22 +3,20 @@
  * call has an idempotency key of the row's id: whatever is lost on the way, the same purchase asked for
  * again finds the same intent, and an event of it finds the row by its metadata.
  */
-import { eq } from 'drizzle-orm';
 import type Stripe from 'stripe';
 import type { Transaction } from '../drizzle/client.ts';
-import { payments } from '../drizzle/schema/payments.ts';
-import { type CustomerDeps, customerOf } from './customer.ts';
-import { learnIntent, type StripeNames } from './learn-intent.ts';
-import type { PaymentRow } from './payment-state.ts';
+import { type CustomerDeps, customerOf, turnOf } from './customer.ts';
+import { learnIntent, lockIntent, type StripeNames } from './learn-intent.ts';
+import { lockPayment, type PaymentRow } from './payment-state.ts';
 import { idOf, type PaymentMetadata } from './read-object.ts';
-import { isMissing, StripeTrouble, troubleOf } from './stripe-trouble.ts';
+import { isBroken, isMissing, StripeTrouble, troubleOf } from './stripe-trouble.ts';
 import { takeFact } from './take-fact.ts';
 
 const MS_PER_SECOND = 1_000;
+/** An organization's latest at Stripe. */
+const LOOKED_AT = 100;
 
 export interface StartDeps extends CustomerDeps {
-  /** wall clock, epoch ms */
-  now(): number;
   /** meter time, epoch ms */
   meterNow(): number;
 }
@@ -46,20 +44,32 @@ export async function startAtStripe(
   row: PaymentRow,
   urls: ReturnUrls | null,
 ): Promise<Started> {
-  const isNamed = row.paymentIntent !== null || row.checkoutSession !== null;
-  if (!isNamed && row.status === 'failed') {
+  if (!isNamed(row) && row.status === 'failed') {
     throw new StripeTrouble('refused', row.failureCode ?? 'failed', row.failureMessage ?? '');
   }
   if (row.status === 'paid' || row.status === 'canceled') return NOTHING;
   try {
-    const { started, names } = isNamed ? await found(deps, row) : await begun(deps, row, urls);
-    if (!isNamed) await learn(deps, row.id, names);
-    return (await isCanceled(deps, row.id)) ? NOTHING : started;
+    return await goOn(deps, row, urls);
   } catch (error) {
     const trouble = error instanceof StripeTrouble ? error : troubleOf(error);
-    if (trouble.kind === 'refused' && !isNamed) await noteRefusal(deps, row, trouble);
+    if (trouble.kind === 'refused' && !isNamed(row)) await noteRefusal(deps, row, trouble);
     throw trouble;
   }
+}
+
+function isNamed({ method, checkoutSession, paymentIntent }: PaymentRow): boolean {
+  return (method === 'checkout' ? checkoutSession : paymentIntent) !== null;
+}
+
+async function goOn(deps: StartDeps, row: PaymentRow, urls: ReturnUrls | null): Promise<Started> {
+  if (isNamed(row)) return (await found(deps, row)).started;
+  const { started, names } = await begun(deps, row, urls);
+  const known = await learn(deps, row.id, names);
+  // Meanwhile, by another call: then nobody is to pay for it.
+  if (known.status === 'canceled') return NOTHING;
+  const isOther = names.paymentIntent !== null && known.paymentIntent !== names.paymentIntent;
+  // An event told of one whose answer was lost.
+  return isOther ? (await found(deps, known)).started : started;
 }
 
 interface AtStripe {
@@ -75,27 +85,51 @@ async function found({ stripe }: StartDeps, row: PaymentRow): Promise<AtStripe> 
 }
 
 async function begun(deps: StartDeps, row: PaymentRow, urls: ReturnUrls | null): Promise<AtStripe> {
-  const { org } = row;
-  const customer = await customerOf(deps, org);
+  const { org, id } = row;
+  let customer = await customerOf(deps, org);
   try {
-    return await create(deps, row, customer, urls);
+    return await create(deps, row, { customer, urls, key: `purchase-${id}-${customer}` });
   } catch (error) {
-    if (!isMissing(error, 'customer')) throw error;
-    return create(deps, row, await customerOf(deps, org, customer), urls);
+    if (isMissing(error, 'customer')) customer = await customerOf(deps, org, customer);
+    else if (!isBroken(error)) throw error;
+    // Stripe gives the answer of a key again, also where it broke; what it did is asked for.
+    const made = isBroken(error) ? await madeBefore(deps, row, customer) : null;
+    const key = `purchase-${id}-${customer}-${turnOf(deps.now())}`;
+    return made ?? create(deps, row, { customer, urls, key });
   }
+}
+
+async function madeBefore(
+  { stripe }: StartDeps,
+  { id, method }: PaymentRow,
+  customer: string,
+): Promise<AtStripe | null> {
+  const isOurs = ({ metadata }: { metadata: Stripe.Metadata | null }) => metadata?.purchase === id;
+  const recent = { customer, limit: LOOKED_AT };
+  if (method === 'checkout') {
+    const session = (await stripe.checkout.sessions.list(recent)).data.find(isOurs);
+    return session === undefined ? null : ofSession(session);
+  }
+  const intent = (await stripe.paymentIntents.list(recent)).data.find(isOurs);
+  return intent === undefined ? null : ofIntent(intent);
+}
+
+interface Creating {
+  customer: string;
+  urls: ReturnUrls | null;
+  key: string;
 }
 
 async function create(
   { stripe }: StartDeps,
   row: PaymentRow,
-  customer: string,
-  urls: ReturnUrls | null,
+  { customer, urls, key: idempotencyKey }: Creating,
 ): Promise<AtStripe> {
   const { id: purchase, org, amountCents: amount, currency } = row;
   const metadata = { purchase, org } satisfies PaymentMetadata;
   // All of it from the row: what is asked for again must be word for word the same.
   const description = `Extra minutes: ${row.package}`;
-  const options = { idempotencyKey: `purchase-${purchase}-${customer}` };
+  const options = { idempotencyKey };
   if (row.method === 'checkout') {
     const price_data = { currency, unit_amount: amount, product_data: { name: description } };
     const session = await stripe.checkout.sessions.create(
@@ -137,15 +171,16 @@ function ofSession({ id, url, payment_intent: intent }: Stripe.Checkout.Session)
   };
 }
 
-function learn(deps: StartDeps, id: string, names: StripeNames): Promise<void> {
+/** @returns the purchase as it is then, with the intent it had before if it had one */
+function learn(deps: StartDeps, id: string, names: StripeNames): Promise<PaymentRow> {
   const at = Math.floor(deps.meterNow());
-  return deps.db.transaction((tx) => learnIntent(tx, id, names, at));
-}
-
-/** Meanwhile, by another call: then nobody is to pay for it. */
-async function isCanceled({ db }: StartDeps, id: string): Promise<boolean> {
-  const [row] = await db.select().from(payments).where(eq(payments.id, id));
-  return row?.status === 'canceled';
+  return deps.db.transaction(async (tx) => {
+    if (names.paymentIntent !== null) await lockIntent(tx, names.paymentIntent);
+    const { row } = (await lockPayment(tx, id))!;
+    const paymentIntent = row.paymentIntent ?? names.paymentIntent;
+    await learnIntent(tx, id, { ...names, paymentIntent }, at);
+    return { ...row, paymentIntent };
+  });
 }
 
 async function noteRefusal(deps: StartDeps, row: PaymentRow, trouble: StripeTrouble) {

@@ -53,6 +53,11 @@ export function isMissing(error: unknown, parameter: string): boolean {
   return error.code === 'resource_missing' && error.param === parameter;
 }
 
+/** Stripe answered that it broke: with the same idempotency key it answers so for a day. */
+export function isBroken(error: unknown): boolean {
+  return error instanceof StripeError && error.statusCode === 500;
+}
+
 /** An intent or a session that is beyond what was asked for: paid, or ended. */
 export function isBeyond(error: unknown): boolean {
   if (!(error instanceof StripeError)) return false;

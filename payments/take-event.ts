@@ -77,6 +77,12 @@ async function take(
   const whose = { org: row.org, payment: row.id };
   const why = whyNotOf(row, event, read);
   if (why !== null) return { effect: 'refused', ...whose, detail: why };
+  const other = whichOther(row, read);
+  if (other !== null) {
+    // Begun twice, where an answer was lost: that one of them is not used harms nobody.
+    const isPaid = read.facts.some((fact) => fact.kind === 'status' && fact.status === 'paid');
+    return { effect: isPaid ? 'refused' : 'none', ...whose, detail: other };
+  }
   await learnIntent(tx, row.id, { paymentIntent, checkoutSession }, at);
   return { ...whose, ...(await takeFacts(tx, row.id, read.facts, at)) };
 }
@@ -87,19 +93,22 @@ async function findPayment(
 ): Promise<PaymentRow | null> {
   const which =
     purchase === null ? eq(payments.paymentIntent, paymentIntent!) : eq(payments.id, purchase);
-  const [row] = await tx.select().from(payments).where(which);
+  const [row] = await tx.select().from(payments).where(which).for('no key update');
   return row ?? null;
 }
 
 /** Metadata may be changed by hand at Stripe: what does not fit together is for a person to look at. */
-function whyNotOf(row: PaymentRow, event: Stripe.Event, read: EventReading): string | null {
-  const { org, paymentIntent, checkoutSession } = read;
+function whyNotOf(row: PaymentRow, event: Stripe.Event, { org }: EventReading): string | null {
   if (event.livemode !== row.livemode) {
     return `The event is of ${modeOf(event)} mode, purchase ${row.id} is of ${modeOf(row)} mode.`;
   }
   if (org !== null && org !== row.org) {
     return `The event is for the organization ${org}, purchase ${row.id} is of ${row.org}.`;
   }
+  return null;
+}
+
+function whichOther(row: PaymentRow, { paymentIntent, checkoutSession }: EventReading) {
   if (paymentIntent !== null && (row.paymentIntent ?? paymentIntent) !== paymentIntent) {
     return `The event is of ${paymentIntent}, purchase ${row.id} is paid by ${row.paymentIntent}.`;
   }
