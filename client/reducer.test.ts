@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ServerMessage, WarningState } from '../core/protocol/messages.ts';
+import type { Expiry, ServerMessage, WarningState } from '../core/protocol/messages.ts';
 import { type MeterEvent, reduce } from './reducer.ts';
 import { initialState, type MeterState } from './state.ts';
 import { reading, started, stopping, tick } from './test-gateway.ts';
@@ -52,6 +52,35 @@ describe('warnings', () => {
     const recovered: ServerMessage = { type: 'recovered', id: 'w80', reading: reading() };
     const state = reached(message(started()), message(warning(w80, 'a')), message(recovered));
     expect(state.warnings).toEqual([]);
+  });
+});
+
+describe('extra minutes that expire', () => {
+  const next = { at: 2_000_000, ms: 60_000 };
+  const expiry = (over: Partial<Expiry>): ServerMessage => ({
+    ...{ type: 'expiry', id: 'e', notice: 'changed', extraExpires: next },
+    ...over,
+  });
+
+  it('are known from the start, and as they change', () => {
+    const state = reached(message(started({ extraExpires: next })));
+    expect(state).toMatchObject({ extraExpires: next, expiry: null });
+    const later = reduce(state, message(expiry({ extraExpires: null })));
+    expect(later).toMatchObject({ extraExpires: null, expiry: null });
+    // A gateway of before says nothing of them.
+    expect(reduce(state, message(started())).extraExpires).toBeNull();
+  });
+
+  it('are told of once a notice, also after a resume', () => {
+    const day = reached(message(started()), message(expiry({ id: 'd', notice: 'day' })));
+    expect(day.expiry).toMatchObject({ id: 'd', notice: 'day' });
+    const again = reduce(day, message(expiry({ id: 'd', notice: 'day' })));
+    expect(again.expiry).toBe(day.expiry);
+    const gone = expiry({ id: 'x', notice: 'expired', extraExpires: null, expired: next });
+    expect(reduce(again, message(gone))).toMatchObject({
+      extraExpires: null,
+      expiry: { id: 'x', expired: next },
+    });
   });
 });
 

@@ -109,6 +109,7 @@ function hear(state: MeterState, message: ServerMessage, nowMs: number): MeterSt
           runs: phase === 'recording',
         },
         warnings,
+        extraExpires: message.extraExpires ?? null,
         queue: null,
         problem: null,
       };
@@ -128,6 +129,12 @@ function hear(state: MeterState, message: ServerMessage, nowMs: number): MeterSt
     case 'source': {
       const { from, to } = message;
       return { ...read(state, message.reading, nowMs), source: { from, to } };
+    }
+    case 'expiry': {
+      const { extraExpires } = message;
+      // Repeated after a resume it is the same notice.
+      const isNews = message.notice !== 'changed' && message.id !== state.expiry?.id;
+      return { ...state, extraExpires, expiry: isNews ? message : state.expiry };
     }
     case 'stop': {
       const { reason, binding, saveWindowMs, reading, actions } = message;

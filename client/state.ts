@@ -6,6 +6,8 @@ import type {
   Action,
   Binding,
   EndReason,
+  Expiry,
+  ExtraExpires,
   Reading,
   RecorderState,
   RefusalCode,
@@ -94,6 +96,10 @@ export interface MeterState {
   warnings: readonly KnownWarning[];
   /** The last change of source in this session. */
   source: { from: Source; to: Source } | null;
+  /** The next extra minutes to expire; null: none, as far as is known. */
+  extraExpires: ExtraExpires | null;
+  /** The last word on minutes that expire soon, or did in this session. */
+  expiry: Expiry | null;
   stop: StopNotice | null;
   save: 'none' | 'saving' | 'saved' | 'failed';
   endReason: EndReason | null;
@@ -119,6 +125,8 @@ export const initialState: MeterState = {
   anchor: { sessionMs: 0, atMs: 0, runs: false },
   warnings: [],
   source: null,
+  extraExpires: null,
+  expiry: null,
   stop: null,
   save: 'none',
   endReason: null,

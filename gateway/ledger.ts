@@ -11,6 +11,7 @@ import type { Tenants } from '../drizzle/bound.ts';
 import type { Database } from '../drizzle/client.ts';
 import { ensurePeriod } from '../drizzle/queries/ensure-period.ts';
 import { type Limits, loadLimits } from '../drizzle/queries/load-limits.ts';
+import { type LotDates, loadLotDates } from '../drizzle/queries/load-lot-dates.ts';
 import { loadSeeds } from '../drizzle/queries/load-seeds.ts';
 import { loadSessionBase } from '../drizzle/queries/load-session-base.ts';
 import { loadStarts, type Start } from '../drizzle/queries/load-starts.ts';
@@ -31,6 +32,8 @@ export interface Ledger {
   starts(org: string, since: number): Promise<Start[]>;
   /** null: the ledger does not know the session */
   base(org: string, session: string): Promise<{ user: string; base: LedgerBase } | null>;
+  /** ends of extra minutes, and those that expired since */
+  lotDates(org: string, since: number): Promise<LotDates>;
   requestRecovery(shard: number): Promise<void>;
 }
 
@@ -76,6 +79,7 @@ export function createLedger({ tenants, db }: LedgerDatabase, gateway: string, l
     seeds: (org, names) => inTime(loadSeeds(tenants.of(org), org, names)),
     starts: (org, since) => inTime(loadStarts(tenants.of(org), org, since)),
     base: (org, session) => inTime(loadSessionBase(tenants.of(org), org, session)),
+    lotDates: (org, since) => inTime(loadLotDates(tenants.of(org), org, since)),
     requestRecovery: (shard) => inTime(requestRecovery(db, shard, gateway)),
   };
 }

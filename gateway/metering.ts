@@ -16,6 +16,7 @@ import { createFollowing, type Following } from './following.ts';
 import { createHearing, type Hearing } from './hearing.ts';
 import { createHub, type Hub } from './hub.ts';
 import { createLane, TURNING_AT_ONCE } from './lane.ts';
+import { createLotWatch, type LotWatch } from './lot-watch.ts';
 import { createMeterTime, type MeterTime } from './meter-time.ts';
 import type { MeteringOptions } from './metering-options.ts';
 import { createOpening } from './opening.ts';
@@ -107,13 +108,24 @@ export function createMetering(options: MeteringOptions): Metering {
   });
   const budgets: Budgets = createBudgets({
     moved: (row) => deadlines.moved(row),
-    changed(_, sessions, isOtherLimit) {
+    changed(row, sessions, isOtherLimit) {
+      lots.changed(row);
       for (const session of sessions) review(session, isOtherLimit);
     },
-    gone: (name) => deadlines.gone(name),
+    gone(name) {
+      deadlines.gone(name);
+      lots.gone(name);
+    },
+  });
+  const lots: LotWatch = createLotWatch({
+    ...{ time, alarm },
+    load: (org, since) => ledger.lotDates(org, since),
+    sessionsOn: (name) => budgets.sessionsOn(name),
+    tick: (session) => telling.tick(session),
   });
   const telling: Telling = createTelling({
     ...{ budgets, time, seal, clock, intervalMs, timeoutMs, links: options.links },
+    extraExpires: (org) => lots.next(org),
   });
   const words: Words = createWords({
     ...{ meter, time, clock, failed: broke, unanswered: outage.failed },
@@ -254,7 +266,7 @@ export function createMetering(options: MeteringOptions): Metering {
     ...{ hub, budgets, telling, ending, hearing, admission, recovery, time, words, book },
 
     bind: createBinding({
-      ...{ hub, following, telling, words, monotonicMs, aside, minutes: options.minutes },
+      ...{ hub, following, telling, lots, words, monotonicMs, aside, minutes: options.minutes },
     }),
     heard: createEvents({ hub, budgets, ending, following, recovery, aside }),
     meterSilentMs: outage.lastsMs,
@@ -263,6 +275,7 @@ export function createMetering(options: MeteringOptions): Metering {
     async stop() {
       await ticker.stop();
       await deadlines.stop();
+      await lots.stop();
       await words.idle();
       ending.stopAll();
       await retention.stop();

@@ -5,6 +5,7 @@ import type { BudgetRow } from '../core/meter/rows.ts';
 import type {
   Action,
   Binding,
+  ExtraExpires,
   Reading,
   ServerMessage,
   Started,
@@ -24,6 +25,8 @@ export interface TellingOptions {
   intervalMs: number;
   timeoutMs: number;
   /** pages of the app that sells minutes */
+  /** the organization's next extra minutes to expire, as far as is known */
+  extraExpires(org: string): ExtraExpires | null;
   links: { buyUrl: string | null; upgradeUrl: string | null };
 }
 
@@ -146,6 +149,7 @@ export function createTelling(options: TellingOptions): Telling {
         checkpoint: checkpoint(session),
         reading: readingOrBare(session),
         warnings: holding.map(({ state }) => state),
+        extraExpires: options.extraExpires(session.org),
       };
     },
 

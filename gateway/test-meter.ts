@@ -20,11 +20,14 @@ import {
   fillMissingMinutes,
 } from '../core/meter/test-ledger.ts';
 import type { Limits } from '../drizzle/queries/load-limits.ts';
+import type { LotDates } from '../drizzle/queries/load-lot-dates.ts';
 import type { Ledger } from './ledger.ts';
 
 export const MINUTE_MS = 60_000;
 export const PERIOD_MS = 30 * 24 * 60 * MINUTE_MS;
 export const BEGIN = Date.UTC(2026, 0, 1);
+
+const NO_DATES: LotDates = { next: null, expired: [], holdUntil: null };
 
 export interface AccountSpec {
   quotaMs?: number | null;
@@ -59,6 +62,8 @@ export interface TestMeter {
   /** new limits, as the API brings them into Postgres and the meter */
   raise(org: string, quotaMs: number): Promise<void>;
   grant(org: string, extraMs: number): Promise<void>;
+  /** ends of its extra minutes, as the ledger has them from now on; told with the next change */
+  date(org: string, ends: Partial<LotDates>): void;
   settle(org: string): Promise<void>;
   /** a session's minutes in the ledger: ms by number, over all periods */
   minutes(org: string, session: string): number[];
@@ -76,6 +81,7 @@ export function createTestMeter(options: { speed?: number; meterBaseAt?: number 
   const model = createModel({ clock: Date.now });
   const books = createLedger();
   const specs = new Map<string, AccountSpec>();
+  const dates = new Map<string, LotDates>();
   const generations = new Map<number, number>();
   const realBaseAt = Date.now();
   const clock = {
@@ -185,6 +191,10 @@ export function createTestMeter(options: { speed?: number; meterBaseAt?: number 
         const known = books.sessions.get(`${org}|${session}`);
         return present(known ? { user: known.user, base: baseOf(books, org, session)! } : null);
       },
+      lotDates: (org, since) => {
+        const { next, expired, holdUntil } = dates.get(org) ?? NO_DATES;
+        return present({ next, expired: expired.filter(({ at }) => at > since), holdUntil });
+      },
       async requestRecovery(shard) {
         if (it.recoversAfterMs !== null)
           setTimeout(() => void it.recover(shard), it.recoversAfterMs);
@@ -195,6 +205,7 @@ export function createTestMeter(options: { speed?: number; meterBaseAt?: number 
     },
     raise: (org, ms) => change(org, { quotaMs: (specs.get(org)?.quotaMs ?? 0) + ms }),
     grant: (org, ms) => change(org, { grantedMs: (specs.get(org)?.grantedMs ?? 0) + ms }),
+    date: (org, ends) => void dates.set(org, { ...NO_DATES, ...ends }),
     async settle(org) {
       const shard = shardOf(org);
       const reply = await model.pending(shard, { limit: 10_000 });

@@ -15,6 +15,7 @@ import { Notice } from './notice.ts';
 import { RecordingList } from './recording-list.ts';
 import { Recordings } from './recordings.ts';
 import {
+  expirySentence,
   SAVE_SENTENCES,
   sourceSentence,
   stopSentence,
@@ -46,6 +47,7 @@ class RecorderPage {
   #session: string | null;
   #take: Take | null = null;
   #source: string | null = null;
+  #expiry: string | null = null;
 
   constructor(config: DemoConfig, recordings: Recordings, asked: URLSearchParams) {
     this.#config = config;
@@ -100,6 +102,7 @@ class RecorderPage {
     this.#toasts.clear();
     this.#told.clear();
     this.#source = null;
+    this.#expiry = null;
     try {
       const microphone = await Microphone.open();
       const take = new Take({
@@ -147,6 +150,7 @@ class RecorderPage {
       this.#toasts.show('source', sourceSentence(source), source === 'plan' ? 'note' : 'extra');
     }
     this.#source = source;
+    this.#tellExpiry(state);
     if (state.refusal !== null) {
       this.#notice.show('stop', 'Recording was refused', state.refusal.detail);
       this.#notice.offer(state.refusal.actions, () => void this.#giveMinutes());
@@ -181,6 +185,13 @@ class RecorderPage {
       this.#told.delete(id);
       this.#toasts.withdraw(id);
     }
+  }
+
+  #tellExpiry({ expiry }: MeterState): void {
+    if (expiry === null || expiry.id === this.#expiry) return;
+    this.#expiry = expiry.id;
+    const level = expiry.notice === 'day' ? 'near' : 'close';
+    this.#toasts.show('expiry', expirySentence(expiry), level);
   }
 
   #showSession(state: MeterState): void {

@@ -3,6 +3,7 @@ import type { Threshold } from '../index.ts';
 import {
   actionSentence,
   budgetName,
+  expirySentence,
   microphoneSentence,
   stopSentence,
   warningSentence,
@@ -21,6 +22,16 @@ it('says a warning by its scope and threshold', () => {
     '1 minute left of the longest session.',
   );
   expect(warningSentence('organization', { remainingMs: 6_000 })).toBe('0:06 minutes left.');
+});
+
+it('says which extra minutes expire, and which have', () => {
+  const extraExpires = { at: Date.UTC(2026, 4, 20), ms: 600_000 };
+  const ahead = expirySentence({ type: 'expiry', id: 'e', notice: 'day', extraExpires });
+  expect(ahead).toMatch(/^Extra minutes expire on .+: 10 minutes are left/);
+  const gone = { type: 'expiry', id: 'x', notice: 'expired', extraExpires: null } as const;
+  expect(expirySentence({ ...gone, expired: { at: 0, ms: 90_000 } })).toBe(
+    'Extra minutes have expired: 1:30 minutes were not used.',
+  );
 });
 
 it('has words for names that are newer than this page', () => {

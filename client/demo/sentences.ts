@@ -1,5 +1,5 @@
 /** What the meter says in names, for people in sentences. */
-import type { Action, Binding, KnownWarning, Threshold, WarningScope } from '../index.ts';
+import type { Action, Binding, Expiry, KnownWarning, Threshold, WarningScope } from '../index.ts';
 import { dayAndTime, left } from './format.ts';
 
 const budgets: Partial<Record<string, string>> = {
@@ -61,6 +61,16 @@ export function sourceSentence(source: string): string {
   if (source === 'extra') return 'The plan’s minutes are used. Now drawing on extra minutes.';
   if (source === 'overage') return 'The plan’s minutes are used. More is billed as overage.';
   return 'Drawing on the plan’s minutes again.';
+}
+
+/** Of extra minutes with an end. */
+export function expirySentence({ notice, extraExpires, expired }: Expiry): string {
+  if (notice === 'expired') {
+    return `Extra minutes have expired: ${roundly(expired?.ms ?? 0)} were not used.`;
+  }
+  if (extraExpires === null) return '';
+  const { at, ms } = extraExpires;
+  return `Extra minutes expire on ${dayAndTime(at)}: ${roundly(ms)} are left. They are used first.`;
 }
 
 const stops: Partial<Record<string, [title: string, text: string]>> = {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeClientMessage, decodeServerMessage, encode } from './codec.ts';
 import { MAX_DEPTH, MAX_METADATA_BYTES } from './limits.ts';
-import type { Beat, ClientMessage, Reading, ServerMessage, Start } from './messages.ts';
+import type { Beat, ClientMessage, Expiry, Reading, ServerMessage, Start } from './messages.ts';
 
 const whole = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 const id = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/);
@@ -64,10 +64,12 @@ const summary = fc.record({
   startedAt: whole,
   endedAt: whole,
 });
+const extraExpires = fc.record({ at: whole, ms: whole });
 const of = <T extends string>(type: T) => fc.constant(type);
 const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
   fc.record({
     type: of('started'),
+    extraExpires: nullable(extraExpires),
     session: id,
     epoch: whole,
     resumed: fc.boolean(),
@@ -83,6 +85,16 @@ const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
   fc.record({ type: of('warning'), ...warningState, reading, actions }),
   fc.record({ type: of('recovered'), id: token, reading }),
   fc.record({ type: of('source'), from: name, to: name, reading }),
+  fc.record(
+    {
+      type: of('expiry'),
+      id: token,
+      notice: name as fc.Arbitrary<Expiry['notice']>,
+      extraExpires: nullable(extraExpires),
+      expired: extraExpires,
+    },
+    { requiredKeys: ['type', 'id', 'notice', 'extraExpires'] },
+  ),
   fc.record({
     type: of('stop'),
     reason: name,

@@ -50,6 +50,12 @@ export interface Action {
   until?: number;
 }
 
+/** Extra minutes with an end: when it is, and what was left of them as last settled. */
+export interface ExtraExpires {
+  at: number;
+  ms: number;
+}
+
 /** A warning that holds now; clients deduplicate by `id`. */
 export interface WarningState {
   id: string;
@@ -127,6 +133,8 @@ export interface Started {
   checkpoint: string;
   reading: Reading;
   warnings: WarningState[];
+  /** The next extra minutes to expire, as far as the gateway knows; null: none. */
+  extraExpires?: ExtraExpires | null;
 }
 export interface Tick {
   type: 'tick';
@@ -149,6 +157,17 @@ export interface SourceChanged {
   from: Source;
   to: Source;
   reading: Reading;
+}
+/** Of extra minutes that expire. `changed` only says what is next. */
+export interface Expiry {
+  type: 'expiry';
+  /** unique per lot and notice; clients deduplicate by it */
+  id: string;
+  notice: 'changed' | 'day' | 'minutes' | 'expired';
+  /** the next to expire from now on; of `day` and `minutes`: those it tells of */
+  extraExpires: ExtraExpires | null;
+  /** with `expired`: those that are gone */
+  expired?: ExtraExpires;
 }
 export interface Stopping {
   type: 'stop';
@@ -210,6 +229,7 @@ export type ServerMessage =
   | Warning
   | Recovered
   | SourceChanged
+  | Expiry
   | Stopping
   | Ended
   | Refused

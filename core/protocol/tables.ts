@@ -9,6 +9,8 @@ import type {
   ClientMessage,
   Draining,
   Ended,
+  Expiry,
+  ExtraExpires,
   ProtocolError,
   Queued,
   Reading,
@@ -98,6 +100,7 @@ const actions = is.list(
     until: is.optional(is.whole),
   }),
 );
+const extraExpires = is.object<ExtraExpires>({ at: is.whole, ms: is.whole });
 const started: is.MessageTable<Started> = {
   session: is.id,
   epoch: is.whole,
@@ -109,11 +112,18 @@ const started: is.MessageTable<Started> = {
   checkpoint: is.token,
   reading,
   warnings: is.list(is.object<WarningState>(warningState)),
+  extraExpires: is.optional(is.nullable(extraExpires)),
 };
 const tick: is.MessageTable<Tick> = { seq: is.whole, reading, checkpoint: is.token };
 const warning: is.MessageTable<Warning> = { ...warningState, reading, actions };
 const recovered: is.MessageTable<Recovered> = { id: is.token, reading };
 const source: is.MessageTable<SourceChanged> = { from: is.name(), to: is.name(), reading };
+const expiry: is.MessageTable<Expiry> = {
+  id: is.token,
+  notice: is.name(),
+  extraExpires: is.nullable(extraExpires),
+  expired: is.optional(extraExpires),
+};
 const stopping: is.MessageTable<Stopping> = {
   reason: is.name(),
   binding: is.name(),
@@ -165,6 +175,7 @@ export const serverMessages = compile<ServerMessage>({
   warning,
   recovered,
   source,
+  expiry,
   stop: stopping,
   ended,
   refused,
