@@ -25,7 +25,7 @@ async function apply(tx: Transaction, which: SQL, at: number): Promise<void> {
   await tx.execute(sql`
     with target as (
       select b.org, b.starts_at, o.limit_version as version, p.overage_cap_ms as cap_ms,
-        limit_mode(p) as mode, limit_quota(p.quota_ms, o.quota_ms, b.adjusted_ms) as quota_ms
+        limit_mode(p, o) as mode, limit_quota(p.quota_ms, o.quota_ms, b.adjusted_ms) as quota_ms
       from billing_periods b join organizations o on o.id = b.org join plans p on p.id = o.plan
       where b.ends_at > from_epoch_ms(${at}) and b.org in
         (select id from organizations where ${which})

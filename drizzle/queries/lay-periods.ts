@@ -69,7 +69,7 @@ export async function layPeriods(
   return tx.execute<LaidPeriod & Record<string, unknown>>(sql`
     insert into billing_periods (org, starts_at, ends_at, quota_ms, mode, overage_cap_ms, version)
     select o.id, from_epoch_ms(w.starts), from_epoch_ms(w.ends),
-      limit_quota(p.quota_ms, o.quota_ms, 0), limit_mode(p), p.overage_cap_ms, o.limit_version
+      limit_quota(p.quota_ms, o.quota_ms, 0), limit_mode(p, o), p.overage_cap_ms, o.limit_version
     from unnest(${sql.param(laid.map((it) => it.org))}::text[],
       ${sql.param(laid.map((it) => it.startsAt))}::bigint[],
       ${sql.param(laid.map((it) => it.endsAt))}::bigint[]) as w (org, starts, ends)

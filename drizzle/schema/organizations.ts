@@ -30,6 +30,10 @@ export const organizations = pgTable('organizations', {
   grantVersion: bigint('grant_version', { mode: 'number' }).notNull().default(nextVersion),
   drawnMs: bigint('drawn_ms', { mode: 'number' }).notNull().default(0),
   drawnSequence: bigint('drawn_sequence', { mode: 'number' }).notNull().default(0),
+  /** meter instant since which an invoice is unpaid */
+  paymentOverdueSince: instant('payment_overdue_since'),
+  /** carried out: no overage any more until it is paid */
+  paymentGraceEnded: boolean('payment_grace_ended').notNull().default(false),
   createdAt: instant('created_at').notNull().default(sql`now()`),
   updatedAt: instant('updated_at').notNull().default(sql`now()`),
 });

@@ -36,6 +36,10 @@ export const payments = pgTable('payments', {
   holdUntil: instant('hold_until'),
   /** withdrawn unpaid */
   holdEndedAt: instant('hold_ended_at'),
+  /** of a top-up: which one of its organization; what it is paid with, word for word */
+  attempt: integer(),
+  customer: text(),
+  paymentMethod: text('payment_method'),
 });
 
 export const paymentRefunds = pgTable('payment_refunds', {
@@ -82,5 +86,21 @@ export const stripeCustomers = pgTable('stripe_customers', {
   livemode: boolean().notNull(),
   paymentMethod: text('payment_method'),
   paymentMethodLabel: text('payment_method_label'),
+  /** when it was saved or taken away, by Stripe's clock */
+  paymentMethodAt: instant('payment_method_at'),
   createdAt: instant('created_at').notNull().default(sql`now()`),
+});
+
+/** Invoices of Stripe that were not paid when they should have been. */
+export const stripeInvoices = pgTable('stripe_invoices', {
+  id: text().primaryKey(),
+  org: text().notNull(),
+  /** meter instant at which its failure was learned */
+  overdueSince: instant('overdue_since'),
+  /** paid or void, for good; by Stripe's clock */
+  settledAt: instant('settled_at'),
+  amountCents: integer('amount_cents').notNull().default(0),
+  currency: text(),
+  /** where it is paid */
+  url: text(),
 });

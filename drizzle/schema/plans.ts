@@ -52,6 +52,10 @@ export const plans = pgTable('plans', {
     .notNull()
     .default({ percent: [80, 90, 100], remainingMinutes: [10, 5, 1] }),
   features: jsonb().$type<Record<string, Feature>>().notNull().default({}),
+  /** event name of Stripe's billing meter that overage is reported to; null: to none */
+  overageMeter: text('overage_meter'),
+  /** how long an unpaid invoice changes nothing */
+  paymentGraceDays: integer('payment_grace_days').notNull().default(7),
   createdAt: instant('created_at').notNull().default(sql`now()`),
   updatedAt: instant('updated_at').notNull().default(sql`now()`),
 });

@@ -7,6 +7,7 @@ import type { HttpDeps } from './deps.ts';
 import { readLiveBudgets } from './live-budgets.ts';
 import { debtMsOf, lotSchema, lotShown } from './lot-shown.ts';
 import { backendOrTicketSecurity } from './openapi.ts';
+import { overdueSchema, readOverdue } from './payments/overdue.ts';
 import { requireOrganization } from './principal.ts';
 import { problemResponses } from './problem.ts';
 import { newRouter } from './router.ts';
@@ -16,6 +17,7 @@ const balanceSchema = z
   .object({
     remainingMs: durationMsSchema.openapi({ description: 'Live: what is not settled counts.' }),
     debtMs: durationMsSchema.openapi({ description: 'Of all lots together.' }),
+    overdue: overdueSchema.nullable().openapi({ description: 'An unpaid invoice; null = none.' }),
     lots: z.array(lotSchema).openapi({ description: 'A page, oldest first.' }),
     nextCursor: z.string().nullable(),
   })
@@ -49,6 +51,7 @@ export function extraMinutes(deps: HttpDeps) {
       {
         remainingMs: organization.extraRemainingMs,
         debtMs: await debtMsOf(deps.db.of(org), org),
+        overdue: await readOverdue(deps.db.of(org), org),
         lots: page.items.map(lotShown),
         nextCursor: page.nextCursor,
       },

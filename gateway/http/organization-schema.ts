@@ -10,6 +10,8 @@ import {
   EITHER_WORDS,
   eitherMinutesOrHours,
   idSchema,
+  instantOrNull,
+  instantSchema,
   minutesOfMs,
   nameSchema,
   quotaMsOf,
@@ -21,6 +23,10 @@ const timeZoneSchema = z
   .string()
   .refine(isTimeZone, { message: 'must be an IANA time zone, like Europe/Berlin' })
   .openapi({ example: 'Europe/Berlin' });
+
+const overdueSinceSchema = instantSchema.nullable().openapi({
+  description: 'Since when an invoice is unpaid. GET …/usage says until when that changes nothing.',
+});
 
 export const organizationBodySchema = z
   .strictObject({
@@ -39,6 +45,9 @@ export const organizationBodySchema = z
     minutes: amountOfTime.optional().openapi({ description: OWN_LIMIT }),
     hours: amountOfTime.optional().openapi({ description: 'Instead of `minutes`.' }),
     suspended: z.boolean().default(false).openapi({ description: 'Stops its sessions at once.' }),
+    paymentOverdueSince: overdueSinceSchema.optional().openapi({
+      description: 'As it is shown; Stripe alone sets it.',
+    }),
   })
   .refine(eitherMinutesOrHours, { message: EITHER_WORDS })
   .openapi('OrganizationBody');
@@ -53,6 +62,7 @@ export const organizationSchema = z
     anchorDay: z.int(),
     minutes: shownMinutes,
     suspended: z.boolean(),
+    paymentOverdueSince: overdueSinceSchema,
   })
   .openapi('Organization', { description: 'The account that pays. PUT it back as it is.' });
 export type OrganizationShown = z.infer<typeof organizationSchema>;
@@ -66,7 +76,9 @@ export function organizationValues(body: OrganizationBody) {
 
 export function organizationShown(row: OrganizationRow): OrganizationShown {
   const { id: org, name, plan, timeZone, anchorDay, suspended } = row;
-  return { org, name, plan, timeZone, anchorDay, minutes: minutesOfMs(row.quotaMs), suspended };
+  const minutes = minutesOfMs(row.quotaMs);
+  const paymentOverdueSince = instantOrNull(row.paymentOverdueSince);
+  return { org, name, plan, timeZone, anchorDay, minutes, suspended, paymentOverdueSince };
 }
 
 const emailSchema = z.email({ message: 'must be an e-mail address' }).max(320);

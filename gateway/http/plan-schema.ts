@@ -22,6 +22,11 @@ const MAX_PAYMENT_HOLD_SECONDS = 600;
 /** Percent levels may lie above 100: extra minutes carry use past the plan's quota. */
 const MAX_PERCENT = 1_000;
 
+/** Stripe's own limit of an event name. */
+const MAX_METER_CHARACTERS = 100;
+const MAX_GRACE_DAYS = 365;
+const DEFAULT_GRACE_DAYS = 7;
+
 export const DEFAULT_PERCENT_LEVELS = [80, 90, 100];
 export const DEFAULT_REMAINING_MINUTES_LEVELS = [10, 5, 1];
 export const DEFAULT_SAVE_WINDOW_SECONDS = 10;
@@ -93,6 +98,20 @@ const rules = {
   }),
   roundTo: z.enum(['second', 'minute']).default('second').openapi({
     description: 'Of reports and invoices only: metering is to the millisecond.',
+  }),
+  overageMeter: z
+    .string()
+    .regex(/^\S+$/, { message: "must be the event name of one of Stripe's billing meters" })
+    .max(MAX_METER_CHARACTERS)
+    .nullable()
+    .default(null)
+    .openapi({
+      description:
+        "Event name of Stripe's billing meter that overage is reported to, in whole minutes. null: none.",
+      example: 'overage_minutes',
+    }),
+  paymentGraceDays: z.int().min(0).max(MAX_GRACE_DAYS).default(DEFAULT_GRACE_DAYS).openapi({
+    description: 'How long an unpaid invoice changes nothing; after it there is no overage.',
   }),
   onMeterFailure: z.enum(['continue', 'terminate']).default('continue'),
   meterFailureSeconds: z
@@ -166,6 +185,8 @@ export const planSchema = z
     atLimit: z.enum(['stop', 'overage']),
     overageCapMinutes: shownMinutes,
     roundTo: z.enum(['second', 'minute']),
+    overageMeter: z.string().nullable(),
+    paymentGraceDays: z.int().min(0),
     onMeterFailure: z.enum(['continue', 'terminate']),
     meterFailureSeconds: z.int().min(0),
     outageTime: z.enum(['charge', 'forgive']),

@@ -6,6 +6,7 @@ import { sessions } from '../../../drizzle/schema/sessions.ts';
 import type { HttpDeps } from '../deps.ts';
 import { readLiveBudgets } from '../live-budgets.ts';
 import { backendOrTicketSecurity } from '../openapi.ts';
+import { overdueSchema, readOverdue } from '../payments/overdue.ts';
 import { requireMember, requireOrganization } from '../principal.ts';
 import { problemResponses } from '../problem.ts';
 import { bySourceSchema, httpReadingOf, readingSchema } from '../reading.ts';
@@ -48,6 +49,7 @@ const usageSchema = readingSchema
       })
       .openapi({ description: 'The same figures in hours, not rounded.' }),
     forecast: forecastSchema,
+    overdue: overdueSchema.nullable().openapi({ description: 'An unpaid invoice; null = none.' }),
   })
   .openapi('Usage');
 
@@ -81,9 +83,10 @@ export function usageNow(deps: HttpDeps) {
     const { at, period, organization, member } = await readLiveBudgets(deps, org, user ?? null);
     const row = member ?? organization;
     const db = deps.db.of(org);
-    const [sessions, past] = await Promise.all([
+    const [sessions, past, overdue] = await Promise.all([
       countSessions(db, org, user, period.startsAt),
       readPast(db, org, user ?? null, at),
+      readOverdue(db, org),
     ]);
     const reading = httpReadingOf(row, at);
     const { usedMs, limitMs, remainingMs } = reading;
@@ -99,6 +102,7 @@ export function usageNow(deps: HttpDeps) {
           remaining: remainingMs === null ? null : hoursOfMs(remainingMs),
         },
         forecast: forecastShown(forecastOf(row, at, past)),
+        overdue,
       },
       200,
     );
