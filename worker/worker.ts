@@ -13,11 +13,8 @@ import { connectStripe } from '../payments/stripe.ts';
 import type { WorkerConfig } from './config.ts';
 import { startLotDeadlines } from './jobs/lot-deadlines.ts';
 import { startOutbox } from './jobs/outbox.ts';
-<<<<<<< HEAD
 import { startPaymentCheck } from './jobs/payment-check.ts';
-=======
 import { startPaymentGrace } from './jobs/payment-grace.ts';
->>>>>>> 4ac37d3 (Give unpaid invoices a grace, after which there is no overage until they are paid)
 import { startPeriodCheck } from './jobs/period-check.ts';
 import { startReconcile } from './jobs/reconcile.ts';
 import { startReconcileAsked } from './jobs/reconcile-asked.ts';
@@ -34,11 +31,8 @@ const CONNECTIONS = 16;
 const RECOVERY_LOOK_MS = 1_000;
 const OUTBOX_LOOK_MS = 1_000;
 const PERIOD_LOOK_MS = 60_000;
-<<<<<<< HEAD
 const LOTS_LOOK_MS = 1_000;
-=======
 const GRACE_LOOK_MS = 1_000;
->>>>>>> 4ac37d3 (Give unpaid invoices a grace, after which there is no overage until they are paid)
 
 /** Starts a worker; what it started is added to `stops`, in order. Answers its operations port. */
 export async function startWorker(
@@ -99,13 +93,10 @@ export async function startWorker(
   await recovering.looked;
   const askedEvery = { everyMs: OUTBOX_LOOK_MS };
   stops.add('outbox', await startOutbox({ context, log, ...askedEvery, told: metrics.told }));
-<<<<<<< HEAD
   const lots = startLotDeadlines({ context, log, everyMs: LOTS_LOOK_MS });
   stops.add('lot-deadlines', lots);
-=======
   // Without a key too: what is owed already does not wait for one.
   stops.add('payment-grace', startPaymentGrace({ context, log, everyMs: GRACE_LOOK_MS }));
->>>>>>> 4ac37d3 (Give unpaid invoices a grace, after which there is no overage until they are paid)
   stops.add('reconcile-asked', await startReconcileAsked({ context, log, ...askedEvery }));
   stops.add('settle', startSettleJobs({ url, log, settler }));
   const everyMs = config.unsettledSweepMs;

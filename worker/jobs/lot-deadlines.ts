@@ -51,7 +51,11 @@ export async function carryOutLots(context: LedgerContext): Promise<LotWork> {
     order by hold_until limit ${MOST_A_LOOK}`;
   for (const { id } of loans) {
     const ends = db.transaction((tx) => endHold(tx, id, at));
-    await attempt(ends.then((isEnded) => void (isEnded && (work.holds += 1))));
+    await attempt(
+      ends.then((isEnded) => {
+        if (isEnded) work.holds += 1;
+      }),
+    );
   }
   const lots = await sql<DueLot[]>`
     select org, id as lot from extra_minutes_purchases
@@ -60,7 +64,11 @@ export async function carryOutLots(context: LedgerContext): Promise<LotWork> {
   for (const [shard, due] of groupBy(lots, ({ org }) => String(shardOf(org)))) {
     const orgs = [...new Set(due.map(({ org }) => org))];
     const expires = expireLots(context, Number(shard), orgs, { until, at });
-    await attempt(expires.then((count) => void (work.lots += count ?? 0)));
+    await attempt(
+      expires.then((count) => {
+        work.lots += count ?? 0;
+      }),
+    );
   }
   if (errors.length > 0) throw errors[0];
   if (clock.frozen) return work;
