@@ -36,7 +36,8 @@ const DECIDED = ['StripeCardError', 'StripeInvalidRequestError'];
 export function troubleOf(error: unknown): StripeTrouble {
   if (!(error instanceof StripeError)) throw error;
   const { type } = error;
-  const code = error.decline_code ?? error.code ?? type;
+  // The library has '' for what Stripe left out.
+  const code = error.decline_code || error.code || type;
   if (OUR_KEY.includes(type))
     return new StripeTrouble('key', code, 'Stripe does not take the key.');
   if (DECIDED.includes(type)) {
