@@ -67,7 +67,12 @@ it('are in nothing a gateway or worker says, whatever happens', { timeout: 150_0
     CHECKPOINT_SECRETS: mark('a checkpoint secret').padEnd(40, 'x'),
     METADATA_KEYS: mark('a metadata key').padEnd(40, 'x'),
     RECEIPT_KEYS: mark('a receipt key').padEnd(40, 'x'),
+    STRIPE_SECRET_KEY: `sk_test_${mark('a key of Stripe').replaceAll('-', '_')}`,
+    STRIPE_WEBHOOK_SECRETS: `whsec_${mark('a webhook secret')}`,
+    // Nobody answers there.
+    STRIPE_API_URL: 'http://127.0.0.1:9',
   };
+  marks.set('a key of Stripe', secrets.STRIPE_SECRET_KEY);
   marks.set('the password of Postgres', new URL(database.gatewayUrl).password);
   marks.set("the worker's password of Postgres", new URL(database.url).password);
   const gateway = start('gateway', { ...secrets, DATABASE_URL: database.gatewayUrl });
@@ -161,6 +166,16 @@ it('are in nothing a gateway or worker says, whatever happens', { timeout: 150_0
   await admin.sql`alter table organization_members add check (length(email) < 9)`;
   expect((await call('PUT', `/v1/orgs/${org}/members/eve`, member)).status).toBe(500);
 
+  // Payments: Stripe away, a forged webhook, and one whose secret is shown instead of used.
+  const bought = { package: 'minutes-60' };
+  expect((await call('POST', `/v1/orgs/${org}/extra-minutes/purchases`, bought)).status).toBe(503);
+  const signed = await fetch(`http://127.0.0.1:${port}/v1/webhooks/stripe`, {
+    method: 'POST',
+    headers: { 'stripe-signature': `t=1,v1=${mark('a signature')}` },
+    body: JSON.stringify({ id: 'evt_1', client_secret: mark("a browser's secret") }),
+  });
+  expect(signed.status).toBe(400);
+
   // Redis lets nobody in any more.
   const later = mark('a later password of Redis');
   await asks.config('SET', 'requirepass', later);
@@ -181,6 +196,8 @@ it('are in nothing a gateway or worker says, whatever happens', { timeout: 150_0
   // What was to be provoked was: else this proves nothing.
   const said = allSaid(gateway);
   expect(said).toContain('a request failed');
+  expect(said).toContain('Stripe does not answer');
+  expect(said).toContain('a webhook was not accepted');
   expect(said).toContain('the connection to Redis failed');
   expect(said).toContain('Failed query: ');
   expect(broken.map(allSaid).join('')).toContain('password authentication failed');
