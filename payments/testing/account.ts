@@ -42,7 +42,18 @@ export interface Account {
   sessionPayments: Map<string, SessionPayment>;
   meters: Map<string, Stripe.Billing.Meter>;
   /** Oldest first. */
+  usage: MeteredUsage[];
+  /** Oldest first. */
   events: Stripe.Event[];
+}
+
+export interface MeteredUsage {
+  event: Stripe.Billing.MeterEvent;
+  customer: string;
+  value: number;
+  isCanceled: boolean;
+  /** What Stripe would report later; null: it counts. */
+  problem: 'no_meter' | 'archived_meter' | 'meter_event_customer_not_found' | null;
 }
 
 export interface SessionPayment {
@@ -101,6 +112,7 @@ export function createAccount(seed: number, nowMs: () => number): Account {
     sessions: new Map(),
     sessionPayments: new Map(),
     meters: new Map(),
+    usage: [],
     events: [],
   };
   return account;

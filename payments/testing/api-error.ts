@@ -38,7 +38,12 @@ export function invalidParameter(param: string, code: string, message: string): 
   return new ApiError(400, { type: 'invalid_request_error', code, message, param }, false);
 }
 
-/** Right in itself, and refused by what is there. */
-export function refusal(code: string, message: string, more: Record<string, unknown> = {}) {
-  return new ApiError(400, { type: 'invalid_request_error', code, message, ...more });
+/** Right in itself, and refused by what is there. @param code null: Stripe says it in words alone */
+export function refusal(
+  code: string | null,
+  message: string,
+  more: Record<string, unknown> = {},
+): ApiError {
+  const body = { type: 'invalid_request_error', message, ...more } as const;
+  return new ApiError(400, code === null ? body : { ...body, code });
 }

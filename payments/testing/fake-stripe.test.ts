@@ -120,12 +120,14 @@ describe('a payment', () => {
 
     const { id } = await stripe.paymentIntents.create(PACKAGE);
     expect(fake.pay(id, 'pm_card_authenticationRequired').status).toBe('requires_action');
-    expect(fake.authenticate(id, 'failed')).toMatchObject({
+    fake.authenticate(id, 'failed');
+    expect(await stripe.paymentIntents.retrieve(id)).toMatchObject({
       status: 'requires_payment_method',
       last_payment_error: { code: 'payment_intent_authentication_failure' },
     });
     fake.pay(id, 'pm_card_authenticationRequired');
-    expect(fake.authenticate(id, 'passed').status).toBe('succeeded');
+    fake.authenticate(id, 'passed');
+    expect((await stripe.paymentIntents.retrieve(id)).status).toBe('succeeded');
   });
 
   it('stays in processing while held, until a test settles it', async () => {

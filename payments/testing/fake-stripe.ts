@@ -3,13 +3,14 @@
  * others, answered as Stripe documents them. README.md beside this says how a test uses it.
  */
 import { randomInt } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type Stripe from 'stripe';
 import { type Account, createAccount, find } from './account.ts';
 import { type Asked, createApi } from './api.ts';
 import { cardByAlias, type Decline, GENERIC_DECLINE } from './cards.ts';
 import { chargeRoutes } from './charges.ts';
+import { expireSessions, payWith, watchPayments } from './checkout-payment.ts';
+import { checkoutRoutes } from './checkout-sessions.ts';
 import { customerRoutes } from './customers.ts';
 import {
   closeDispute,
@@ -21,19 +22,24 @@ import {
 } from './disputes.ts';
 import { eventRoutes } from './events.ts';
 import { createFaults, type Faults } from './faults.ts';
+import { type InvoiceNews, tellOfInvoice } from './invoices.ts';
+import { meterEventRoutes } from './meter-events.ts';
+import { createMeter, meteredSum, meterRoutes, type NewMeter } from './meters.ts';
 import { attemptPayment, authenticatePayment, settlePayment } from './payment-attempt.ts';
 import { paymentIntentRoutes } from './payment-intents.ts';
 import { methodById, paymentMethodRoutes } from './payment-methods.ts';
 import { failRefund, refundRoutes, succeedRefund } from './refunds.ts';
+import { createFakeServer } from './server.ts';
+import { authenticateSetup, setupIntentRoutes } from './setup-intents.ts';
 import { createWebhooks, type Webhooks } from './webhooks.ts';
 
 const HOST = '127.0.0.1';
-const BODY_BYTES = 1_000_000;
 const SEEDS = 2 ** 31;
 
 const ROUTES = [
   ...[...customerRoutes, ...paymentMethodRoutes, ...paymentIntentRoutes, ...chargeRoutes],
-  ...[...refundRoutes, ...disputeRoutes, ...eventRoutes],
+  ...[...refundRoutes, ...disputeRoutes, ...eventRoutes, ...setupIntentRoutes],
+  ...[...checkoutRoutes, ...meterEventRoutes, ...meterRoutes],
 ];
 
 export interface FakeStripeOptions {
@@ -63,10 +69,14 @@ export interface FakeStripe {
   /** Payments confirmed from now on stay `processing`, until settled one by one. */
   holdConfirmations(isHolding: boolean): void;
   settle(intentId: string, as: 'succeeded' | 'failed', decline?: Decline): Stripe.PaymentIntent;
-  /** The person answers their bank. */
-  authenticate(intentId: string, as: 'passed' | 'failed'): Stripe.PaymentIntent;
+  /** The person answers their bank, about a payment or a card to be saved. */
+  authenticate(intentId: string, as: 'passed' | 'failed'): void;
   /** What the page does: a new card (a test id) pays. A decline is in `last_payment_error`. */
   pay(intentId: string, card?: string): Stripe.PaymentIntent;
+  /** The person pays on the hosted page. @throws ApiError 402 when the card is declined */
+  payCheckout(sessionId: string, card?: string): Stripe.Checkout.Session;
+  /** Expires those whose time is over: any question about sessions does it too. */
+  expireCheckouts(): void;
   succeedRefund(id: string): Stripe.Refund;
   failRefund(id: string, how?: { reason?: string; returnsToCharge?: boolean }): Stripe.Refund;
   /** @param of a charge or a payment intent */
@@ -74,34 +84,20 @@ export interface FakeStripe {
   escalateInquiry(id: string): Stripe.Dispute;
   reviewDispute(id: string): Stripe.Dispute;
   closeDispute(id: string, as: 'won' | 'lost'): Stripe.Dispute;
+  /** Tells of a subscription's invoice; returns the invoice's id. */
+  tellOfInvoice(as: 'paid' | 'payment_failed', of: InvoiceNews): string;
+  createMeter(meter: NewMeter): Stripe.Billing.Meter;
+  /** What a customer would be billed for. */
+  metered(eventName: string, customer: string): number;
   stop(): Promise<void>;
 }
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of request) {
-    bytes += (part as Buffer).length;
-    if (bytes > BODY_BYTES) throw new Error(`A body of more than ${BODY_BYTES} bytes.`);
-    parts.push(part as Buffer);
-  }
-  return Buffer.concat(parts).toString('utf8');
-}
-
-/** As Stripe's API has it: pages of any origin may call it, by key alone. */
-const CORS = {
-  'access-control-allow-origin': '*',
-  'access-control-allow-methods': 'GET, HEAD, PUT, PATCH, POST, DELETE',
-  'access-control-allow-headers': 'authorization, content-type, idempotency-key, stripe-version',
-  'access-control-expose-headers': 'Request-Id, Stripe-Manage-Version, Stripe-Should-Retry',
-  'access-control-max-age': '300',
-};
 
 export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<FakeStripe> {
   const { port = 0, now = Date.now, seed = randomInt(SEEDS) } = options;
   const secretKey = options.secretKey ?? 'sk_test_fake';
   const publishableKey = options.publishableKey ?? 'pk_test_fake';
   const account = createAccount(seed, now);
+  watchPayments(account);
   const faults = createFaults();
   const webhooks = createWebhooks(account);
   const api = createApi(account, ROUTES, faults, {
@@ -109,32 +105,7 @@ export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<
     publishable: publishableKey,
   });
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { method = 'GET' } = request;
-    if (method === 'OPTIONS') {
-      response.writeHead(204, CORS).end();
-      return;
-    }
-    const { pathname, search } = new URL(request.url ?? '/', account.baseUrl);
-    const body = await readBody(request);
-    const headers = request.headers as Record<string, string | undefined>;
-    const answered = await api.answer({
-      ...{ method, path: pathname, query: search.slice(1), headers, body },
-    });
-    if (answered === null) request.socket.destroy();
-    else {
-      response.writeHead(answered.status, { ...CORS, ...answered.headers }).end(answered.body);
-    }
-  }
-
-  const server = createServer((request, response) => {
-    answer(request, response).catch((error: unknown) => {
-      // The fake's own fault: say it, so that a test does not look for it elsewhere.
-      const message = `The fake failed: ${error instanceof Error ? error.stack : String(error)}`;
-      if (!response.headersSent) response.writeHead(500, { 'stripe-should-retry': 'false' });
-      response.end(JSON.stringify({ error: { type: 'api_error', message } }));
-    });
-  });
+  const server = createFakeServer(account, api);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, HOST, resolve);
@@ -154,8 +125,8 @@ export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<
       return intentOf(intentId);
     },
     authenticate(intentId, as) {
-      authenticatePayment(account, intentOf(intentId), as === 'passed');
-      return intentOf(intentId);
+      if (intentId.startsWith('seti_')) authenticateSetup(account, intentId, as === 'passed');
+      else authenticatePayment(account, intentOf(intentId), as === 'passed');
     },
     pay(intentId, card = 'pm_card_visa') {
       if (cardByAlias(card) === undefined) throw new Error(`${card} is no test card.`);
@@ -171,6 +142,12 @@ export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<
       }
       return intent;
     },
+    payCheckout(sessionId, card = 'pm_card_visa') {
+      const session = find(account.sessions, sessionId, 'checkout.session');
+      payWith(account, session, methodById(account, card));
+      return session;
+    },
+    expireCheckouts: () => expireSessions(account),
     succeedRefund: (id) => succeedRefund(account, id),
     failRefund: (id, how) => failRefund(account, id, how),
     openDispute(of, how) {
@@ -180,6 +157,9 @@ export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<
     escalateInquiry: (id) => escalateInquiry(account, id),
     reviewDispute: (id) => reviewDispute(account, id),
     closeDispute: (id, as) => closeDispute(account, id, as),
+    tellOfInvoice: (as, of) => tellOfInvoice(account, as, of),
+    createMeter: (meter) => createMeter(account, meter),
+    metered: (eventName, customer) => meteredSum(account, eventName, customer),
     async stop() {
       faults.stop();
       await webhooks.stop();
