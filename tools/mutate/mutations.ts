@@ -9,6 +9,7 @@ import { LIMITS } from './mutations/limits.ts';
 import { MINUTES } from './mutations/minutes.ts';
 import { OUTAGES } from './mutations/outages.ts';
 import { OWNERS } from './mutations/owners.ts';
+import { PAYMENTS } from './mutations/payments.ts';
 import { RECOVERY } from './mutations/recovery.ts';
 import { STOPPING } from './mutations/stopping.ts';
 
@@ -21,6 +22,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...RECOVERY,
   ...OUTAGES,
   ...LEDGER,
+  ...PAYMENTS,
   ...EDGE,
 ];
 

@@ -15,7 +15,7 @@ import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Mutation } from './mutation.ts';
 
-const FOLDERS = ['core', 'gateway', 'worker', 'drizzle', 'local', 'client'];
+const FOLDERS = ['core', 'gateway', 'worker', 'drizzle', 'local', 'client', 'payments'];
 const FILES = ['package.json', 'package-lock.json', 'tsconfig.json'];
 /** The project as it is, in which every test must be green. */
 export const UNCHANGED = 'unchanged';
