@@ -3,6 +3,7 @@ import { asc, eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applyGrant } from '../../drizzle/queries/apply-limits.ts';
 import { loadReceipt } from '../../drizzle/queries/load-receipt.ts';
+import { loadSeeds } from '../../drizzle/queries/load-seeds.ts';
 import { adjustments, extraMinutesPurchases } from '../../drizzle/schema/extra-minutes.ts';
 import { auditLog } from '../../drizzle/schema/operations.ts';
 import { payments } from '../../drizzle/schema/payments.ts';
@@ -256,6 +257,32 @@ describe('minutes that are lent', () => {
     await deliver(ledger.context);
     return payment;
   }
+});
+
+it('grants the same to the meter and to plain SQL, whatever state lots are in', async () => {
+  const { acme, payment } = await bought();
+  await acme.record('s1', 4 * MINUTE_MS);
+  // Five are gone for good, and of a frozen one only what was used counts: four, a debt of none.
+  await tell(payment, refund(500), dispute('open', 100));
+  const owing = await startPayment(ledger, acme, { grantedMs: 3 * MINUTE_MS });
+  await tell(owing, PAID);
+  await acme.record('s1', 2 * MINUTE_MS);
+  // Used twice as much as is left of it, and frozen: a debt of one.
+  await tell(owing, refund(667), dispute('open', 100));
+  const hold = { holdMs: 90_000, holdUntil: ledger.now + MINUTE_MS };
+  const lent = await startPayment(ledger, acme, hold);
+  await ledger.connection.db.transaction((tx) => openLot(tx, lent));
+  await ledger.connection.db.insert(extraMinutesPurchases).values({
+    ...{ id: randomUUID(), org: acme.org, grantedMs: MINUTE_MS, source: 'import' },
+    ...{ purchasedAt: 0, expiresAt: 1, expiredAt: 1 },
+  });
+  expect(await lotOf(ledger, payment)).toMatchObject({ usedMs: 240_000, debtMs: 0 });
+  expect(await lotOf(ledger, owing)).toMatchObject({ usedMs: 120_000, debtMs: 60_060 });
+  const seeds = await loadSeeds(ledger.connection.db, acme.org, []);
+  expect(seeds?.account.grantedMs).toBe(240_000 + 120_000 + 90_000);
+  const [said] = await ledger.connection.sql`select extra_remaining_ms as ms
+    from settled_budgets('alice', ${acme.org}) where scope = 'organization'`;
+  expect(said).toEqual({ ms: 90_000 });
 });
 
 it('waits for a recovery before it lowers anything', async () => {
