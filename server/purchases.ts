@@ -24,6 +24,9 @@ export function createPurchases(ask: Ask) {
     /** Only what nobody has paid. */
     cancel: (org: string, purchase: string, options: CallOptions = {}) =>
       ask('post', `${ONE}/cancel`, { ...options, path: { org, purchase } }),
+    /** As the payment is submitted: minutes are lent until it is known what came of it. */
+    hold: (org: string, purchase: string, options: CallOptions = {}) =>
+      ask('post', `${ONE}/hold`, { ...options, path: { org, purchase } }),
     /** In development without keys of Stripe: no money moves. */
     payByTest: (
       org: string,

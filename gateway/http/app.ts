@@ -25,6 +25,7 @@ import { serveOpenApi } from './openapi.ts';
 import { organizations } from './organizations.ts';
 import { packages } from './payments/packages.ts';
 import { purchaseActions } from './payments/purchase-actions.ts';
+import { purchaseHold } from './payments/purchase-hold.ts';
 import { purchases } from './payments/purchases.ts';
 import {
   MAX_STRIPE_EVENT_BYTES,
@@ -113,6 +114,7 @@ export function createHttp(deps: HttpDeps) {
   app.route('/', packages(deps));
   app.route('/', purchases(deps));
   app.route('/', purchaseActions(deps));
+  app.route('/', purchaseHold(deps));
   app.route('/', stripeWebhook(deps));
   app.route('/', analyticsRoutes(deps));
   app.route('/', adjustments(deps));

@@ -37,6 +37,7 @@ export const PROBLEMS = {
   notSettled: [409, 'Session not settled yet'],
   sessionHasSocket: [409, 'Session is metered by its socket'],
   purchaseEnded: [409, 'Purchase has ended'],
+  holdRefused: [409, 'No minutes are lent'],
   paymentsNotConfigured: [409, 'Payments not set up here'],
   bodyTooLarge: [413, 'Body too large'],
   mediaTypeUnsupported: [415, 'Media type not supported'],

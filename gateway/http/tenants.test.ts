@@ -40,6 +40,7 @@ const BODIES: Readonly<Record<string, object>> = {
   'PUT /v1/extra-minutes/packages/{package}': { name: 'x', grantedMs: 60_000, priceCents: 1 },
   'POST /v1/orgs/{org}/extra-minutes/purchases': { package: 'minutes-60', user: VICTIM.user },
   'POST /v1/orgs/{org}/extra-minutes/purchases/{purchase}/cancel': {},
+  'POST /v1/orgs/{org}/extra-minutes/purchases/{purchase}/hold': {},
   'POST /v1/orgs/{org}/extra-minutes/purchases/{purchase}/test-payment': { outcome: 'paid' },
   'POST /v1/orgs/{org}/minutes': { session: VICTIM.session, totalMs: 9 },
 };

@@ -100,7 +100,7 @@ export function purchaseActions(deps: HttpDeps) {
 }
 
 /** @throws ProblemError where it is not there, or where a member did not begin it */
-async function requireOwn(
+export async function requireOwn(
   deps: HttpDeps,
   principal: Principal,
   org: string,
