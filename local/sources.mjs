@@ -10,6 +10,7 @@ const SOURCE_FOLDERS = [
   'client',
   'server',
   'drizzle',
+  'payments',
   'loadtest',
   'local',
   'tools',

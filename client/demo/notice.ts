@@ -23,11 +23,11 @@ export class Notice {
   }
 
   /** What would help, under a notice that is shown. Extra minutes can be had here and now. */
-  offer(actions: readonly Action[], buyExtraMinutes: () => void): void {
+  offer(actions: readonly Action[], buy: (action: Action) => void): void {
     this.#actions.replaceChildren(
       ...actions.map((action) => {
         const label = actionSentence(action);
-        if (action.type === 'buyExtraMinutes') return button({ label, press: buyExtraMinutes });
+        if (action.type === 'buyExtraMinutes') return button({ label, press: () => buy(action) });
         return action.url === undefined ? plain(label) : link(label, action.url);
       }),
     );

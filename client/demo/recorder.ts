@@ -8,6 +8,7 @@ import {
   giveExtraMinutes,
 } from './demo-api.ts';
 import { element, setText } from './element.ts';
+import { ExtraMinutes } from './extra-minutes.ts';
 import { passed } from './format.ts';
 import { MeterView } from './meter-view.ts';
 import { Microphone } from './microphone.ts';
@@ -44,6 +45,7 @@ class RecorderPage {
   readonly #pause = element<HTMLButtonElement>('pause');
   readonly #stop = element<HTMLButtonElement>('stop');
   readonly #told = new Set<string>();
+  readonly #extra: ExtraMinutes;
   #session: string | null;
   #take: Take | null = null;
   #source: string | null = null;
@@ -59,6 +61,11 @@ class RecorderPage {
     this.#store = storageCheckpointStore(sessionStorage, `taximeter:${this.#user}`);
     setText(element('org'), config.org);
     setText(element('user'), this.#user);
+    this.#extra = new ExtraMinutes(config.org, this.#user, {
+      toasts: this.#toasts,
+      method: asked.get('pay') === 'checkout' ? 'checkout' : 'paymentIntent',
+      changed: () => void this.#showBudget(),
+    });
     const clock = element('test-clock');
     clock.hidden = config.speed === 1;
     const rate = config.speed === 60 ? 'a minute' : `${config.speed} seconds`;
@@ -75,6 +82,7 @@ class RecorderPage {
     await this.#list.show();
     this.#record.disabled = false;
     void this.#showBudget();
+    void this.#extra.show();
     const kept = this.#store.load();
     const open = kept !== null && Date.now() - kept.savedAt < RESUMABLE_MS;
     if (kept !== null && !open) this.#store.clear();
@@ -115,6 +123,7 @@ class RecorderPage {
         listener: (state) => this.#changed(state),
       });
       this.#take = take;
+      this.#extra.watch(take.client);
       // A session is taken over once; the next recording is a session of its own.
       this.#session = null;
       requestAnimationFrame((nowMs) => this.#frame(take, nowMs));
@@ -153,11 +162,11 @@ class RecorderPage {
     this.#tellExpiry(state);
     if (state.refusal !== null) {
       this.#notice.show('stop', 'Recording was refused', state.refusal.detail);
-      this.#notice.offer(state.refusal.actions, () => void this.#giveMinutes());
+      this.#notice.offer(state.refusal.actions, (action) => this.#extra.buy('asked', action));
     } else if (state.stop !== null) {
       const [title, text] = stopSentence(state.stop.reason, state.stop.detail);
       this.#notice.show('stop', title, `${text} ${SAVE_SENTENCES[state.save]}`);
-      this.#notice.offer(state.stop.actions, () => void this.#giveMinutes());
+      this.#notice.offer(state.stop.actions, (action) => this.#extra.buy('limit', action));
     }
     const isSettled = state.save === 'saved' || state.save === 'failed';
     if (isSettled || (isOver(state) && state.save === 'none')) void this.#over();
@@ -176,9 +185,13 @@ class RecorderPage {
   #tellWarnings(state: MeterState): void {
     const untold = state.warnings.filter(({ id }) => !this.#told.has(id));
     for (const { id } of untold) this.#told.add(id);
-    for (const { id, scope, threshold } of worthTelling(untold)) {
+    for (const { id, scope, threshold, actions } of worthTelling(untold)) {
       const close = !('percent' in threshold) || threshold.percent >= 90;
-      this.#toasts.show(id, warningSentence(scope, threshold), close ? 'close' : 'near');
+      const buy = actions.find(({ type }) => type === 'buyExtraMinutes');
+      const press = () => this.#extra.buy('warning', buy);
+      const action = buy === undefined ? undefined : { label: 'Buy minutes', press };
+      const level = close ? 'close' : 'near';
+      this.#toasts.show(id, warningSentence(scope, threshold), level, { action });
     }
     for (const id of this.#told) {
       if (state.warnings.some((warning) => warning.id === id)) continue;
@@ -211,6 +224,7 @@ class RecorderPage {
     const writer = this.#take?.writer ?? null;
     const unstored = writer === null || writer.isStored ? null : writer;
     await this.#list.show(unstored);
+    void this.#extra.show();
   }
 
   #togglePause(): void {
@@ -222,6 +236,7 @@ class RecorderPage {
     try {
       await giveExtraMinutes(EXTRA_MINUTES);
       void this.#showBudget();
+      void this.#extra.show();
       this.#toasts.show('given', `${EXTRA_MINUTES} extra minutes were added.`, 'extra');
     } catch (error) {
       this.#toasts.show('given', error instanceof Error ? error.message : String(error), 'close');

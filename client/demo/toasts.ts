@@ -3,13 +3,18 @@ import { element } from './element.ts';
 
 const SHOWN_MS = 12_000;
 
+export interface ToastOptions {
+  /** What helps, as a button. */
+  action?: { label: string; press: () => void } | undefined;
+}
+
 export class Toasts {
   readonly #box = element('toasts');
   readonly #template = element<HTMLTemplateElement>('toast');
   readonly #shown = new Map<string, HTMLElement>();
 
-  /** `lasting`: until it is dismissed or withdrawn. The same id again replaces the first. */
-  show(id: string, text: string, level: string, lasting = false): void {
+  /** The same id again replaces the first. */
+  show(id: string, text: string, level: string, { action }: ToastOptions = {}): void {
     this.withdraw(id);
     const toast = document.importNode(
       this.#template.content.firstElementChild as HTMLElement,
@@ -18,10 +23,25 @@ export class Toasts {
     toast.dataset.level = level;
     toast.dataset.id = id;
     toast.querySelector('p')!.textContent = text;
-    toast.querySelector('button')!.addEventListener('click', () => this.withdraw(id));
+    toast.querySelector('.dismiss')!.addEventListener('click', () => this.withdraw(id));
+    const act = toast.querySelector<HTMLButtonElement>('.act')!;
+    if (action !== undefined) {
+      act.hidden = false;
+      act.textContent = action.label;
+      act.addEventListener('click', () => action.press());
+    }
     this.#shown.set(id, toast);
     this.#box.append(toast);
-    if (!lasting) setTimeout(() => this.#shown.get(id) === toast && this.withdraw(id), SHOWN_MS);
+    this.#withdrawLater(id, toast);
+  }
+
+  /** Not from under a hand, or a keyboard, that is about to use it. */
+  #withdrawLater(id: string, toast: HTMLElement): void {
+    setTimeout(() => {
+      if (this.#shown.get(id) !== toast) return;
+      if (toast.matches(':hover, :focus-within')) this.#withdrawLater(id, toast);
+      else this.withdraw(id);
+    }, SHOWN_MS);
   }
 
   withdraw(id: string): void {

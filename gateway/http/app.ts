@@ -126,7 +126,14 @@ export function createHttp(deps: HttpDeps) {
   if (deps.development && deps.demo !== undefined) app.route('/', demo(deps, deps.demo));
 
   serveOpenApi(app, deps.version);
-  app.route('/', staticFiles({ publicWsUrl: deps.publicWsUrl, folder: deps.staticFolder }));
+  app.route(
+    '/',
+    staticFiles({
+      publicWsUrl: deps.publicWsUrl,
+      paymentScriptUrl: deps.payments?.settings.scriptUrl,
+      folder: deps.staticFolder,
+    }),
+  );
   return app;
 }
 

@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readPaymentSettings } from '../../payments/settings.ts';
+import { connectStripe } from '../../payments/stripe.ts';
+import type { Payments } from './deps.ts';
 import { startTestHttp, type TestHttp } from './test-http.ts';
 
 let http: TestHttp;
@@ -51,6 +54,28 @@ describe('the recorder page', () => {
       });
       expect(again.status).toBe(304);
     }
+  });
+
+  it('runs scripts of Stripe only where payments are on', async () => {
+    const policyOf = async (payments: Payments | null) => {
+      const call = http.with({ staticFolder: folder, payments });
+      const { headers } = await call('GET', '/', undefined, { as: null });
+      return headers.get('content-security-policy')!;
+    };
+    expect(await policyOf(null)).not.toContain('stripe');
+    expect(await policyOf(null)).not.toContain('frame-src');
+    const settings = readPaymentSettings({ STRIPE_SECRET_KEY: 'sk_test_1' })!;
+    const stripe = connectStripe(settings);
+    const policy = await policyOf({ settings, stripe });
+    expect(policy).toContain("script-src 'self' https://js.stripe.com https://*.js.stripe.com;");
+    expect(policy).toContain('frame-src https://js.stripe.com');
+    expect(policy).toContain('https://hooks.stripe.com;');
+    expect(policy).toContain('ws://127.0.0.1:8787 https://api.stripe.com;');
+    expect(policy).not.toContain('unsafe');
+    const other = { ...settings, scriptUrl: 'http://127.0.0.1:1234/stripe.js' };
+    const tested = await policyOf({ settings: other, stripe });
+    expect(tested).toContain("script-src 'self' http://127.0.0.1:1234;");
+    expect(tested).not.toContain('stripe.com');
   });
 
   it('that is not built says how to build it', async () => {

@@ -34,11 +34,14 @@ function buildFolder(): string {
 export interface StaticOptions {
   /** Where the sockets are: the page may connect there and nowhere else. */
   publicWsUrl(): string;
+  /** Of Stripe.js, where payments are on; left out or null: nothing but this page runs in it. */
+  paymentScriptUrl?: string | null | undefined;
   /** Default: the build of this project. */
   folder?: string | undefined;
 }
 
-export function staticFiles({ publicWsUrl, folder = buildFolder() }: StaticOptions): Hono {
+export function staticFiles(options: StaticOptions): Hono {
+  const { publicWsUrl, paymentScriptUrl = null, folder = buildFolder() } = options;
   const app = new Hono();
 
   async function answer(path: string, ifNoneMatch: string | undefined): Promise<Response> {
@@ -46,7 +49,11 @@ export function staticFiles({ publicWsUrl, folder = buildFolder() }: StaticOptio
     if (content === undefined) throw notFound(path);
     // Changes with every build, and a page of one build must not load modules of another.
     const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`;
-    const common = { ...pageHeaders(publicWsUrl()), etag, 'cache-control': 'no-cache' };
+    const common = {
+      ...pageHeaders(publicWsUrl(), paymentScriptUrl),
+      etag,
+      'cache-control': 'no-cache',
+    };
     if (ifNoneMatch === etag) return new Response(null, { status: 304, headers: common });
     const contentType = CONTENT_TYPES[extname(path)]!;
     return new Response(new Uint8Array(content), {
@@ -93,16 +100,33 @@ async function readInside(folder: string, path: string): Promise<Buffer | undefi
   }
 }
 
-function pageHeaders(publicWsUrl: string): Record<string, string> {
+/** What Stripe.js needs beside the place it comes from: docs/payments.md. */
+const STRIPE_JS = 'https://js.stripe.com';
+const STRIPE_SCRIPTS = ' https://js.stripe.com https://*.js.stripe.com';
+const STRIPE_FRAMES = `${STRIPE_SCRIPTS} https://hooks.stripe.com`;
+const STRIPE_CONNECTIONS = ' https://api.stripe.com';
+
+/** Additions to script-src, frame-src and connect-src; each begins with a blank, or is empty. */
+function paymentSources(scriptUrl: string | null): [string, string, string] {
+  if (scriptUrl === null) return ['', '', ''];
+  const { origin } = new URL(scriptUrl);
+  if (origin === STRIPE_JS) return [STRIPE_SCRIPTS, STRIPE_FRAMES, STRIPE_CONNECTIONS];
+  // A stand-in for tests: all that it is comes from one place.
+  return [` ${origin}`, ` ${origin}`, ` ${origin}`];
+}
+
+function pageHeaders(publicWsUrl: string, scriptUrl: string | null): Record<string, string> {
+  const [scripts, frames, connections] = paymentSources(scriptUrl);
   const policy = [
     "default-src 'none'",
-    "script-src 'self'",
+    `script-src 'self'${scripts}`,
+    ...(frames === '' ? [] : [`frame-src${frames}`]),
     "style-src 'self'",
     "img-src 'self' data:",
     "font-src 'self'",
     // Recordings are played from memory.
     "media-src 'self' blob:",
-    `connect-src 'self' ${new URL(publicWsUrl).origin}`,
+    `connect-src 'self' ${new URL(publicWsUrl).origin}${connections}`,
     "manifest-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
@@ -113,6 +137,7 @@ function pageHeaders(publicWsUrl: string): Record<string, string> {
     'permissions-policy': 'microphone=(self)',
     'referrer-policy': 'no-referrer',
     'x-content-type-options': 'nosniff',
-    'cross-origin-opener-policy': 'same-origin',
+    // Some ways to pay open a window of their own, and must hear from it.
+    'cross-origin-opener-policy': scriptUrl === null ? 'same-origin' : 'same-origin-allow-popups',
   };
 }
