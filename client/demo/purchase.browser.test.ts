@@ -1,0 +1,111 @@
+/** Extra minutes bought on the recorder page while it records, in a real browser, by test payments. */
+import { spawnSync } from 'node:child_process';
+import type { BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { startTestProduct, type TestProduct } from '../../local/test-product.ts';
+import { findChromium, openBrowser, type TestBrowser } from '../test-browser.ts';
+import { type Heard, listenToMeter } from './test-meter-frames.ts';
+
+const PLAN = 'recorder-page';
+const SPEED = 3;
+const PATIENCE_MS = 20_000;
+const BUILD_PATIENCE_MS = 180_000;
+
+const executablePath = findChromium();
+
+describe.skipIf(executablePath === null)('extra minutes on the recorder page', () => {
+  let product: TestProduct;
+  let browser: TestBrowser;
+  let person: BrowserContext;
+  let page: Page;
+  let heard: Heard;
+  let org: string;
+
+  beforeAll(async () => {
+    const built = spawnSync(process.execPath, ['local/setup.mjs', '--build'], { encoding: 'utf8' });
+    if (built.status !== 0) throw new Error(`The page could not be built:\n${built.stdout}`);
+    product = await startTestProduct({ intervalMs: 1_000, speed: SPEED });
+    const config = await fetch(`${product.gatewayUrls[0]}/demo/config`);
+    org = ((await config.json()) as { org: string }).org;
+    browser = await openBrowser(executablePath!);
+  }, BUILD_PATIENCE_MS);
+
+  afterAll(async () => {
+    await browser?.stop();
+    await product?.stop();
+  });
+
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') {
+      console.error(await page.locator('body').textContent());
+    }
+    await person?.close();
+    expect(browser.complaints()).toEqual([]);
+  });
+
+  /** @param ms of meter time, the first of them warned of at once */
+  async function giveLimit(ms: number): Promise<void> {
+    const thresholds = { percent: [1, 100], remainingMinutes: [] };
+    const plan = { name: PLAN, minutes: ms / 60_000, thresholds };
+    await product.api('PUT', `/v1/plans/${PLAN}`, plan);
+    await product.api('PUT', `/v1/orgs/${org}`, { name: org, plan: PLAN });
+  }
+
+  async function open(): Promise<void> {
+    person = await browser.person();
+    page = await person.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
+    heard = listenToMeter(page);
+    await page.goto(`${product.gatewayUrls[0]}/?user=alice`);
+  }
+
+  const dialog = () => page.getByRole('dialog', { name: 'Buy extra minutes' });
+  const inPhase = (phase: string) => page.waitForSelector(`body[data-phase="${phase}"]`);
+
+  it('are bought from the warning of a running recording, which just goes on', async () => {
+    const limitMs = 36_000;
+    await giveLimit(limitMs);
+    await open();
+    await page.click('#record');
+    await inPhase('recording');
+    const warning = page.locator('.toast', { hasText: '1 % of the plan' });
+    await warning.getByRole('button', { name: 'Buy minutes' }).click();
+    await dialog()
+      .getByRole('radio', { name: /^60 minutes.*\$9\.99/ })
+      .waitFor();
+    await dialog().getByRole('button', { name: 'Continue to payment' }).click();
+    await dialog().getByText('Test payment: no money moves').waitFor();
+    await dialog().getByRole('button', { name: 'Decline' }).click();
+    await dialog().getByRole('alert').filter({ hasText: 'Try another card' }).waitFor();
+    await dialog().getByRole('button', { name: 'Succeed' }).click();
+    const status = dialog().getByRole('status').filter({ hasText: '60 minutes were added.' });
+    await status.waitFor();
+    await dialog().getByRole('button', { name: 'Done' }).click();
+    expect(await page.locator('#purchases li').first().textContent()).toMatch(/60 min.*Paid/s);
+
+    await page.waitForSelector('#bar[data-level="extra"]', { timeout: limitMs });
+    await heard.until(({ reading }) => (reading?.sessionMs ?? 0) > limitMs + 2_000);
+    expect(await page.locator('.toast', { hasText: 'Now drawing on extra' }).count()).toBe(1);
+    await page.click('#stop');
+    await inPhase('ended');
+    expect(heard.connections).toBe(1);
+    expect(heard.started).toHaveLength(1);
+    const { session, epoch } = heard.started[0]!;
+    expect(epoch).toBe(heard.started.at(-1)!.epoch);
+    await expect
+      .poll(() => product.api('GET', `/v1/sessions/${session}`), { timeout: PATIENCE_MS })
+      .toMatchObject({ reason: 'stopped', bySource: { planMs: limitMs } });
+    const billed = await product.api<{ recordedMs: number; bySource: { extraMs: number } }>(
+      'GET',
+      `/v1/sessions/${session}`,
+    );
+    expect(billed.recordedMs).toBeGreaterThan(limitMs);
+    expect(billed.bySource.extraMs).toBe(billed.recordedMs - limitMs);
+    // One recording, as long as all of it: the MediaRecorder was never stopped.
+    expect(await page.locator('#recordings li').count()).toBe(1);
+    await page.waitForFunction(
+      (ms) => (document.querySelector<HTMLAudioElement>('#recordings audio')?.duration ?? 0) > ms,
+      (0.85 * limitMs) / SPEED / 1_000,
+    );
+  });
+});
