@@ -27,6 +27,8 @@ export interface Account {
   onEvent: Array<(event: Stripe.Event) => void>;
   onIntent: Array<(change: IntentChange) => void>;
   customers: Map<string, Stripe.Customer>;
+  /** Still told of, by their id alone. */
+  deletedCustomers: Set<string>;
   methods: Map<string, Stripe.PaymentMethod>;
   /** The test card behind each payment method. */
   cards: Map<string, TestCard>;
@@ -101,6 +103,7 @@ export function createAccount(seed: number, nowMs: () => number): Account {
     onEvent: [],
     onIntent: [],
     customers: new Map(),
+    deletedCustomers: new Set(),
     methods: new Map(),
     cards: new Map(),
     setUp: new Set(),

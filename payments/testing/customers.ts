@@ -38,6 +38,8 @@ function write(account: Account, customer: Stripe.Customer, params: Params) {
   return before;
 }
 
+const deleted = (id: string) => ({ id, object: 'customer', deleted: true });
+
 export const customerRoutes: readonly Route[] = [
   {
     method: 'POST',
@@ -86,7 +88,8 @@ export const customerRoutes: readonly Route[] = [
     method: 'GET',
     path: '/v1/customers/:id',
     takes: [],
-    answer: ({ account, id }) => find(account.customers, id, 'customer'),
+    answer: ({ account, id }) =>
+      account.deletedCustomers.has(id) ? deleted(id) : find(account.customers, id, 'customer'),
   },
   {
     method: 'POST',
@@ -109,7 +112,8 @@ export const customerRoutes: readonly Route[] = [
         if (method.customer === id) method.customer = null;
       }
       account.emit('customer.deleted', customer);
-      return { id, object: 'customer', deleted: true };
+      account.deletedCustomers.add(id);
+      return deleted(id);
     },
   },
   {

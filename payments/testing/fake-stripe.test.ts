@@ -338,6 +338,12 @@ describe('an error', () => {
     expect(await failure(stripe.paymentIntents.create(nobody))).toMatchObject({
       ...{ statusCode: 400, code: 'resource_missing', param: 'customer' },
     });
+    const { id: customer } = await stripe.customers.create();
+    await stripe.customers.del(customer);
+    expect(await stripe.customers.retrieve(customer)).toMatchObject({ deleted: true });
+    expect((await failure(stripe.paymentIntents.create({ ...PACKAGE, customer }))).param).toBe(
+      'customer',
+    );
     expect(await failure(connect('sk_test_wrong').customers.create())).toMatchObject({
       ...{ type: 'StripeAuthenticationError', statusCode: 401 },
     });
