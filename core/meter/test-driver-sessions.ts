@@ -85,12 +85,18 @@ function ofWitness(witness: Witness | null): LedgerBase | null {
   return { startedAt, ended: false, reason: '', overshootMs: 0, marks, chargedMs: 0 };
 }
 
-/** As a gateway does: asks Postgres about the unknown, seeds what is missing, asks again. */
+/**
+ * As a gateway does: asks Postgres about the unknown, and whose it is (rule 17), seeds what is missing,
+ * asks again.
+ */
 async function persist(driver: Driver, dice: Dice, first: OpenCommand): Promise<OpenReply> {
   let command = first;
   let reply = await driver.subject.meter.open(command);
   for (let tries = 1; tries < TRIES; tries++) {
     if (reply.status === 'unknown') {
+      const owner = driver.ledger.sessions.get(`${command.org}|${command.session}`)?.user;
+      const isForeign = owner !== undefined && owner !== command.user;
+      if (isForeign) return { status: 'foreign', now: reply.now };
       const base =
         baseOf(driver.ledger, command.org, command.session) ?? ofWitness(command.witness);
       // Who remembers a session also gives what it rests on; of a new one nothing is remembered.
