@@ -39,6 +39,25 @@ onModelAndRedis('what counts', (begin) => {
     }
   });
 
+  it('rule 2: a gap in which the meter’s clock is stepped counts not at all, and words do as ever', async () => {
+    const world = await begin();
+    await world.seed();
+    await world.open('a');
+    await world.advance(1_000);
+    await world.beat('a', 1_000);
+    const HOUR_MS = 3_600_000;
+    for (const [stepMs, totalMs] of [
+      [HOUR_MS, 1_000],
+      [-HOUR_MS, 1_500],
+    ] as const) {
+      await world.setNow(world.now + 3_000 + stepMs);
+      const reply = await world.open('a', { kind: 'resume' });
+      expect(reply).toMatchObject({ session: { totalMs, chargedUpTo: world.now } });
+      await world.advance(500);
+      expect(await world.beat('a', totalMs + 500)).toMatchObject({ chargedMs: totalMs + 500 });
+    }
+  });
+
   it('rule 2: where the stopwatch remembers, it decides, however long the gap', async () => {
     const world = await begin();
     await world.seed();

@@ -80,6 +80,76 @@ describe('what a round of faults is judged by', () => {
     expect(verdict([stalled], 0, longer).kinds).toEqual([]);
   });
 
+  describe('a return whose gap was let go', () => {
+    /** Recorded 14 s: away from 4.2 to 10 s, when it had proven 3 s; the gap of 7 s is not counted. */
+    const gone: Partial<RecorderLog> = {
+      ...{ recording: [{ fromMs: 0, toMs: 14_000 }], away: [{ fromMs: 4_200, toMs: 10_000 }] },
+      ...{ connections: 2, acknowledgedMs: 7_000 },
+      heard: [
+        [0, 'started', 0, 'g1'],
+        [3_000, 'tick', 2_000, 'g1'],
+        [4_000, 'tick', 3_000, 'g1'],
+        [10_000, 'started', 3_000, 'g2'],
+        [11_000, 'tick', 3_000, 'g2'],
+        [12_000, 'tick', 4_000, 'g2'],
+        [13_000, 'tick', 5_000, 'g2'],
+        [14_000, 'tick', 6_000, 'g2'],
+      ],
+    };
+    const ended = endedLog('s', 0, 7_000).ended!;
+    const kindsOf = (struck: Struck[], over: Partial<RecorderLog> = {}, missingMs = 0) =>
+      verdict(struck, missingMs, { ...gone, ended, ...over }).kinds;
+    const step = (fromMs: number, toMs: number, over: Partial<Struck> = {}) =>
+      struckAt(fromMs, toMs, { touches: ['clock'], target: 'redis, +1 h', ...over });
+
+    it('is excused where a clock of Redis was stepped in it, at its beginning or its end', () => {
+      expect(kindsOf([])).toEqual(['stopwatch']);
+      for (const it of [step(6_000, 20_000), step(1_000, 9_000), step(6_000, 7_000)]) {
+        expect(kindsOf([it])).toEqual([]);
+      }
+      expect(verdict([step(6_000, 20_000)], 0, { ...gone, ended }).uncountedMs).toBe(7_000);
+    });
+
+    it('is excused by no step elsewhere, of another clock, or around all of it', () => {
+      expect(kindsOf([step(11_500, 20_000)])).toEqual(['stopwatch']);
+      expect(kindsOf([step(0, 20_000)])).toEqual(['stopwatch']);
+      expect(kindsOf([step(6_000, 7_000, { target: 'gateway-1, +1 h' })])).toEqual(['stopwatch']);
+      expect(kindsOf([step(6_000, 7_000, { touches: ['worker'] })])).toEqual(['stopwatch']);
+    });
+
+    it('is excused where it was stopped while it was away, and hears so as it returns', () => {
+      const stop = { reason: 'limitReached', binding: 'organization', gateway: 'g2' };
+      const stoppedAt = (atMs: number) => ({
+        stop: { ...stop, atMs },
+        recording: [{ fromMs: 0, toMs: atMs }],
+        heard: gone.heard!.slice(0, 4),
+      });
+      const less = { acknowledgedMs: 3_000, ended: endedLog('s', 0, 3_000).ended! };
+      expect(kindsOf([], { ...stoppedAt(10_010), ...less })).toEqual([]);
+      expect(kindsOf([], { ...stoppedAt(11_500), ...less })).toEqual(['stopwatch']);
+    });
+
+    it('is excused by as much as was not counted, and in nobody’s disfavour', () => {
+      // The meter counted the gap after all: then something else is missing.
+      const counted = gone.heard!.map((it, i) =>
+        i < 3 ? it : ([it[0], it[1], it[2] + 6_000, it[3]] as const),
+      );
+      expect(kindsOf([step(6_000, 20_000)], { heard: counted })).toEqual(['stopwatch']);
+      // Its own clock let the gap go, too: the 2 s that are missing were before it.
+      const apart = [
+        { fromMs: 0, toMs: 5_000 },
+        { fromMs: 10_000, toMs: 14_000 },
+      ];
+      expect(kindsOf([step(6_000, 20_000)], { recording: apart })).toEqual(['stopwatch']);
+      const short = { recording: [{ fromMs: 0, toMs: 5_000 }] };
+      expect(kindsOf([step(6_000, 20_000)], short)).toEqual(['stopwatch']);
+    });
+
+    it('makes up for nothing that was acknowledged and is not in the ledger', () => {
+      expect(kindsOf([step(6_000, 20_000)], {}, 1_000)).toContain('lost');
+    });
+  });
+
   it('measures a return only where there was a gateway and stores to return to', () => {
     const away = { away: [{ fromMs: 4_000, toMs: 4_700 }], connections: 2 };
     const killed = struckAt(3_990, 5_000, { touches: ['gateway'], kills: 1 });

@@ -9,6 +9,7 @@ import type { Finding } from '../finding.ts';
 import type { Budget } from '../lateness.ts';
 import { type RecorderLog, recordedMs, type Span } from '../recorder-log.ts';
 import type { Struck } from './schedule.ts';
+import { uncountedMs } from './uncounted-gaps.ts';
 
 export interface Judgement {
   audit: AuditResult;
@@ -18,6 +19,8 @@ export interface Judgement {
   unwitnessedMs: number;
   /** Time of which the rules leave open whether it counts, by the recorders' own logs. */
   unsureMs: number;
+  /** Gaps that the rules let go: across a step of Redis' clock, or of who was stopped meanwhile. */
+  uncountedMs: number;
   /** From a loss, with stores and another gateway at hand, to `started`. */
   resumesMs: number[];
 }
@@ -101,6 +104,10 @@ export function judge(
     ...{ audit: audited, findings },
     unwitnessedMs: unwitnessedMs(unwitnessed),
     unsureMs: [...logs.values()].reduce((sum, log) => sum + log.unsureMs, 0),
+    uncountedMs: [...logs.values()].reduce(
+      (sum, log) => sum + uncountedMs(log, billedMs.get(keyOf(log)) ?? 0, struck),
+      0,
+    ),
     resumesMs: [...logs.values()].flatMap((log) => resumesOf(log, struck)),
   };
 }
@@ -137,8 +144,10 @@ function isWithinDoubt(log: RecorderLog, countedMs: number, struck: readonly Str
   const sum = delaysMs.reduce((total, ms) => total + ms, 0);
   const vanishedMs = log.hasVanished ? VANISHED_MS : 0;
   const usualMs = STOPWATCH_MS * (log.connections + edges.length) + vanishedMs;
-  const allowedMs = usualMs + log.unsureMs + sum;
-  return Math.abs(recordedMs(log) - countedMs) <= allowedMs;
+  const offMs = recordedMs(log) - countedMs;
+  // What is let go can only be missing: it makes nobody's time longer.
+  const letGoMs = offMs > 0 ? uncountedMs(log, countedMs, struck) : 0;
+  return Math.abs(offMs) <= usualMs + log.unsureMs + sum + letGoMs;
 }
 
 /**

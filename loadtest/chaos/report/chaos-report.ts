@@ -62,6 +62,7 @@ export interface ChaosTotals {
   overLimitMs: number;
   unwitnessedMs: number;
   unsureMs: number;
+  uncountedMs: number;
   findings: number;
   worstSettledMs: number | null;
 }
@@ -137,6 +138,7 @@ export function makeReport(parts: ReportParts): ChaosReport {
       overLimitMs: kinds('overLimit'),
       unwitnessedMs: sum(({ judgement }) => judgement.unwitnessedMs),
       unsureMs: sum(({ judgement }) => judgement.unsureMs),
+      uncountedMs: sum(({ judgement }) => judgement.uncountedMs),
       findings: sum(({ judgement }) => judgement.findings.length),
       worstSettledMs: settled.some((it) => it === null)
         ? null

@@ -31,6 +31,7 @@ function totalLines({ totals, resumes }: ChaosReport): string[] {
     ['past a limit', `${whole(totals.overLimitMs)} ms`],
     ['had no witness left', `${whole(totals.unwitnessedMs)} ms`],
     ['undecided by rule 2', duration(totals.unsureMs)],
+    ['gaps that no clock measured, or of stopped ones', duration(totals.uncountedMs)],
     [
       'resume after a gateway or wire was lost, p50, p99, worst',
       `${ms(resumes?.p50Ms, 0)}, ${ms(resumes?.p99Ms, 0)}, ${ms(resumes?.maximumMs, 0)} of ${resumes?.count ?? 0}`,
