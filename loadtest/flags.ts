@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { FlagError } from '../core/runtime/command.ts';
 
 export interface LoadFlags {
   preset: string | null;
@@ -79,11 +80,6 @@ audit that compares recorder, meter and ledger to the millisecond. Exit code 1 w
                      REDIS_URL and DATABASE_URL (the workers') name its stores, for the audit
   --api-key KEY      for --url (dev-key)
   --help             show this`;
-
-/** Thrown for a flag that can't be used; the message is for a person. */
-export class FlagError extends Error {
-  override name = 'FlagError';
-}
 
 function numberOf(flag: string, text: string, minimum: number, maximum: number): number {
   const value = Number(text);

@@ -1,7 +1,8 @@
 /** `npm run loadtest`: starts a product, loads it, audits what it counted, says how it went. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { FlagError, HELP, type LoadFlags, parseFlags } from './flags.ts';
+import { runCommand } from '../core/runtime/command.ts';
+import { HELP, type LoadFlags, parseFlags } from './flags.ts';
 import { givenProduct } from './product/given.ts';
 import { startOwnProduct } from './product/own.ts';
 import type { Product } from './product/product.ts';
@@ -66,14 +67,4 @@ async function run(flags: LoadFlags): Promise<number> {
   }
 }
 
-process.stdout.on('error', () => {});
-process.stderr.on('error', () => {});
-try {
-  const flags = parseFlags(process.argv.slice(2));
-  if (flags === 'help') console.log(HELP);
-  else process.exit(await run(flags));
-} catch (error) {
-  console.error(`taximeter: ${error instanceof Error ? error.message : String(error)}`);
-  if (!(error instanceof FlagError) && process.env.LOG_LEVEL === 'debug') console.error(error);
-  process.exit(1);
-}
+process.exit(await runCommand({ env: process.env, help: HELP, parse: parseFlags, run }));

@@ -32,11 +32,14 @@ async function join(protocols = [SUBPROTOCOL]): Promise<TestRecorder> {
   open.push(recorder);
   return recorder;
 }
+interface Answer {
+  code?: string;
+  remainingMs?: number | null;
+}
 const get = async (path: string, as: string) => {
   const headers = { authorization: `Bearer ${as}` };
   const response = await fetch(`${product.gatewayUrls[0]}${path}`, { headers });
-  // biome-ignore lint/suspicious/noExplicitAny: bodies are what the tests look into
-  return { status: response.status, body: (await response.json()) as any };
+  return { status: response.status, body: (await response.json()) as Answer };
 };
 
 describe('a token of an identity provider', () => {

@@ -1,6 +1,6 @@
 /** The flags of `npm run chaos`. */
 import { parseArgs } from 'node:util';
-import { FlagError } from '../flags.ts';
+import { FlagError } from '../../core/runtime/command.ts';
 
 export interface ChaosFlags {
   seed: number;

@@ -1,10 +1,10 @@
 /** `npm run chaos`: the product under faults, audited against its recorders' own logs. */
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { FlagError } from '../../core/runtime/command.ts';
 import { localFolder } from '../../local/places.ts';
 import { processIdentity } from '../../local/process-identity.mjs';
 import { diskShortage } from '../../local/trouble.ts';
-import { FlagError } from '../flags.ts';
 import { type ChaosFlags, HELP, parseFlags } from './flags.ts';
 import { brief } from './report/brief.ts';
 import { type ChaosReport, isGood } from './report/chaos-report.ts';

@@ -1,6 +1,6 @@
 /** All rounds on one stage, and what they came to. */
 
-import { FlagError } from '../flags.ts';
+import { FlagError } from '../../core/runtime/command.ts';
 import type { ChaosFlags } from './flags.ts';
 import { type ChaosReport, makeReport } from './report/chaos-report.ts';
 import { playRound, type Round, roundSeed } from './round.ts';

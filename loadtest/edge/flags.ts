@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { FlagError } from '../flags.ts';
+import { FlagError } from '../../core/runtime/command.ts';
 
 export interface FuzzFlags {
   seed: number;

@@ -1,6 +1,6 @@
 /** `npm run fuzz`: starts a product, spoils conversations with its gateway, says what held. */
 
-import { FlagError } from '../flags.ts';
+import { runCommand } from '../../core/runtime/command.ts';
 import { startOwnProduct } from '../product/own.ts';
 import { type FuzzFlags, HELP, parseFlags } from './flags.ts';
 import { fuzz } from './fuzz/fuzz.ts';
@@ -79,14 +79,4 @@ async function run(flags: FuzzFlags): Promise<number> {
   }
 }
 
-process.stdout.on('error', () => {});
-process.stderr.on('error', () => {});
-try {
-  const flags = parseFlags(process.argv.slice(2));
-  if (flags === 'help') console.log(HELP);
-  else process.exit(await run(flags));
-} catch (error) {
-  console.error(`taximeter: ${error instanceof Error ? error.message : String(error)}`);
-  if (!(error instanceof FlagError) && process.env.LOG_LEVEL === 'debug') console.error(error);
-  process.exit(1);
-}
+process.exit(await runCommand({ env: process.env, help: HELP, parse: parseFlags, run }));

@@ -3,9 +3,10 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { isTimeZone } from '../../core/calendar/local-day.ts';
+import { FlagError } from '../../core/runtime/command.ts';
+import { idFlag } from '../id-flag.ts';
 import { type ColumnMap, KINDS, type Kind } from './columns.ts';
 import { createInstants } from './instant.ts';
-import { ID } from './reading.ts';
 
 export interface BackfillFlags {
   from: string;
@@ -48,11 +49,6 @@ DATABASE_URL names the database to import into instead, as the worker logs in. T
 all that could be imported was, also if rows were rejected; 1 when it was cut short: run it again; 2
 when a flag, the map or the source can't be used.`;
 
-/** The message is for a person. */
-export class FlagError extends Error {
-  override name = 'FlagError';
-}
-
 const mapShape = z.union([
   z.partialRecord(z.enum(KINDS), z.record(z.string(), z.string())),
   z.record(z.string(), z.string()).transform((usage) => ({ usage })),
@@ -89,12 +85,6 @@ function readTables(given: readonly string[]): Map<Kind, string> {
   return tables;
 }
 
-function idOf(flag: string, value: string | undefined): string | null {
-  if (value === undefined) return null;
-  if (ID.test(value)) return value;
-  throw new FlagError(`--${flag} must be an id (letters, digits, ". _ : -"), and is "${value}".`);
-}
-
 /** @throws FlagError */
 export function parseFlags(args: readonly string[]): BackfillFlags | 'help' {
   const text = { type: 'string' } as const;
@@ -125,8 +115,8 @@ export function parseFlags(args: readonly string[]): BackfillFlags | 'help' {
     tables: readTables(values.table ?? []),
     maps: values.map === undefined ? {} : readMap(values.map),
     zone,
-    org: idOf('org', values.org),
-    plan: idOf('plan', values.plan),
+    org: idFlag('org', values.org),
+    plan: idFlag('plan', values.plan),
     until: until === null ? null : until.at,
     isDryRun,
     isJson: values.json === true,

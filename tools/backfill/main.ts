@@ -1,9 +1,10 @@
 /** `npm run backfill`: imports what a system built by hand has counted. */
-import { hostname, userInfo } from 'node:os';
 import { readAddresses } from '../../core/runtime/addresses.ts';
+import { FlagError } from '../../core/runtime/command.ts';
 import { connect } from '../../drizzle/client.ts';
+import { actorOf } from '../actor.ts';
 import { ColumnError } from './columns.ts';
-import { type BackfillFlags, FlagError, HELP, parseFlags } from './flags.ts';
+import { type BackfillFlags, HELP, parseFlags } from './flags.ts';
 import { openSource } from './open-source.ts';
 import { reportText } from './report.ts';
 import { backfill } from './run.ts';
@@ -15,15 +16,6 @@ const CONNECTIONS = 3;
 
 /** Standard output is for the report; with --json a program reads it. */
 const say = (line: string): void => console.error(`taximeter: ${line}`);
-
-function actor(): string {
-  try {
-    return `backfill:${userInfo().username}@${hostname()}`;
-  } catch {
-    // A user without a name, as in some containers.
-    return `backfill@${hostname()}`;
-  }
-}
 
 /** The worker's login: it alone may settle, and it owns nothing. */
 function findDatabase(dataDir: string): string {
@@ -47,7 +39,7 @@ async function run(flags: BackfillFlags): Promise<void> {
       `from ${source.name} into ${host}:${port || 5432}${pathname} as ${username}` +
         `${flags.isDryRun ? ': a dry run, nothing is written' : ''}`,
     );
-    const context = { connection, source, say, actor: actor(), wallMs: Date.now };
+    const context = { connection, source, say, actor: actorOf('backfill'), wallMs: Date.now };
     const report = await backfill(context, flags);
     console.log(flags.isJson ? JSON.stringify(report, null, 1) : reportText(report));
   } finally {

@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { FlagError } from '../../core/runtime/command.ts';
+import { idFlag } from '../id-flag.ts';
 
 export interface DoctorFlags {
   org: string | null;
@@ -28,19 +30,6 @@ unless told to. What each code means is in docs/doctor.md.
 REDIS_URL and DATABASE_URL name stores to look at instead. The exit code is 0 when all is well, 1 when
 something is wrong or could not be looked at, 2 when there is nothing to look at.`;
 
-/** The message is for a person. */
-export class FlagError extends Error {
-  override name = 'FlagError';
-}
-
-const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
-
-function idOf(flag: string, value: string | undefined): string | null {
-  if (value === undefined) return null;
-  if (ID.test(value)) return value;
-  throw new FlagError(`--${flag} must be an id (letters, digits, ". _ : -"), and is "${value}".`);
-}
-
 /** @throws FlagError */
 export function parseFlags(args: readonly string[]): DoctorFlags | 'help' {
   const text = { type: 'string' } as const;
@@ -60,8 +49,8 @@ export function parseFlags(args: readonly string[]): DoctorFlags | 'help' {
     throw new FlagError('--dry-run says what --fix would do: give both.');
   }
   return {
-    org: idOf('org', values.org),
-    user: idOf('user', values.user),
+    org: idFlag('org', values.org),
+    user: idFlag('user', values.user),
     isJson: values.json === true,
     isFix: values.fix === true,
     isDryRun: values['dry-run'] === true,

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { API_KEY_SCOPE_NAMES, API_KEY_SCOPES } from '../../core/runtime/api-key.ts';
+import { FlagError } from '../../core/runtime/command.ts';
 
 export type KeysCommand =
   | {
@@ -35,11 +36,6 @@ ${API_KEY_SCOPE_NAMES.map((name) => `                     ${name.padEnd(9)} ${AP
 
 DATABASE_ADMIN_URL is the address of the database, as for the migration. The secret is written to
 standard output once and is kept nowhere.`;
-
-/** The message is for a person. */
-export class FlagError extends Error {
-  override name = 'FlagError';
-}
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 

@@ -3,10 +3,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { hashApiKey } from '../../core/runtime/api-key.ts';
+import { FlagError } from '../../core/runtime/command.ts';
 import { connect, type DatabaseConnection } from '../../drizzle/client.ts';
 import { findApiKey } from '../../drizzle/queries/api-keys.ts';
 import { createTestDatabase, type TestDatabase } from '../../local/test-database.ts';
-import { FlagError, parseFlags } from './flags.ts';
+import { parseFlags } from './flags.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 const run = promisify(execFile);

@@ -1,21 +1,14 @@
 /** `npm run keys`: API keys by hand of the operator; how the first one is made. */
-import { hostname, userInfo } from 'node:os';
+
+import { FlagError } from '../../core/runtime/command.ts';
 import { readEnv, url } from '../../core/runtime/env.ts';
 import { startTrouble } from '../../core/runtime/start-trouble.ts';
 import { connect } from '../../drizzle/client.ts';
-import { FlagError, HELP, type KeysFlags, parseFlags } from './flags.ts';
+import { actorOf } from '../actor.ts';
+import { HELP, type KeysFlags, parseFlags } from './flags.ts';
 import { type KeyLine, runKeys } from './run.ts';
 
 const WRONG = 2;
-
-function actor(): string {
-  try {
-    return `operator:${userInfo().username}@${hostname()}`;
-  } catch {
-    // A user without a name, as in some containers.
-    return `operator@${hostname()}`;
-  }
-}
 
 const anyOf = (items: string[] | null) => (items === null ? 'all' : items.join(',') || 'none');
 
@@ -30,7 +23,7 @@ async function run(flags: KeysFlags): Promise<void> {
   const { DATABASE_ADMIN_URL: adminUrl } = readEnv(shape, process.env);
   const database = connect(adminUrl, { connections: 1, name: 'keys', scope: 'installation' });
   try {
-    const keys = await runKeys(database.db, flags, actor(), Date.now());
+    const keys = await runKeys(database.db, flags, actorOf('operator'), Date.now());
     if (flags.isJson) {
       console.log(JSON.stringify(flags.kind === 'list' ? keys : keys[0], null, 1));
       return;

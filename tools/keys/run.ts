@@ -1,10 +1,11 @@
 /** Keys by hand of the operator, who owns the tables: no other key is asked for. */
 import { asc, eq, isNull, sql } from 'drizzle-orm';
 import { hashApiKey, newApiKeyId, newApiKeySecret } from '../../core/runtime/api-key.ts';
+import { FlagError } from '../../core/runtime/command.ts';
 import type { Database } from '../../drizzle/client.ts';
 import { auditLog } from '../../drizzle/schema/operations.ts';
 import { apiKeys } from '../../drizzle/schema/organizations.ts';
-import { FlagError, type KeysCommand } from './flags.ts';
+import type { KeysCommand } from './flags.ts';
 
 const MS_PER_DAY = 86_400_000;
 

@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { FlagError } from '../../core/runtime/command.ts';
+import { idFlag } from '../id-flag.ts';
 
 export interface RebuildFlags {
   org: string | null;
@@ -25,13 +27,6 @@ organization is done under the lock of its shard. Rows that are right already ar
 DATABASE_URL names another database. The exit code is 0 when everything is equal to the minutes now, 1
 when something differs still (with --dry-run) or could not be done, 2 when there is nothing to look at.`;
 
-/** The message is for a person. */
-export class FlagError extends Error {
-  override name = 'FlagError';
-}
-
-const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
-
 /** @throws FlagError */
 export function parseFlags(args: readonly string[]): RebuildFlags | 'help' {
   const text = { type: 'string' } as const;
@@ -47,12 +42,8 @@ export function parseFlags(args: readonly string[]): RebuildFlags | 'help' {
     throw new FlagError(`${error instanceof Error ? error.message : String(error)} See --help.`);
   }
   if (values.help === true) return 'help';
-  const org = values.org ?? null;
-  if (org !== null && !ID.test(org)) {
-    throw new FlagError(`--org must be an id (letters, digits, ". _ : -"), and is "${org}".`);
-  }
   return {
-    org,
+    org: idFlag('org', values.org),
     isDryRun: values['dry-run'] === true,
     isJson: values.json === true,
     dataDir: resolve(values.data ?? '.taximeter'),

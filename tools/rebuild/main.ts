@@ -1,8 +1,10 @@
 /** `npm run rebuild`: adds everything that is derived of the minutes up again. */
-import { hostname, userInfo } from 'node:os';
+
+import { FlagError, runCommand } from '../../core/runtime/command.ts';
 import { connect } from '../../drizzle/client.ts';
+import { actorOf } from '../actor.ts';
 import { findStores, NothingToLookAt } from '../doctor/stores.ts';
-import { FlagError, HELP, parseFlags, type RebuildFlags } from './flags.ts';
+import { HELP, parseFlags, type RebuildFlags } from './flags.ts';
 import { type RebuildReport, runRebuild } from './run.ts';
 
 const NOTHING = 2;
@@ -10,15 +12,6 @@ const MOST_SHOWN = 50;
 
 /** Standard output is for the result; with --json a program reads it. */
 const say = (line: string): void => console.error(`taximeter: ${line}`);
-
-function actor(): string {
-  try {
-    return `rebuild:${userInfo().username}@${hostname()}`;
-  } catch {
-    // A user without a name, as in some containers.
-    return `rebuild@${hostname()}`;
-  }
-}
 
 /** Redis is not needed: the meter hears of what changed by its shard's recovery. */
 function databaseUrl(dataDir: string): string {
@@ -49,7 +42,7 @@ async function run(flags: RebuildFlags): Promise<number> {
   const options = { connections: 2, name: 'taximeter-rebuild', scope: 'worker' } as const;
   const database = connect(databaseUrl(flags.dataDir), options);
   try {
-    const report = await runRebuild({ database, actor: actor(), say }, flags);
+    const report = await runRebuild({ database, actor: actorOf('rebuild'), say }, flags);
     console.log(flags.isJson ? JSON.stringify(report, null, 1) : lines(report).join('\n'));
     return flags.isDryRun && report.differences.length > 0 ? 1 : 0;
   } finally {
@@ -57,14 +50,13 @@ async function run(flags: RebuildFlags): Promise<number> {
   }
 }
 
-process.stdout.on('error', () => {});
-process.stderr.on('error', () => {});
-try {
-  const flags = parseFlags(process.argv.slice(2));
-  if (flags === 'help') console.log(HELP);
-  else process.exitCode = await run(flags);
-} catch (error) {
-  console.error(`taximeter: ${error instanceof Error ? error.message : String(error)}`);
-  const isExpected = error instanceof FlagError || error instanceof NothingToLookAt;
-  process.exitCode = isExpected ? NOTHING : 1;
-}
+const codeOf = (error: unknown): number | null =>
+  error instanceof FlagError || error instanceof NothingToLookAt ? NOTHING : null;
+
+process.exitCode = await runCommand({
+  env: process.env,
+  help: HELP,
+  parse: parseFlags,
+  run,
+  codeOf,
+});

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { FlagError } from '../../core/runtime/command.ts';
 
 export interface VerifyFlags {
   /** `-`: standard input */
@@ -20,11 +21,6 @@ standard input. Says in words what holds and what does not.
   --help           show this
 
 The exit code is 0 when all of it holds, else 1.`;
-
-/** The message is for a person. */
-export class FlagError extends Error {
-  override name = 'FlagError';
-}
 
 /** @throws FlagError */
 export function parseFlags(args: readonly string[]): VerifyFlags | 'help' {

@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { verifyReceipt } from '../../core/receipt/verify.ts';
-import { FlagError, HELP, parseFlags, type VerifyFlags } from './flags.ts';
+import { FlagError, runCommand } from '../../core/runtime/command.ts';
+import { HELP, parseFlags, type VerifyFlags } from './flags.ts';
 import { verdictText } from './words.ts';
 
 /** For an address of keys to answer. */
@@ -36,14 +37,4 @@ async function run({ file, keys, isJson }: VerifyFlags): Promise<number> {
   return holds ? 0 : 1;
 }
 
-// A reader that has gone (`npm run verify | head`) is no reason to fail.
-process.stdout.on('error', () => {});
-try {
-  const flags = parseFlags(process.argv.slice(2));
-  if (flags === 'help') console.log(HELP);
-  else process.exitCode = await run(flags);
-} catch (error) {
-  console.error(`taximeter: ${error instanceof Error ? error.message : String(error)}`);
-  if (!(error instanceof FlagError) && process.env.LOG_LEVEL === 'debug') console.error(error);
-  process.exitCode = 1;
-}
+process.exitCode = await runCommand({ env: process.env, help: HELP, parse: parseFlags, run });
