@@ -28,6 +28,7 @@ const told = (run) => async (event) => {
 };
 
 let recorder = null;
+let warned = '';
 let pieces = [];
 
 const meter = new MeterClient({
@@ -43,8 +44,11 @@ meter.subscribe((state) => {
   element('phase').textContent = state.phase;
   element('record').disabled = isLive(state) || state.phase === 'starting';
   element('stop').disabled = !isLive(state);
+  // Said once, and not over what is said of the end.
   const warning = state.warnings.at(-1);
-  if (warning !== undefined) notice(`Not much is left: ${describe(warning.threshold)}.`);
+  if (!isLive(state) || warning === undefined || warning.id === warned) return;
+  warned = warning.id;
+  notice(`Not much is left: ${describe(warning.threshold)}.`);
 });
 const describe = (threshold) =>
   'percent' in threshold ? `${threshold.percent} % used` : `${clock(threshold.remainingMs)} to go`;
