@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startTestHttp, type TestHttp } from '../test-http.ts';
+import { MAX_FILE_MS } from './total.ts';
 
 let http: TestHttp;
 let other: TestHttp['call'];
@@ -117,14 +118,17 @@ describe('a session without a socket', () => {
     expect((await tell('file', 30 * 60_000)).body.reading.burnRate).toBe(1);
   });
 
-  it('is thirty days at most: the meter writes a record for each minute, all at once', async () => {
-    await plan({ minutes: null });
+  it('of a file is a week at most, however much there is to use', async () => {
+    await http.call('PUT', `/v1/plans/${org}-all`, { name: 'All', minutes: null });
+    await http.call('PUT', `/v1/orgs/${org}`, { name: org, plan: `${org}-all` });
     await start({ session: 'file', minutesOf: 'file' });
-    const longest = 30 * 24 * 3_600_000;
-    for (const beyond of [longest + 1, Number.MAX_SAFE_INTEGER]) {
-      expect(await tell('file', beyond)).toMatchObject({ status: 422, body: { code: 'invalid' } });
+    for (const beyondMs of [MAX_FILE_MS + 1, Number.MAX_SAFE_INTEGER]) {
+      const beyond = await tell('file', beyondMs);
+      expect(beyond).toMatchObject({ status: 422, body: { code: 'totalBeyondTime' } });
+      expect(await end('file', beyondMs)).toMatchObject({ status: 422 });
     }
-    expect((await tell('file', longest)).body).toMatchObject({ chargedMs: longest });
+    expect(await used()).toBe(0);
+    expect((await tell('file', MAX_FILE_MS)).body).toMatchObject({ chargedMs: MAX_FILE_MS });
   });
 
   it('is told at the limit, charged up to it, and ended', async () => {

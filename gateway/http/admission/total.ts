@@ -16,6 +16,12 @@ import { ProblemError } from '../problem.ts';
 import { baseOfLease, endLease, type Lease } from './lease.ts';
 import { openingWithin, seedingWithin } from './opening.ts';
 
+/**
+ * A week. The script lays every minute of a word in one step, and Redis does nothing else meanwhile: a
+ * total without a bound would stand still for all.
+ */
+export const MAX_FILE_MS = 7 * 24 * 3_600_000;
+
 /** Rounds in which another gateway, a recovery or a new period may come between. */
 const ROUNDS = 8;
 
@@ -30,7 +36,8 @@ export interface Told {
 /**
  * @param db the request's own transaction, if it is in one
  * @param totalMs null: nothing new, only a sign of life
- * @throws 422 `totalBeyondTime` where a recording would be longer than it can be; 409 `sessionEnded`
+ * @throws 422 `totalBeyondTime` where a recording would be longer than it can be, or a file than it may;
+ * 409 `sessionEnded`
  */
 export async function tellTotal(
   deps: HttpDeps,
@@ -49,6 +56,7 @@ export async function tellTotal(
     const { session: row, now } = read;
     const claimedMs = Math.max(row.totalMs, totalMs ?? 0);
     if (lease.minutesOf === 'recording') refuseBeyondTime(row, claimedMs, now);
+    else refuseBeyondFile(row, claimedMs);
     // A file's minutes are no matter of time: it stands in no projection.
     const state = lease.minutesOf === 'file' ? 'paused' : 'recording';
     const word = { org, session, epoch: row.epoch, totalMs: claimedMs, ageMs: 0, state } as const;
@@ -135,6 +143,16 @@ function refuseBeyondTime(row: SessionRow, claimedMs: number, now: number): void
     `The session "${row.session}" began ${mostMs} ms ago and cannot have recorded ${claimedMs} ms. ` +
       'Send the milliseconds recorded so far; for a file that exists already, start it with "minutesOf": "file".',
     { errors: [{ pointer: '/totalMs', detail: `must be ${mostMs} or less now` }] },
+  );
+}
+
+function refuseBeyondFile(row: SessionRow, claimedMs: number): void {
+  if (claimedMs <= Math.max(row.totalMs, MAX_FILE_MS)) return;
+  throw new ProblemError(
+    'totalBeyondTime',
+    `A file may have ${MAX_FILE_MS} ms (a week), and ${claimedMs} ms of "${row.session}" were told. ` +
+      'Send milliseconds, and a longer one as several sessions.',
+    { errors: [{ pointer: '/totalMs', detail: `must be ${MAX_FILE_MS} or less` }] },
   );
 }
 
