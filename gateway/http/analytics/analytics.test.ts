@@ -60,7 +60,7 @@ describe('analytics of extra minutes', () => {
     const days = { from: new Date(START - 100 * DAY), to: new Date(START - 60 * DAY) };
     const ago = 80 * DAY;
     await pay(org, ago);
-    const partly = await pay(org, ago, { kind: 'topUp', chargeRefundedCents: 900 });
+    const partly = await pay(org, ago, { kind: 'topUp', attempt: 1, chargeRefundedCents: 900 });
     const [package_, grantedMs] = ['minutes-150', 2.5 * HOUR];
     const lost = await pay(org, ago, { package: package_, grantedMs, amountCents: 1_999 });
     await pay(org, ago, { currency: 'eur', amountCents: 950 });
