@@ -10,7 +10,7 @@ nav { position: sticky; top: 0; align-self: start; max-height: 100vh; overflow: 
   padding: 1.5rem 0 2rem; font-size: 0.875rem; }
 nav h2 { font-size: 0.8rem; margin: 1.1rem 0 0.2rem; border: 0; text-transform: uppercase;
   letter-spacing: 0.05em; opacity: 0.7; }
-nav a { display: block; padding: 0.1rem 0; overflow-wrap: anywhere; text-decoration: none; color: inherit; }
+nav a { display: block; padding: 0.1rem 0 0.1rem 3.9rem; text-indent: -3.9rem; overflow-wrap: anywhere; text-decoration: none; color: inherit; }
 nav a:hover, nav a:focus-visible { text-decoration: underline; }
 code, pre, .path { font: 0.875em/1.5 ui-monospace, monospace; }
 pre { background: var(--soft); border-radius: 0.4rem; padding: 0.7rem 0.9rem; overflow: auto; margin: 0.5rem 0; }
@@ -21,7 +21,7 @@ article { border: 1px solid var(--line); border-radius: 0.5rem; margin: 1rem 0; 
 article:target { outline: 2px solid var(--post); }
 article h3 { margin: 0.6rem 0 0.3rem; font-size: 1rem; overflow-wrap: anywhere; }
 article h3 a { color: inherit; text-decoration: none; }
-.method { display: inline-block; min-width: 3.6rem; font-weight: 700; }
+.method { display: inline-block; text-indent: 0; min-width: 3.6rem; font-weight: 700; }
 .get { color: var(--get); } .post { color: var(--post); } .put { color: var(--put); } .delete { color: var(--delete); }
 @media (prefers-color-scheme: dark) {
   :root { --get: #4fc79a; --post: #7fb0ff; --put: #e0a54a; --delete: #ff8a8a; }
