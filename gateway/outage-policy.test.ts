@@ -22,6 +22,17 @@ async function rowOf(org: string, session: string) {
   return reply.session;
 }
 
+/** A session that has recorded for six seconds, and then for half a minute without Redis. */
+async function awayFor30Seconds(org: string) {
+  const recorder = gateway.connect();
+  const { session } = await recorder.start(org);
+  await world.pass(6_000);
+  const before = await rowOf(org, session);
+  world.stores.isAway = true;
+  await world.pass(30_000);
+  return { recorder, session, before };
+}
+
 /** What the ledger has of a session once all is settled. */
 async function settled(org: string, session: string) {
   await world.stores.settle(org);
@@ -58,12 +69,8 @@ describe('time that the plan forgives', () => {
   });
 
   it('is not charged by the last word of a session that stopped meanwhile', async () => {
-    const recorder = gateway.connect();
-    const { session } = await recorder.start('kind');
-    await world.pass(6_000);
-    const { chargedMs } = await rowOf('kind', session);
-    world.stores.isAway = true;
-    await world.pass(30_000);
+    const { recorder, session, before } = await awayFor30Seconds('kind');
+    const { chargedMs } = before;
     recorder.send({ type: 'stop' });
     await world.pass(5_000);
     world.stores.isAway = false;
@@ -75,12 +82,8 @@ describe('time that the plan forgives', () => {
   });
 
   it('is not charged where its recorder comes back just then', async () => {
-    const recorder = gateway.connect();
-    const { session } = await recorder.start('kind');
-    await world.pass(6_000);
-    const { chargedMs } = await rowOf('kind', session);
-    world.stores.isAway = true;
-    await world.pass(30_000);
+    const { recorder, session, before } = await awayFor30Seconds('kind');
+    const { chargedMs } = before;
     recorder.cut();
     await world.pass(100);
     world.stores.isAway = false;
@@ -96,12 +99,8 @@ describe('time that the plan forgives', () => {
   });
 
   it('is forgiven even where the sweep has ended the session meanwhile', async () => {
-    const recorder = gateway.connect();
-    const { session } = await recorder.start('kind');
-    await world.pass(6_000);
-    const { totalMs, lastAnswerAt } = await rowOf('kind', session);
-    world.stores.isAway = true;
-    await world.pass(30_000);
+    const { recorder, session, before } = await awayFor30Seconds('kind');
+    const { totalMs, lastAnswerAt } = before;
     await world.stores.model.close({
       ...{ org: 'kind', session, reason: 'disconnected', gatewayWallMs: Date.now() },
       by: { sweep: { totalMs, lastAnswerAt } },
@@ -115,12 +114,7 @@ describe('time that the plan forgives', () => {
   });
 
   it('waits to be told where another one says meanwhile that the session has ended', async () => {
-    const recorder = gateway.connect();
-    const { session } = await recorder.start('kind');
-    await world.pass(6_000);
-    const row = await rowOf('kind', session);
-    world.stores.isAway = true;
-    await world.pass(30_000);
+    const { recorder, session, before: row } = await awayFor30Seconds('kind');
     const { totalMs, lastAnswerAt } = row;
     const reply = await world.stores.model.close({
       ...{ org: 'kind', session, reason: 'disconnected', gatewayWallMs: Date.now() },
@@ -139,12 +133,8 @@ describe('time that the plan forgives', () => {
   });
 
   it('is not charged either where it could not be told before its recorder is back', async () => {
-    const recorder = gateway.connect();
-    const { session } = await recorder.start('kind');
-    await world.pass(6_000);
-    const { chargedMs } = await rowOf('kind', session);
-    world.stores.isAway = true;
-    await world.pass(30_000);
+    const { recorder, session, before } = await awayFor30Seconds('kind');
+    const { chargedMs } = before;
     recorder.cut();
     const { assert } = world.stores.model;
     world.stores.model.assert = () => Promise.reject(new Error('not now'));
@@ -160,12 +150,8 @@ describe('time that the plan forgives', () => {
   });
 
   it('is forgiven also where Redis comes back empty', async () => {
-    const recorder = gateway.connect();
-    const { session } = await recorder.start('kind');
-    await world.pass(6_000);
-    const { totalMs } = await rowOf('kind', session);
-    world.stores.isAway = true;
-    await world.pass(30_000);
+    const { session, before } = await awayFor30Seconds('kind');
+    const { totalMs } = before;
     world.stores.empty();
     world.stores.isAway = false;
     await world.pass(1_000);
