@@ -11,6 +11,9 @@ import type { Gate, Transport, TransportName } from './transport.ts';
 
 export const PATH = '/v1/connect';
 export const MAX_BODY_BYTES = 64 * 1024;
+/** Takes a body beyond that. */
+export const LARGE_PATH = '/large';
+export const MAX_LARGE_BYTES = 4 * MAX_BODY_BYTES;
 
 /** Both, where uWebSockets.js has something for this Node and system; else says so. */
 export async function transportsHere(): Promise<TransportName[]> {
@@ -51,7 +54,8 @@ export async function startTestTransport(
 ): Promise<TestTransport> {
   const met: Met[] = [];
   const app = new Hono();
-  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES }));
+  const most = (path: string) => (path === LARGE_PATH ? MAX_LARGE_BYTES : MAX_BODY_BYTES);
+  app.use((c, next) => bodyLimit({ maxSize: most(c.req.path) })(c, next));
   const transport = await startTransport(name, {
     ...{
       host: '127.0.0.1',
@@ -59,7 +63,7 @@ export async function startTestTransport(
       sharesPort: false,
       path: PATH,
       gate,
-      maxBodyBytes: () => MAX_BODY_BYTES,
+      maxBodyBytes: most,
     },
     fetch: (request) => app.fetch(request),
     opened(socket, upgrade) {

@@ -3,7 +3,9 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   closeOf,
+  LARGE_PATH,
   MAX_BODY_BYTES,
+  MAX_LARGE_BYTES,
   openBare,
   openClient,
   soon,
@@ -55,6 +57,7 @@ describe.each(transports)('HTTP on the transport %s', (name) => {
       c.json({ path: c.req.path, query: c.req.query(), header: c.req.header('x-word') ?? null }),
     );
     app.all('/body', async (c) => c.text(await c.req.text(), 201, { 'x-method': c.req.method }));
+    app.post(LARGE_PATH, async (c) => c.text(await c.req.text(), 201));
     app.get('/empty', () => new Response(null, { status: 204 }));
     app.get('/unchanged', () => new Response(null, { status: 304, headers: { etag: '"1"' } }));
     app.get('/cookies', () => {
@@ -152,6 +155,14 @@ describe.each(transports)('HTTP on the transport %s', (name) => {
     const told = { 'content-length': '200000' };
     expect((await ask(url, { method: 'POST', headers: told, pieces })).status).toBe(413);
     expect((await ask(url, { method: 'POST', pieces })).status).toBe(413);
+  });
+
+  it('hands on a longer one where that path takes it', async () => {
+    const url = `${transport.url}${LARGE_PATH}`;
+    const body = 'x'.repeat(MAX_LARGE_BYTES);
+    const answer = await fetch(url, { method: 'POST', body });
+    expect([answer.status, (await answer.text()).length]).toEqual([201, MAX_LARGE_BYTES]);
+    expect((await fetch(url, { method: 'POST', body: `${body}x` })).status).toBe(413);
   });
 
   it('does not go on reading a body without an end', async () => {
