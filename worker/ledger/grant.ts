@@ -14,6 +14,7 @@ const FIELDS_A_BATCH = 500;
 interface Waiting extends Record<string, unknown> {
   limits: boolean;
   taken: boolean;
+  bought: boolean;
 }
 
 /**
@@ -46,9 +47,10 @@ export async function carryOut(context: LedgerContext, org: string, at: number):
 async function waitingOf(db: Database, org: string) {
   const [waiting] = await db.execute<Waiting>(sql`
     select exists (select from billing_periods where org = ${org} and decrease_pending) as limits,
-      exists (select from adjustments where org = ${org} and applied_at is null) as taken`);
-  const changes = await lotChanges(db, org);
-  const { limits, taken } = waiting!;
+      exists (select from adjustments where org = ${org} and applied_at is null) as taken,
+      exists (select from payments where org = ${org}) as bought`);
+  const { limits, taken, bought } = waiting!;
+  const changes = bought ? await lotChanges(db, org) : [];
   return {
     gives: changes.length > 0,
     lowers: limits || taken || changes.some(({ isLowering }) => isLowering),

@@ -87,6 +87,7 @@ class Run {
   private readonly dice: Dice;
   private readonly paid: string[] = [];
   private readonly lent: string[] = [];
+  private isLending = false;
   private readonly totals = new Map<string, number>();
 
   constructor(acme: TestOrganization, dice: Dice) {
@@ -132,12 +133,17 @@ class Run {
   }
 
   private async buy(): Promise<void> {
-    const payment = this.lent.pop() ?? (await this.started());
+    const lent = this.lent.pop();
+    const payment = lent ?? (await this.started());
     await takeFacts(ledger, payment, [PAID]);
+    if (lent !== undefined) this.isLending = false;
     this.paid.push(payment);
   }
 
   private async lend(): Promise<void> {
+    // One at a time.
+    if (this.isLending) return;
+    this.isLending = true;
     const grantedMs = MINUTE_MS + this.dice.below(MINUTE_MS);
     const holdUntil = ledger.now + 60 * MINUTE_MS;
     const hold = { grantedMs, holdMs: 1 + this.dice.below(MINUTE_MS), holdUntil };
