@@ -10,7 +10,7 @@ import { payments } from '../drizzle/schema/payments.ts';
 import { makeTestAccount } from '../local/test-account.ts';
 import { createTestDatabase, type TestDatabase } from '../local/test-database.ts';
 import type { PaymentStatus, StatusFact } from './facts.ts';
-import { holdSentence, startHold } from './hold.ts';
+import { endHold, holdSentence, startHold } from './hold.ts';
 import { HOLD_TIME_MS, UNPAID_HOLD_REST_MS } from './lend.ts';
 import { takeFact } from './take-fact.ts';
 
@@ -139,6 +139,24 @@ describe('a loan', () => {
     expect(await rowOf(payment)).toMatchObject({ status: 'failed', holdEndedAt: null });
     await tell(org, payment, 'canceled', AT + 2_000);
     expect(await rowOf(payment)).toMatchObject({ status: 'canceled', holdEndedAt: AT + 2_000 });
+  });
+
+  it('ends once, at its end, and not where it is paid', async () => {
+    const org = await account();
+    const [unpaid, until] = [await purchase(org), AT + HOLD_TIME_MS];
+    await ask(org, unpaid);
+    const ends = (payment: string, at: number) =>
+      worker.db.transaction((tx) => endHold(tx, payment, at));
+    expect(await ends(unpaid, until - 1)).toBe(false);
+    expect(await ends(unpaid, until)).toBe(true);
+    expect(await ends(unpaid, until + 1)).toBe(false);
+    expect(await rowOf(unpaid)).toMatchObject({ holdEndedAt: until });
+    const other = await account();
+    const paid = await purchase(other);
+    await ask(other, paid);
+    await tell(other, paid, 'paid', AT + 1_000);
+    expect(await ends(paid, until)).toBe(false);
+    expect(await rowOf(paid)).toMatchObject({ holdEndedAt: null });
   });
 
   it('is nothing any more once it is paid, and leaves no rest behind', async () => {

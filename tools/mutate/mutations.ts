@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Mutation } from './mutation.ts';
 import { COUNTING } from './mutations/counting.ts';
 import { EDGE } from './mutations/edge.ts';
+import { HOLDS } from './mutations/holds.ts';
 import { LEDGER } from './mutations/ledger.ts';
 import { LIMITS } from './mutations/limits.ts';
 import { MINUTES } from './mutations/minutes.ts';
@@ -23,6 +24,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...OUTAGES,
   ...LEDGER,
   ...PAYMENTS,
+  ...HOLDS,
   ...EDGE,
 ];
 
