@@ -57,7 +57,7 @@ create table overage_reports (
   first_tried_at timestamptz,
   next_try_at timestamptz not null default now(),
   sent_at timestamptz,
-  refused_at timestamptz, -- Stripe does not take it, or nobody knows any more whether it did
+  unclear_at timestamptz, -- whether Stripe has it nobody knows any more: a person has to look
   cancel_at timestamptz, -- it counts no more from then on
   cancelled_at timestamptz, -- and Stripe knows
   cancel_refused_at timestamptz, -- too late: it counts
@@ -68,7 +68,7 @@ create table overage_reports (
   check (cancel_at is null or cancel_refused_at is null)
 );
 create index overage_reports_waiting on overage_reports (next_try_at)
-  where kind = 'report' and refused_at is null
+  where kind = 'report' and unclear_at is null
     and ((sent_at is null and cancelled_at is null) or (cancel_at is not null and cancelled_at is null));
 select guard_tenants('overage_reports');
 create index billing_periods_billable on billing_periods (ends_at) where billable_ms > 0;

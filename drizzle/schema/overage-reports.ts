@@ -24,8 +24,8 @@ export const overageReports = pgTable(
     /** who asks Stripe may until then */
     nextTryAt: instant('next_try_at').notNull().default(sql`now()`),
     sentAt: instant('sent_at'),
-    /** Stripe does not take it, or nobody knows any more whether it did */
-    refusedAt: instant('refused_at'),
+    /** whether Stripe has it nobody knows any more: a person has to look */
+    unclearAt: instant('unclear_at'),
     /** it counts no more from then on */
     cancelAt: instant('cancel_at'),
     /** and Stripe knows */

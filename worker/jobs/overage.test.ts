@@ -1,0 +1,229 @@
+import { eq, sql } from 'drizzle-orm';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { auditLog } from '../../drizzle/schema/operations.ts';
+import { overageReports } from '../../drizzle/schema/overage-reports.ts';
+import { stripeCustomers } from '../../drizzle/schema/payments.ts';
+import { billingPeriods } from '../../drizzle/schema/periods.ts';
+import { connectStripe } from '../../payments/stripe.ts';
+import { type FakeStripe, startFakeStripe } from '../../payments/testing/fake-stripe.ts';
+import { settle } from '../ledger/settle.ts';
+import {
+  createTestLedger,
+  JUNE,
+  MINUTE_MS,
+  type TestLedger,
+  type TestOrganization,
+} from '../test-ledger.ts';
+import { reportOverage } from './overage.ts';
+
+const METER = 'overage_minutes';
+const EVENTS = '/v1/billing/meter_events';
+const HOUR_MS = 60 * MINUTE_MS;
+
+let ledger: TestLedger;
+let fake: FakeStripe;
+beforeAll(async () => {
+  ledger = await createTestLedger();
+  fake = await startFakeStripe({ now: () => ledger.now });
+  fake.createMeter({ eventName: METER });
+});
+afterEach(async () => {
+  fake.faults.clear();
+  // What a test leaves is not the next one's.
+  await ledger.connection.db.execute(sql`update overage_reports set unclear_at = now()`);
+});
+afterAll(async () => {
+  await fake.stop();
+  await ledger.stop();
+});
+
+const stripeOf = () =>
+  connectStripe({ secretKey: fake.secretKey, apiUrl: fake.url } as Parameters<
+    typeof connectStripe
+  >[0]);
+const look = () =>
+  reportOverage({
+    ...{ context: ledger.context, log: ledger.context.log, livemode: false },
+    stripe: stripeOf(),
+  });
+
+interface Billed extends TestOrganization {
+  customer: string;
+  record(session: string, ms: number): Promise<void>;
+}
+
+async function billed(more: object = {}): Promise<Billed> {
+  const plan = { quotaMs: 0, atLimit: 'overage', overageMeter: METER, ...more } as const;
+  const acme = await ledger.account({ plan });
+  const { id: customer } = await stripeOf().customers.create({ name: acme.org });
+  await ledger.connection.db
+    .insert(stripeCustomers)
+    .values({ org: acme.org, customer, livemode: false });
+  await acme.open('s1');
+  return {
+    ...acme,
+    customer,
+    async record(session, ms) {
+      await acme.record(session, ms);
+      await ledger.meter.flush(acme.shard);
+      await settle(ledger.context, acme.shard, { limit: 500 });
+    },
+  };
+}
+
+/** Done, and never answered: the library's own repeats are not heard. */
+function loseAnswers(): void {
+  fake.faults.add({ path: EVENTS, cut: 'after' });
+  fake.faults.add({ path: EVENTS, error: { status: 503 }, times: 99 });
+}
+const told = ({ customer }: Billed) => fake.metered(METER, customer);
+const rowsOf = ({ org }: Billed) =>
+  ledger.connection.db
+    .select()
+    .from(overageReports)
+    .where(eq(overageReports.org, org))
+    .orderBy(overageReports.sequence);
+const setBillable = ({ org }: Billed, minutes: number) =>
+  ledger.connection.db
+    .update(billingPeriods)
+    .set({ billableMs: minutes * MINUTE_MS })
+    .where(eq(billingPeriods.org, org));
+
+describe('overage', () => {
+  it('is told in full minutes while its period runs, and the rest once, at its end', async () => {
+    const acme = await billed({ roundTo: 'minute' });
+    await acme.record('s1', 90_000);
+    await look();
+    expect(told(acme)).toBe(1);
+    await look();
+    await acme.record('s1', 45_000);
+    await look();
+    expect(told(acme)).toBe(2);
+    await acme.close('s1', 135_000);
+    await settle(ledger.context, acme.shard, { limit: 500 });
+    const before = ledger.now;
+    await ledger.setNow(JUNE + HOUR_MS);
+    await look();
+    await look();
+    expect(told(acme)).toBe(3);
+    const rows = await rowsOf(acme);
+    expect(rows.map(({ minutes }) => minutes)).toEqual([1, 1, 1]);
+    // Within the period it is of, though it is told after it.
+    expect(rows.at(-1)!.occurredAt).toBe(JUNE - 1_000);
+    await ledger.setNow(before);
+  });
+
+  it('is told once by two workers at once', async () => {
+    const all = [await billed(), await billed(), await billed()];
+    for (const acme of all) await acme.record('s1', 5 * MINUTE_MS);
+    await Promise.all([look(), look(), look()]);
+    expect(all.map(told)).toEqual([5, 5, 5]);
+    for (const acme of all) expect(await rowsOf(acme)).toHaveLength(1);
+  });
+
+  it('is told once when the answer is lost, by the same name, and by whoever comes after a kill', async () => {
+    const acme = await billed();
+    await acme.record('s1', 4 * MINUTE_MS);
+    loseAnswers();
+    await look();
+    fake.faults.clear();
+    expect(await rowsOf(acme)).toMatchObject([{ sentAt: null, attempts: 1 }]);
+    expect(told(acme)).toBe(4);
+    await look();
+    expect((await rowsOf(acme))[0]!.attempts).toBe(1);
+    await ledger.advance(2 * MINUTE_MS);
+    // As after so long that Stripe has forgotten the key, and knows the name still.
+    const asked = fake.asked.length;
+    await look();
+    expect(fake.asked.length).toBeGreaterThan(asked);
+    expect((await rowsOf(acme))[0]).toMatchObject({ sentAt: ledger.now, attempts: 2 });
+    expect(told(acme)).toBe(4);
+  });
+
+  it('is told later when nothing came to Stripe at all', async () => {
+    const acme = await billed();
+    await acme.record('s1', 2 * MINUTE_MS);
+    fake.faults.add({ path: EVENTS, error: { status: 503 }, times: 99 });
+    await look();
+    fake.faults.clear();
+    expect(told(acme)).toBe(0);
+    await ledger.advance(2 * MINUTE_MS);
+    await look();
+    expect(told(acme)).toBe(2);
+  });
+
+  it('is left to a person where nobody can know any more whether it is there', async () => {
+    const acme = await billed();
+    await acme.record('s1', 2 * MINUTE_MS);
+    loseAnswers();
+    await look();
+    fake.faults.clear();
+    await ledger.advance(24 * HOUR_MS);
+    await look();
+    expect(told(acme)).toBe(2);
+    expect(await rowsOf(acme)).toMatchObject([{ sentAt: null, unclearAt: ledger.now }]);
+  });
+
+  it('is taken back within a day and told anew; after that a credit is written down', async () => {
+    const acme = await billed();
+    await acme.record('s1', 3 * MINUTE_MS);
+    await look();
+    await acme.record('s1', 4 * MINUTE_MS);
+    await look();
+    expect(told(acme)).toBe(7);
+    await setBillable(acme, 5);
+    await look();
+    await look();
+    expect(told(acme)).toBe(5);
+    await ledger.advance(25 * HOUR_MS);
+    await setBillable(acme, 4);
+    await look();
+    await look();
+    expect(told(acme)).toBe(5);
+    expect((await rowsOf(acme)).at(-1)).toMatchObject({ kind: 'credit', minutes: -1 });
+    const audits = await ledger.connection.db
+      .select()
+      .from(auditLog)
+      .where(eq(auditLog.org, acme.org));
+    expect(audits.filter(({ action }) => action === 'overage.credit')).toHaveLength(1);
+    await setBillable(acme, 6);
+    await look();
+    expect(told(acme)).toBe(7);
+  });
+
+  it('that Stripe refuses to take back becomes a credit', async () => {
+    const acme = await billed();
+    await acme.record('s1', 3 * MINUTE_MS);
+    await look();
+    await setBillable(acme, 2);
+    const path = '/v1/billing/meter_event_adjustments';
+    fake.faults.add({ path, error: { status: 400, type: 'invalid_request_error' } });
+    await look();
+    await look();
+    const sum = (await rowsOf(acme))
+      .filter(({ cancelAt }) => cancelAt === null)
+      .reduce((all, { minutes }) => all + minutes, 0);
+    expect(sum).toBe(2);
+    expect((await rowsOf(acme)).at(-1)).toMatchObject({ kind: 'credit' });
+  });
+
+  it('is nobody’s without a customer, without a meter, or of the other mode', async () => {
+    const acme = await billed({ overageMeter: null });
+    await acme.record('s1', 2 * MINUTE_MS);
+    const other = await billed();
+    await ledger.connection.db
+      .update(stripeCustomers)
+      .set({ livemode: true })
+      .where(eq(stripeCustomers.org, other.org));
+    await other.record('s1', 2 * MINUTE_MS);
+    await look();
+    expect([...(await rowsOf(acme)), ...(await rowsOf(other))]).toEqual([]);
+  });
+
+  it('is no more than the plan’s cap', async () => {
+    const acme = await billed({ overageCapMs: 2 * MINUTE_MS });
+    await acme.record('s1', 5 * MINUTE_MS);
+    await look();
+    expect(told(acme)).toBe(2);
+  });
+});
