@@ -57,6 +57,8 @@ describe('an event', () => {
     const event = paidEvent(row);
     const answers = await Promise.all(Array.from({ length: 6 }, () => deliver(http, event)));
     expect(answers.map(({ status }) => status)).toEqual(Array(6).fill(200));
+    // As the first one left it.
+    expect((await stored(event))!.effect).toBe('applied');
     const other = await deliver(http, paidEvent(row, { created: 1_001 }));
     expect(other.status).toBe(200);
     const { body } = await http.call('GET', '/v1/orgs/acme/extra-minutes');
