@@ -10,6 +10,8 @@ export interface Heard {
   messages: ServerMessage[];
   /** Of the last message that had one. */
   reading: Reading | null;
+  /** Real time at which it came, epoch ms. */
+  readAt: number;
   /** Rejects when it does not come to hold. */
   until(holds: (heard: Heard) => boolean): Promise<void>;
 }
@@ -22,6 +24,7 @@ export function listenToMeter(page: Page): Heard {
     started: [],
     messages: [],
     reading: null,
+    readAt: 0,
     until(holds) {
       return new Promise((resolve, reject) => {
         const look = () => {
@@ -45,7 +48,10 @@ export function listenToMeter(page: Page): Heard {
       const message = JSON.parse(String(payload)) as ServerMessage;
       heard.messages.push(message);
       if (message.type === 'started') heard.started.push(message);
-      if ('reading' in message && message.reading !== undefined) heard.reading = message.reading;
+      if ('reading' in message && message.reading !== undefined) {
+        heard.reading = message.reading;
+        heard.readAt = Date.now();
+      }
       for (const look of [...waiting]) look();
     });
   });
