@@ -44,6 +44,7 @@ describe('usage', () => {
       sessions: 0,
       hours: { used: 0, limit: 1, remaining: 1 },
       forecast: { endsAt: null, confidence: 0, method: 'none', periodUsedMs: 0, dayMs: 0 },
+      overdue: null,
     });
     expect(await liveRow('quiet')).toBeUndefined();
   });
@@ -153,6 +154,7 @@ describe('a change of limits reaches the live meter at once:', () => {
     expect(balance.body).toEqual({
       remainingMs: 150_000,
       debtMs: 0,
+      overdue: null,
       lots: [
         {
           purchase: made.body.adjustment,
