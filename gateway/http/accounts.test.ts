@@ -22,6 +22,8 @@ const DEFAULTS = {
   enforcement: 'enforce',
   saveWindowSeconds: 10,
   paymentHoldSeconds: 0,
+  overageMeter: null,
+  paymentGraceDays: 7,
 };
 
 let http: TestHttp;
@@ -72,6 +74,8 @@ describe('a plan', () => {
       enforcement: 'shadow',
       saveWindowSeconds: 2.5,
       paymentHoldSeconds: 90,
+      overageMeter: 'overage_minutes',
+      paymentGraceDays: 3,
     };
     const made = await http.call('PUT', '/v1/plans/full', plan);
     expect(made.body).toEqual({ plan: 'full', ...plan });
@@ -141,6 +145,7 @@ describe('an organization', () => {
       anchorDay: 1,
       minutes: null,
       suspended: false,
+      paymentOverdueSince: null,
     });
     const replaced = await http.call('PUT', '/v1/orgs/acme', {
       ...made.body,

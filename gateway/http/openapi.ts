@@ -17,6 +17,7 @@ export const AREAS = {
   packages: 'What extra minutes can be bought for, and how they are paid here.',
   purchases:
     'Extra minutes that are bought: payments, from their beginning to refunds and disputes.',
+  analytics: 'How extra minutes sell, and whether payments are as Stripe has them.',
   adjustments: 'Minutes given or taken by hand, each with its reason.',
   'API keys': 'What lets the backend of the app in, and what each key may do.',
   periods: 'Billing months: which there are, closing one by hand, and repair.',
