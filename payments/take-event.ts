@@ -6,6 +6,7 @@ import { eq } from 'drizzle-orm';
 import type Stripe from 'stripe';
 import type { Transaction } from '../drizzle/client.ts';
 import { payments, stripeEvents } from '../drizzle/schema/payments.ts';
+import { takeAccountEvent } from './account-event.ts';
 import { learnIntent, lockIntent, takeFacts } from './learn-intent.ts';
 import type { PaymentRow } from './payment-state.ts';
 import { type EventReading, readEvent } from './read-event.ts';
@@ -50,8 +51,10 @@ export async function takeEvent(
     .onConflictDoNothing()
     .returning({ id: stripeEvents.id });
   if (stored.length === 0) return { effect: 'repeated', org: null, payment: null, detail: null };
-  if (read === null) return { effect: 'unknown', org: null, payment: null, detail: null };
-  const taken = await take(tx, event, read, at);
+  const taken =
+    read === null
+      ? { payment: null, detail: null, ...(await takeAccountEvent(tx, event, at)) }
+      : await take(tx, event, read, at);
   const { effect, org, payment, detail } = taken;
   await tx
     .update(stripeEvents)

@@ -3,6 +3,7 @@ import type { CallOptions } from './call.ts';
 import type { Answer, Ask, Body, Query } from './routes.ts';
 
 const ALL = '/v1/orgs/{org}/extra-minutes/purchases';
+const TOP_UP = '/v1/orgs/{org}/extra-minutes/top-up';
 const ONE = '/v1/orgs/{org}/extra-minutes/purchases/{purchase}';
 
 export type Purchase = Answer<'get', typeof ONE>;
@@ -34,5 +35,14 @@ export function createPurchases(ask: Ask) {
       body: Body<'post', `${typeof ONE}/test-payment`> = { outcome: 'paid' },
       options: CallOptions = {},
     ) => ask('post', `${ONE}/test-payment`, { ...options, path: { org, purchase }, body }),
+    /** Automatic top-up: its settings, and how it goes. */
+    topUp: (org: string, options: CallOptions = {}) =>
+      ask('get', TOP_UP, { ...options, path: { org } }),
+    /** Also ends a pause after failures. */
+    putTopUp: (org: string, body: Body<'put', typeof TOP_UP>, options: CallOptions = {}) =>
+      ask('put', TOP_UP, { ...options, path: { org }, body }),
+    /** Hand `clientSecret` to the browser: there a card is saved, and nothing is charged. */
+    setUpTopUp: (org: string, options: CallOptions = {}) =>
+      ask('post', `${TOP_UP}/setup`, { ...options, path: { org } }),
   };
 }

@@ -13,6 +13,7 @@ import { connectStripe } from '../payments/stripe.ts';
 import type { WorkerConfig } from './config.ts';
 import { startLotDeadlines } from './jobs/lot-deadlines.ts';
 import { startOutbox } from './jobs/outbox.ts';
+import { startOverage } from './jobs/overage.ts';
 import { startPaymentCheck } from './jobs/payment-check.ts';
 import { startPaymentGrace } from './jobs/payment-grace.ts';
 import { startPeriodCheck } from './jobs/period-check.ts';
@@ -21,11 +22,13 @@ import { startReconcileAsked } from './jobs/reconcile-asked.ts';
 import { type RecoverJobs, startRecoverJobs } from './jobs/recover.ts';
 import { createSessionSweep, startSessionSweep } from './jobs/session-sweep.ts';
 import { startSettleJobs } from './jobs/settle.ts';
+import { startTopUps } from './jobs/top-up.ts';
 import { startUnsettledSweep } from './jobs/unsettled-sweep.ts';
 import { createShardSettler } from './ledger/shard-settler.ts';
 import { createMetrics } from './metrics.ts';
 import { serveOperations } from './operations.ts';
 import type { RecoveryContext } from './recovery/recover.ts';
+import type { Repeated } from './repeat.ts';
 
 const CONNECTIONS = 16;
 const RECOVERY_LOOK_MS = 1_000;
@@ -33,6 +36,8 @@ const OUTBOX_LOOK_MS = 1_000;
 const PERIOD_LOOK_MS = 60_000;
 const LOTS_LOOK_MS = 1_000;
 const GRACE_LOOK_MS = 1_000;
+const TOP_UP_LOOK_MS = 1_000;
+const OVERAGE_LOOK_MS = 60_000;
 
 /** Starts a worker; what it started is added to `stops`, in order. Answers its operations port. */
 export async function startWorker(
@@ -76,11 +81,13 @@ export async function startWorker(
   const runId = (shard: number) => redis.serverOf(meterKeys().head(shard))?.runId() ?? null;
   const context: RecoveryContext = { meter, db, sql, log, wallMs, runId };
   let recovering: RecoverJobs | null = null;
+  let topUps: Repeated | null = null;
   const settler = createShardSettler({
     context,
     needsRecovery: (shard) => recovering?.need(shard),
     settled(_shard, outcome) {
       if (outcome.fields > 0) metrics.settled(outcome);
+      if (outcome.grownMs > 0) topUps?.wake();
     },
   });
   stops.add('settling', { stop: () => settler.idle() });
@@ -117,6 +124,12 @@ export async function startWorker(
       'payment-check',
       await startPaymentCheck({ context, stripe, livemode, log, checked }),
     );
+    const paying = { context, stripe, livemode, log };
+    topUps = startTopUps({ ...paying, everyMs: TOP_UP_LOOK_MS });
+    stops.add('top-up', topUps);
+    stops.add('overage', startOverage({ ...paying, everyMs: OVERAGE_LOOK_MS }));
+  } else {
+    log.info('STRIPE_SECRET_KEY is not set: nothing is topped up, and no overage is reported');
   }
   isServing = true;
   stops.add('serving', {

@@ -32,6 +32,7 @@ import {
   STRIPE_WEBHOOK_PATH,
   stripeWebhook,
 } from './payments/stripe-webhook.ts';
+import { topUp } from './payments/top-up.ts';
 import { periods } from './periods.ts';
 import { plans } from './plans.ts';
 import { ProblemError } from './problem.ts';
@@ -115,6 +116,7 @@ export function createHttp(deps: HttpDeps) {
   app.route('/', purchases(deps));
   app.route('/', purchaseActions(deps));
   app.route('/', purchaseHold(deps));
+  app.route('/', topUp(deps));
   app.route('/', stripeWebhook(deps));
   app.route('/', analyticsRoutes(deps));
   app.route('/', adjustments(deps));

@@ -38,6 +38,10 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/sessions/{session}/end': { totalMs: 9 },
   'POST /v1/orgs/{org}/sessions': { user: VICTIM.user, session: VICTIM.session },
   'PUT /v1/extra-minutes/packages/{package}': { name: 'x', grantedMs: 60_000, priceCents: 1 },
+  'PUT /v1/orgs/{org}/extra-minutes/top-up': {
+    ...{ enabled: true, package: 'minutes-60', monthlyCapCents: 1 },
+  },
+  'POST /v1/orgs/{org}/extra-minutes/top-up/setup': {},
   'POST /v1/orgs/{org}/extra-minutes/purchases': { package: 'minutes-60', user: VICTIM.user },
   'POST /v1/orgs/{org}/extra-minutes/purchases/{purchase}/cancel': {},
   'POST /v1/orgs/{org}/extra-minutes/purchases/{purchase}/hold': {},

@@ -13,10 +13,12 @@ import { OWNERS } from './mutations/owners.ts';
 import { PAYMENTS } from './mutations/payments.ts';
 import { RECOVERY } from './mutations/recovery.ts';
 import { STOPPING } from './mutations/stopping.ts';
+import { TOPUP } from './mutations/topup.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
   ...COUNTING,
   ...STOPPING,
+  ...TOPUP,
   ...LIMITS,
   ...MINUTES,
   ...OWNERS,
