@@ -7,6 +7,7 @@ import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startTestProduct, type TestProduct } from '../../local/test-product.ts';
 import { type FakeStripe, startFakeStripe } from '../../payments/testing/fake-stripe.ts';
+import type { Reading } from '../index.ts';
 import { findChromium, openBrowser, type TestBrowser } from '../test-browser.ts';
 import { type Heard, listenToMeter } from './test-meter-frames.ts';
 
@@ -16,8 +17,10 @@ const SECRET = 'whsec_recorder_page';
 const PATIENCE_MS = 20_000;
 const BUILD_PATIENCE_MS = 180_000;
 /** From "being confirmed" to the limit, meter time: enough to be 5 s ahead of it. */
-const AHEAD_MS = 12_000;
-const BOUGHT_MINUTES = 60;
+const AHEAD_MS = 18_000;
+/** Before the limit is made to come. */
+const PLENTY_MS = 600_000;
+const TEST_TIMEOUT_MS = 60_000;
 
 const executablePath = findChromium();
 
@@ -85,8 +88,12 @@ describe.skipIf(executablePath === null)('a card on the recorder page', () => {
   }
 
   const dialog = () => page.getByRole('dialog', { name: 'Buy extra minutes' });
-  const usedMs = async () => (await api<{ usedMs: number }>('GET', `/v1/orgs/${org}/usage`)).usedMs;
-  const ended = () => page.waitForSelector('body[data-phase="ended"][data-save="saved"]');
+  const usage = () => api<Reading>('GET', `/v1/orgs/${org}/usage`);
+  const planLeftMs = (reading: Reading | null) =>
+    (reading?.remainingMs ?? 0) - (reading?.extraRemainingMs ?? 0);
+  /** Of the plan, while it has plenty. */
+  const planUsedMs = async () => PLENTY_MS - planLeftMs(await usage());
+  const ended = () => page.waitForSelector('body[data-phase="ended"]');
 
   async function record(): Promise<void> {
     person = await browser.person();
@@ -115,15 +122,12 @@ describe.skipIf(executablePath === null)('a card on the recorder page', () => {
 
   /** The plan ends soon; returns its new limit, and when that is, in real and in meter time. */
   async function limitComes(holdSeconds: number) {
-    const limitMs = Math.round((await usedMs()) + AHEAD_MS);
+    const limitMs = Math.round((await planUsedMs()) + AHEAD_MS);
     await giveLimit(limitMs, holdSeconds);
-    await heard.until(({ reading }) => reading !== null && planLeftMs(heard) <= AHEAD_MS);
-    const leftMs = planLeftMs(heard);
+    await heard.until(({ reading }) => reading !== null && planLeftMs(reading) <= AHEAD_MS);
+    const leftMs = planLeftMs(heard.reading);
     return { limitMs, realAt: heard.readAt + leftMs / SPEED, at: heard.reading!.at + leftMs };
   }
-
-  const planLeftMs = ({ reading }: Heard) =>
-    (reading?.remainingMs ?? 0) - (reading?.extraRemainingMs ?? 0);
 
   async function settle(intent: string, realAt: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, realAt - Date.now()));
@@ -160,14 +164,20 @@ describe.skipIf(executablePath === null)('a card on the recorder page', () => {
   }
 
   /** So that the next one meets its limit. */
-  const takeBack = () =>
-    api('POST', `/v1/orgs/${org}/adjustments`, {
-      ...{ kind: 'extra', minutes: -BOUGHT_MINUTES, reason: 'For the next test' },
-    });
+  async function takeBack(): Promise<void> {
+    const minutes = -(await usage()).extraRemainingMs / 60_000;
+    const reason = 'For the next test';
+    await api('POST', `/v1/orgs/${org}/adjustments`, { kind: 'extra', minutes, reason });
+    await expect
+      .poll(async () => (await usage()).extraRemainingMs, { timeout: PATIENCE_MS })
+      .toBe(0);
+  }
 
-  it('is declined, another one is taken, and confirmed 5 s before the limit', async () => {
-    await giveLimit(600_000, 0);
-    const usedBeforeMs = await usedMs();
+  it('is declined, another one is taken, and confirmed 5 s before the limit', {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    await giveLimit(PLENTY_MS, 0);
+    const usedBeforeMs = await planUsedMs();
     await record();
     await page.click('#buy');
     await dialog().getByRole('button', { name: 'Continue to payment' }).click();
@@ -193,9 +203,11 @@ describe.skipIf(executablePath === null)('a card on the recorder page', () => {
     ['at the limit', 0],
     ['2 s after the limit', 2_000],
   ] as const) {
-    it(`is confirmed ${when}, and minutes lent meanwhile carry the recording over it`, async () => {
-      await giveLimit(600_000, 30);
-      const usedBeforeMs = await usedMs();
+    it(`is confirmed ${when}, and minutes lent meanwhile carry the recording over it`, {
+      timeout: TEST_TIMEOUT_MS,
+    }, async () => {
+      await giveLimit(PLENTY_MS, 30);
+      const usedBeforeMs = await planUsedMs();
       await record();
       const intent = await payByCard();
       const { limitMs, realAt, at } = await limitComes(30);
@@ -208,9 +220,11 @@ describe.skipIf(executablePath === null)('a card on the recorder page', () => {
     });
   }
 
-  it('is confirmed 2 s after the limit where nothing is lent: for the next recording', async () => {
-    await giveLimit(600_000, 0);
-    const usedBeforeMs = await usedMs();
+  it('is confirmed 2 s after the limit where nothing is lent: for the next recording', {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    await giveLimit(PLENTY_MS, 0);
+    const usedBeforeMs = await planUsedMs();
     await record();
     const intent = await payByCard();
     const { limitMs, realAt } = await limitComes(0);
