@@ -1,8 +1,9 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { basename, join } from 'node:path';
 import postgres from 'postgres';
 import { inject } from 'vitest';
 import { migrate } from '../drizzle/migrate.ts';
+import { readMigrations } from '../drizzle/migration-files.ts';
 import { startPostgres } from './postgres.ts';
 import { WORKER_ROLE } from './postgres-roles.ts';
 
@@ -25,6 +26,13 @@ function withDatabase(url: string, database: string): string {
   return address.href;
 }
 
+/** Copies of the project in one run, of which one has another migration, must not share a template. */
+function migrationsMark(): string {
+  const hash = createHash('sha256');
+  for (const { name, digest } of readMigrations()) hash.update(`${name} ${digest}\n`);
+  return hash.digest('hex').slice(0, 12);
+}
+
 async function makeTemplate(sql: postgres.Sql, adminUrl: string, template: string): Promise<void> {
   const [found] = await sql`select datistemplate from pg_database where datname = ${template}`;
   if (found?.datistemplate) return;
@@ -42,7 +50,7 @@ async function makeTemplate(sql: postgres.Sql, adminUrl: string, template: strin
 export async function createTestDatabase(): Promise<TestDatabase> {
   const adminUrl = inject('postgresAdminUrl');
   const run = basename(inject('runFolder')).replace('-', '_');
-  const template = `taximeter_${run}_template`;
+  const template = `taximeter_${run}_${migrationsMark()}_template`;
   const name = `taximeter_${run}_${randomBytes(6).toString('hex')}`;
   const sql = postgres(adminUrl, { max: 1, onnotice: () => {} });
   try {
