@@ -9,7 +9,7 @@ import { diceOf } from '../../core/meter/schedule.ts';
 import type { Mutation } from './mutation.ts';
 import { MUTATIONS, rotten } from './mutations.ts';
 import { runMutations } from './run-mutations.ts';
-import { judge, lineOf } from './verdict.ts';
+import { isGood, judge, lineOf } from './verdict.ts';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const FEW = 4;
@@ -49,9 +49,14 @@ describe('the mutations', () => {
     const [survivor] = judge([one!], told('passed', 'passed'), workplace);
     expect(lineOf(survivor!)).toContain(`nothing notices that ${one!.unguarded}`);
     expect(judge([one!], told('passed', 'failed'), workplace)[0]!.result).toBe('red');
-    expect(() => judge([one!], told('failed', 'failed'), workplace)).toThrow(
-      /without any mutation/,
+    const [untold] = judge(
+      [{ ...one!, tests: ['a.test.ts'] }],
+      told('failed', 'failed'),
+      workplace,
     );
+    expect(lineOf(untold!)).toMatch(/^BROKEN.*red without any mutation: a.test.ts › holds/);
+    expect(isGood([untold!])).toBe(false);
+    expect(() => judge([one!], { testResults: [] }, workplace)).toThrow(/No test ran/);
   });
 });
 

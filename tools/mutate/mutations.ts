@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Mutation } from './mutation.ts';
+import { CONTROL } from './mutations/control.ts';
 import { COUNTING } from './mutations/counting.ts';
 import { EDGE } from './mutations/edge.ts';
 import { HOLDS } from './mutations/holds.ts';
@@ -28,6 +29,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...PAYMENTS,
   ...HOLDS,
   ...EDGE,
+  ...CONTROL,
 ];
 
 /** What is wrong with the list itself: a guard that has moved would never be taken away again. */

@@ -52,7 +52,11 @@ function toldBy(report: TestReport, workplace: Workplace): Map<string, Told> {
   return told;
 }
 
-/** @throws where tests are red without any mutation, or did not run: then nothing can be concluded */
+/**
+ * Only tests that are green without any mutation notice one. A mutation that none of them notices is
+ * broken, not survived, where others of its files are red as they are: nothing can be told of it.
+ * @throws where no test ran on the project as it is
+ */
 export function judge(
   mutations: readonly Mutation[],
   report: TestReport,
@@ -62,16 +66,20 @@ export function judge(
   const unchanged = told.get(UNCHANGED);
   if (unchanged === undefined) throw new Error('No test ran on the project as it is.');
   const trouble = [...unchanged.failed, ...unchanged.broken];
-  if (trouble.length > 0) {
-    throw new Error(`Red without any mutation, so nothing can be told:\n${trouble.join('\n')}`);
-  }
   const green = new Set(unchanged.passed);
-  return mutations.map(({ name, rule, file, unguarded }) => {
+  return mutations.map(({ name, rule, file, unguarded, tests }) => {
     const mine = told.get(name) ?? { failed: [], passed: [], broken: ['no test ran'] };
     const noticed = mine.failed.filter((title) => green.has(title));
     const of = { name, rule, file, unguarded };
     if (mine.broken.length > 0) return { ...of, result: 'broken', by: mine.broken };
-    return { ...of, result: noticed.length > 0 ? 'red' : 'survived', by: noticed };
+    if (noticed.length > 0) return { ...of, result: 'red', by: noticed };
+    const red = trouble.filter((title) => tests.some((test) => title.startsWith(test)));
+    if (red.length === 0) return { ...of, result: 'survived', by: [] };
+    return {
+      ...of,
+      result: 'broken',
+      by: red.map((title) => `red without any mutation: ${title}`),
+    };
   });
 }
 
