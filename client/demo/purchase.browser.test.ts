@@ -2,9 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { findChromium, openBrowser, type TestBrowser } from '../../local/test-browser.ts';
+import { type Heard, listenToMeter } from '../../local/test-meter-frames.ts';
 import { startTestProduct, type TestProduct } from '../../local/test-product.ts';
-import { findChromium, openBrowser, type TestBrowser } from '../test-browser.ts';
-import { type Heard, listenToMeter } from './test-meter-frames.ts';
 
 const PLAN = 'recorder-page';
 const SPEED = 3;

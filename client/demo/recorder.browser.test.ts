@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { findChromium, openBrowser, type TestBrowser } from '../../local/test-browser.ts';
 import { startTestProduct, type TestProduct } from '../../local/test-product.ts';
-import { findChromium, openBrowser, type TestBrowser } from '../test-browser.ts';
 
 const PLAN = 'recorder-page';
 const LIMIT_MS = 12_000;

@@ -77,8 +77,14 @@ export class RecordingList {
       items.unshift(this.#make(unstored.recording, what, unstored.audio).item);
     }
     this.#list.replaceChildren(...items);
-    for (const [id, { url }] of this.#shown)
-      if (shown.get(id)?.url !== url) URL.revokeObjectURL(url);
+    for (const [id, { item, url }] of this.#shown) {
+      if (shown.get(id)?.url === url) continue;
+      // What it may still be loading ends with it.
+      const audio = item.querySelector('audio')!;
+      audio.removeAttribute('src');
+      audio.load();
+      URL.revokeObjectURL(url);
+    }
     this.#shown = shown;
     this.#empty.hidden = items.length > 0;
   }

@@ -1,6 +1,6 @@
 /** What passes between a page and the meter: its sockets, and what the meter says on them. */
 import type { Page } from 'playwright-core';
-import type { Reading, ServerMessage, Started } from '../index.ts';
+import type { Reading, ServerMessage, Started } from '../core/protocol/messages.ts';
 
 const PATIENCE_MS = 30_000;
 
