@@ -1,0 +1,101 @@
+import { expect, it } from 'vitest';
+import type { Clock } from '../clock.ts';
+import { money } from './money.ts';
+import { PurchaseApi } from './purchase-api.ts';
+import { PurchaseFlow } from './purchase-flow.ts';
+
+const PACKAGES = {
+  items: [
+    {
+      package: 'small',
+      name: '60 minutes',
+      grantedMs: 3_600_000,
+      priceCents: 999,
+      currency: 'usd',
+    },
+    {
+      package: 'big',
+      name: '600 minutes',
+      grantedMs: 36_000_000,
+      priceCents: 5_999,
+      currency: 'usd',
+    },
+  ],
+  payments: { provider: 'stripe', livemode: false, publishableKey: 'pk_test_1', scriptUrl: 'x:' },
+};
+const STARTED = { purchase: 'p1', status: 'open', method: 'paymentIntent', failure: null };
+
+/** A gateway that answers what it is told to, one request after the other of a kind. */
+function bench() {
+  const asked: { what: string; key: string | null }[] = [];
+  const answers: Record<string, (object | number)[]> = { packages: [PACKAGES], hold: [409] };
+  let run: () => void = () => {};
+  const clock: Clock = {
+    nowMs: () => 0,
+    wallAt: () => 0,
+    after: (_, then) => {
+      run = then;
+      return () => {};
+    },
+  };
+  async function answer(url: string | URL | Request, init?: RequestInit): Promise<Response> {
+    const last = new URL(String(url)).pathname.split('/').at(-1)!;
+    const what = last === 'p1' ? 'look' : last;
+    asked.push({ what, key: new Headers(init?.headers).get('idempotency-key') });
+    const next = answers[what]?.shift() ?? 500;
+    if (next === 0) throw new TypeError('no network');
+    if (typeof next === 'number')
+      return Response.json({ code: 'said', detail: '' }, { status: next });
+    return Response.json(next);
+  }
+  let keys = 0;
+  const api = new PurchaseApi({
+    org: 'acme',
+    url: 'wss://meter.example/v1/connect',
+    getTicket: async () => 'T',
+    fetch: answer as typeof fetch,
+  });
+  const flow = new PurchaseFlow({ api, clock, newKey: () => `K${++keys}` });
+  return { flow, asked, answers, tick: () => run() };
+}
+
+it('asks for the same purchase again where an answer was lost, and for another one after a no', async () => {
+  const { flow, asked, answers } = bench();
+  await flow.load('big');
+  expect(flow.getState()).toMatchObject({ phase: 'choosing', chosen: 'big', recommended: 'big' });
+  answers.purchases = [0, 422, STARTED];
+  await flow.start();
+  expect(flow.getState()).toMatchObject({ phase: 'choosing', trouble: { kind: 'unreachable' } });
+  await flow.start();
+  await flow.start();
+  expect(flow.getState().phase).toBe('paying');
+  const keys = asked.filter(({ what }) => what === 'purchases').map(({ key }) => key);
+  expect(keys).toEqual(['K1', 'K1', 'K2']);
+});
+
+it('does not take the no to an earlier card for a no to this one', async () => {
+  const { flow, answers, tick } = bench();
+  await flow.load();
+  answers.purchases = [STARTED];
+  await flow.start();
+  await flow.submit(async () => ({ result: 'declined', detail: 'No funds.' }));
+  expect(flow.getState()).toMatchObject({ phase: 'paying', trouble: { detail: 'No funds.' } });
+  const failed = { ...STARTED, status: 'failed', failure: { code: 'declined', message: 'No.' } };
+  answers.hold = [409];
+  answers.look = [failed, { ...STARTED, status: 'processing' }, failed];
+  await flow.submit(async () => ({ result: 'sent' }));
+  const looked = async () => {
+    tick();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    return flow.getState().phase;
+  };
+  expect(await looked()).toBe('confirming');
+  expect(await looked()).toBe('confirming');
+  expect(await looked()).toBe('paying');
+});
+
+it('writes amounts as Stripe counts them', () => {
+  expect(money(999, 'usd', 'en-US')).toBe('$9.99');
+  expect(money(1_500, 'jpy', 'en-US')).toBe('¥1,500');
+  expect(money(1_234_000, 'kwd', 'en-US')).toMatch(/1,234\.000/);
+});
