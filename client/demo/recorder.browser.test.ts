@@ -1,15 +1,14 @@
 /** The recorder page in a real browser, on the whole product, with a microphone that beeps. */
-import { spawnSync } from 'node:child_process';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findChromium, openBrowser, type TestBrowser } from '../../local/test-browser.ts';
+import { BUILD_PATIENCE_MS, buildPage } from '../../local/test-build.ts';
 import { startTestProduct, type TestProduct } from '../../local/test-product.ts';
 
 const PLAN = 'recorder-page';
 const LIMIT_MS = 12_000;
 /** How long the page may take on a busy machine. */
 const PATIENCE_MS = 20_000;
-const BUILD_PATIENCE_MS = 180_000;
 
 const executablePath = findChromium();
 
@@ -22,8 +21,7 @@ describe.skipIf(executablePath === null)('the recorder page', () => {
 
   beforeAll(async () => {
     // The gateway serves the page as built.
-    const built = spawnSync(process.execPath, ['local/setup.mjs', '--build'], { encoding: 'utf8' });
-    if (built.status !== 0) throw new Error(`The page could not be built:\n${built.stdout}`);
+    await buildPage();
     product = await startTestProduct({ intervalMs: 1_000 });
     const config = await fetch(`${product.gatewayUrls[0]}/demo/config`);
     org = ((await config.json()) as { org: string }).org;
