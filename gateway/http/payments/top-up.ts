@@ -43,6 +43,7 @@ const settings = {
   paymentMethod: z
     .string()
     .regex(/^pm_\w{1,200}$/, { message: "must be the id of one of Stripe's payment methods" })
+    .openapi({ example: 'pm_1Example' })
     .nullable()
     .openapi({ description: 'null: the one that was saved last.' }),
 };
