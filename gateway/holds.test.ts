@@ -138,7 +138,8 @@ it('a lot that expires under a recording: all until then is burnt from it, and t
   const { startedAt } = await recorder.next('started').then(({ reading }) => ({
     startedAt: reading.at,
   }));
-  const expiresAt = (await now()) + 1_500 * SPEED;
+  // After the plan's own minutes, of which none must be left by then.
+  const expiresAt = Math.max(await now(), startedAt + QUOTA_MS) + 1_500 * SPEED;
   const lotIs = eq(extraMinutesPurchases.id, first.adjustment);
   await database.db.transaction(async (tx) => {
     await tx.update(extraMinutesPurchases).set({ expiresAt }).where(lotIs);
