@@ -4,10 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import Stripe from 'stripe';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { findChromium } from '../../local/test-browser.ts';
 import { type FakeStripe, startFakeStripe } from './fake-stripe.ts';
-import { findBrowser } from './test-chromium.ts';
 
-const executablePath = findBrowser();
+const executablePath = findChromium();
 
 describe.skipIf(executablePath === null)('the script of the page', () => {
   let fake: FakeStripe;
