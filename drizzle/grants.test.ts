@@ -85,6 +85,21 @@ describe('the service role', () => {
     expect(await refusal(sql`create table mine (a integer)`)).toMatch(/permission denied/);
   });
 
+  it('may all that a gateway with a login of its own may: it can be one login for both', async () => {
+    const gateway = new URL(database.gatewayUrl).username;
+    const shared = new URL(database.url).username;
+    const missing = await owner.sql<{ may: string }[]>`
+      select privilege_type || ' ' || table_name || '.' || column_name as may
+      from information_schema.column_privileges where grantee = ${gateway}
+      union select privilege_type || ' ' || table_name
+      from information_schema.table_privileges where grantee = ${gateway}
+      except (select privilege_type || ' ' || table_name || '.' || column_name
+      from information_schema.column_privileges where grantee = ${shared}
+      union select privilege_type || ' ' || table_name
+      from information_schema.table_privileges where grantee = ${shared})`;
+    expect(missing.map(({ may }) => may)).toEqual([]);
+  });
+
   it('is not a superuser, which a process refuses to be', async () => {
     await checkDatabase(service, 'worker', { development: true });
   });

@@ -59,7 +59,6 @@ const OPEN = [
   'usage_quotas',
   'daily_costs',
   'extra_minutes_packages',
-  'extra_minutes_prices',
   'stripe_customers',
   'payment_checks',
   'stripe_invoices',
@@ -77,7 +76,10 @@ const OPEN = [
 /** Views: they show what is in tables, to whoever may read these. */
 const SHOWN = ['plan_features'] as const;
 /** Rows that go when their work is done, or when somebody is to be forgotten. */
-const PASSING = ['meter_outbox', 'idempotency_keys', 'session_metadata', 'import_rows'] as const;
+const PASSING = [
+  ...['meter_outbox', 'idempotency_keys', 'session_metadata', 'import_rows'],
+  'extra_minutes_prices',
+] as const;
 
 /**
  * What a gateway's own login may do beside reading: take in accounts and limits, write down what was

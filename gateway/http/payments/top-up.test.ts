@@ -56,10 +56,12 @@ describe('automatic top-up', () => {
     expect(put.body).toMatchObject({ enabled: true, state: { failures: 0, message: null } });
   });
 
-  it('refuses a package that is not on sale, and a cap of nothing', async () => {
+  it('refuses a package that is not on sale, and a cap or a threshold of nothing', async () => {
     const unknown = await call('PUT', PATH, { ...WANTED, package: 'minutes-7' });
     expect(unknown).toMatchObject({ status: 404, body: { code: 'packageUnknown' } });
     expect((await call('PUT', PATH, { ...WANTED, monthlyCapCents: 0 })).status).toBe(422);
+    const nothing = { ...WANTED, whenRemainingMinutes: 5e-324 };
+    expect((await call('PUT', PATH, nothing)).status).toBe(422);
     const without = await http.with({ payments: null })('POST', `${PATH}/setup`);
     expect(without.body.code).toBe('paymentsNotConfigured');
   });

@@ -31,9 +31,16 @@ const DEFAULT_COOL_OFF_SECONDS = 600;
 const settings = {
   enabled: z.boolean(),
   package: idSchema('minutes-60'),
-  whenRemainingMinutes: z.number().positive().max(MAX_MINUTES).openapi({
-    description: 'Bought while somebody records and no more than this is left of all there is.',
-  }),
+  whenRemainingMinutes: z
+    .number()
+    .positive()
+    .max(MAX_MINUTES)
+    .refine((minutes) => Math.round(minutes * MS_PER_MINUTE) > 0, {
+      message: 'must be a millisecond at least',
+    })
+    .openapi({
+      description: 'Bought while somebody records and no more than this is left of all there is.',
+    }),
   monthlyCapCents: z.int().min(1).max(MAX_CENTS).openapi({
     description: "At most so much in a calendar month of the organization's zone.",
   }),
