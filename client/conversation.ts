@@ -224,13 +224,13 @@ export class Conversation implements LinkHost {
   }
 
   #refused(message: Refused): void {
-    const { code, detail, actions, binding = null, reading = null } = message;
+    const { code, detail, actions, ended, binding = null, reading = null } = message;
     const state = this.#host.state();
     if (state.phase === 'stopping' && code.startsWith('session')) {
       // It is over; the `ended` was lost with a connection.
       this.#link.close();
       this.#claim.release();
-      this.tell({ type: 'over' });
+      this.tell({ type: 'over', ...(ended && { ended }) });
     } else if (isLive(state) && code === 'meterUnavailable') {
       this.#link.retryLater();
     } else if (this.#claim.refused(code)) {
@@ -240,7 +240,7 @@ export class Conversation implements LinkHost {
       this.#claim.stale();
       this.#link.retryLater();
     } else {
-      this.#refuse({ code, detail, binding, reading, actions });
+      this.#refuse({ code, detail, binding, reading, actions, ...(ended && { ended }) });
     }
   }
 
@@ -254,9 +254,9 @@ export class Conversation implements LinkHost {
     }
     const nowMs = this.#nowMs();
     this.stopwatch.halt(nowMs);
-    const { code, ...rest } = refusal;
+    const { code, ended, ...rest } = refusal;
     const stop: StopNotice = { reason: code, ...rest, saveWindowMs: 0 };
-    this.tell({ type: 'lost', stop, nowMs });
+    this.tell({ type: 'lost', stop, nowMs, ...(ended && { ended }) });
     void this.#save(stop);
   }
 

@@ -1,24 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import type { Ended } from '../core/protocol/messages.ts';
 import { MeterClient } from './meter-client.ts';
 import type { StopNotice } from './state.ts';
 import { scriptedBench, until } from './test-client.ts';
-import { reading, started, stopping, tick } from './test-gateway.ts';
-
-const ended: Ended = {
-  type: 'ended',
-  session: 's',
-  reason: 'stopped',
-  checkpoint: 'c9',
-  summary: {
-    recordedMs: 12_000,
-    overshootMs: 0,
-    bySource: { planMs: 12_000, extraMs: 0, overageMs: 0 },
-    startedAt: 1_000_000,
-    endedAt: 1_012_000,
-  },
-};
+import { ended, reading, started, stopping, tick } from './test-gateway.ts';
 
 const bench = scriptedBench();
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { StopNotice } from './state.ts';
 import { scriptedBench, until } from './test-client.ts';
-import { started, stopping, tick, type Visit } from './test-gateway.ts';
+import { ended, started, stopping, tick, type Visit } from './test-gateway.ts';
 
 const bench = scriptedBench();
 
@@ -88,8 +88,12 @@ describe('a lost connection', () => {
     third.cut();
     const fourth = await bench.other.visit();
     await fourth.hear('resume');
-    fourth.say({ type: 'refused', code: 'sessionEnded', detail: 'It is over.', actions: [] });
-    expect((await over).phase).toBe('ended');
+    const { reason, summary } = ended;
+    fourth.say({
+      ...{ type: 'refused', code: 'sessionEnded', detail: 'It is over.', actions: [] },
+      ended: { reason, summary },
+    });
+    expect(await over).toMatchObject({ phase: 'ended', endReason: reason, summary });
   });
 
   it('saves once when a stop is repeated after a resume, and repeats its answer', async () => {

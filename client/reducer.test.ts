@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Expiry, ServerMessage, WarningState } from '../core/protocol/messages.ts';
 import { type MeterEvent, reduce } from './reducer.ts';
 import { initialState, type MeterState } from './state.ts';
-import { reading, started, stopping, tick } from './test-gateway.ts';
+import { ended, reading, started, stopping, tick } from './test-gateway.ts';
 
 const message = (content: ServerMessage, nowMs = 0): MeterEvent => ({
   type: 'message',
@@ -116,6 +116,14 @@ describe('phases', () => {
     expect(reached(message(started()), message(stopping()), lost)).toMatchObject({
       phase: 'lost',
       stop: { reason: 'limitReached' },
+      summary: null,
+    });
+    // It ended while the recorder was away, and the server knew how.
+    const known = { ...lost, ended: { reason: ended.reason, summary: ended.summary } };
+    expect(reached(message(started()), known)).toMatchObject({
+      phase: 'lost',
+      endReason: 'stopped',
+      summary: ended.summary,
     });
   });
 

@@ -1,5 +1,10 @@
 /** From one state to the next. Pure: the instants are in the events. */
-import type { Reading, RecorderState, ServerMessage } from '../core/protocol/messages.ts';
+import type {
+  Reading,
+  RecorderState,
+  ServerMessage,
+  SessionEnd,
+} from '../core/protocol/messages.ts';
 import { sessionMsAt } from './projection.ts';
 import { initialState, type MeterState, type Refusal, type StopNotice } from './state.ts';
 
@@ -15,9 +20,10 @@ export type MeterEvent =
   | { type: 'saving' }
   | { type: 'saved'; ok: boolean }
   | { type: 'refused'; refusal: Refusal }
-  | { type: 'lost'; stop: StopNotice; nowMs: number }
-  /** Stopped, and the connection closed before the server could say `ended`. */
-  | { type: 'over' }
+  /** `ended`: where the server knew how it ended. */
+  | { type: 'lost'; stop: StopNotice; ended?: SessionEnd; nowMs: number }
+  /** Stopped, and the connection closed before the server could say `ended`; it may have said it since. */
+  | { type: 'over'; ended?: SessionEnd }
   | { type: 'detached'; nowMs: number }
   | { type: 'problem'; detail: string };
 
@@ -61,11 +67,11 @@ export function reduce(state: MeterState, event: MeterEvent): MeterState {
       return { ...next, refusal: event.refusal, reading, queue: null };
     }
     case 'lost': {
-      const next = { ...state, phase: 'lost', connection: { is: 'none' } } as const;
+      const next = { ...over(state, event.ended), phase: 'lost' } as const;
       return anchored({ ...next, stop: state.stop ?? event.stop }, event.nowMs, false);
     }
     case 'over':
-      return { ...state, phase: 'ended', connection: { is: 'none' } };
+      return over(state, event.ended);
     case 'detached':
       return anchored(
         { ...state, phase: 'detached', connection: { is: 'none' }, queue: null },
@@ -80,6 +86,11 @@ export function reduce(state: MeterState, event: MeterEvent): MeterState {
 /** Session time up to now is kept; from here on it runs or stands. */
 function anchored(state: MeterState, nowMs: number, runs: boolean): MeterState {
   return { ...state, anchor: { sessionMs: sessionMsAt(state, nowMs), atMs: nowMs, runs } };
+}
+
+function over(state: MeterState, ended?: SessionEnd): MeterState {
+  const next = { ...state, phase: 'ended', connection: { is: 'none' } } as const;
+  return ended === undefined ? next : { ...next, endReason: ended.reason, summary: ended.summary };
 }
 
 function read(state: MeterState, reading: Reading, nowMs: number): MeterState {
@@ -144,9 +155,7 @@ function hear(state: MeterState, message: ServerMessage, nowMs: number): MeterSt
       return { ...next, phase: 'stopping', stop: state.stop ?? stop };
     }
     case 'ended': {
-      const { reason, summary } = message;
-      const next = { ...state, phase: 'ended', connection: { is: 'none' } } as const;
-      return { ...next, endReason: reason, summary };
+      return over(state, message);
     }
     case 'queued': {
       const { position, retryAfterMs } = message;

@@ -11,6 +11,7 @@ import type {
   Reading,
   RecorderState,
   RefusalCode,
+  SessionEnd,
   Source,
   Summary,
   Threshold,
@@ -73,6 +74,8 @@ export interface Refusal {
   binding: Binding | null;
   reading: Reading | null;
   actions: readonly Action[];
+  /** With `sessionEnded`, where the server knew it. */
+  ended?: SessionEnd;
 }
 
 export interface MeterState {

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type {
   ClientMessage,
+  Ended,
   Reading,
   ServerMessage,
   Started,
@@ -53,6 +54,21 @@ export function started(over: Partial<Started> = {}): Started {
 export function tick(seq: number, over: Partial<Reading> = {}): Tick {
   return { type: 'tick', seq, reading: reading(over), checkpoint: `c${seq}` };
 }
+
+/** A session of twelve seconds, stopped by its recorder. */
+export const ended: Ended = {
+  type: 'ended',
+  session: 's',
+  reason: 'stopped',
+  checkpoint: 'c9',
+  summary: {
+    recordedMs: 12_000,
+    overshootMs: 0,
+    bySource: { planMs: 12_000, extraMs: 0, overageMs: 0 },
+    startedAt: 1_000_000,
+    endedAt: 1_012_000,
+  },
+};
 
 export function stopping(over: Partial<Stopping> = {}): Stopping {
   const at = reading({ usedMs: 60_000, remainingMs: 0, percent: 100 });

@@ -5,7 +5,6 @@
 import type { Period } from '../core/calendar/period.ts';
 import type { BudgetName } from '../core/meter/budget-name.ts';
 import type { SeedCommand } from '../core/meter/commands.ts';
-import type { LedgerBase } from '../core/meter/rows.ts';
 import type { Log } from '../core/runtime/log.ts';
 import type { Tenants } from '../drizzle/bound.ts';
 import type { Database } from '../drizzle/client.ts';
@@ -13,7 +12,7 @@ import { ensurePeriod } from '../drizzle/queries/ensure-period.ts';
 import { type Limits, loadLimits } from '../drizzle/queries/load-limits.ts';
 import { type LotDates, loadLotDates } from '../drizzle/queries/load-lot-dates.ts';
 import { loadSeeds } from '../drizzle/queries/load-seeds.ts';
-import { loadSessionBase } from '../drizzle/queries/load-session-base.ts';
+import { type KnownSession, loadSessionBase } from '../drizzle/queries/load-session-base.ts';
 import { loadStarts, type Start } from '../drizzle/queries/load-starts.ts';
 import { requestRecovery } from '../drizzle/queries/request-recovery.ts';
 
@@ -31,7 +30,10 @@ export interface Ledger {
   /** sessions that began since */
   starts(org: string, since: number): Promise<Start[]>;
   /** null: the ledger does not know the session */
-  base(org: string, session: string): Promise<{ user: string; base: LedgerBase } | null>;
+  base(
+    org: string,
+    session: string,
+  ): Promise<Pick<KnownSession, 'user' | 'base' | 'closedAt'> | null>;
   /** ends of extra minutes, and those that expired since */
   lotDates(org: string, since: number): Promise<LotDates>;
   requestRecovery(shard: number): Promise<void>;

@@ -6,10 +6,12 @@ import type { Meter, OpenReply } from '../core/meter/commands.ts';
 import type { DayLimits, OpenCommand } from '../core/meter/open-command.ts';
 import type { LedgerBase, Witness } from '../core/meter/rows.ts';
 import { MeterUnreachable } from '../core/meter/servers.ts';
+import type { SessionEnd } from '../core/protocol/messages.ts';
 import { createCounting } from './counting.ts';
 import type { Ledger } from './ledger.ts';
 import { createPlace, pollMs, type Wait } from './place.ts';
 import type { Seeding } from './seeding.ts';
+import { endOfBase, endOfRow } from './session-end.ts';
 
 /** A recorder waits this long for a shard that is being recovered; then it is told to come again. */
 const PATIENCE_MS = 5_000;
@@ -20,7 +22,8 @@ export type Opened =
       OpenReply,
       { status: 'recover' | 'unseeded' | 'unknown' | 'foreign' | 'ended' | 'uncounted' }
     >
-  | { status: 'ended' };
+  /** null: the ledger does not have all of it yet */
+  | { status: 'ended'; end: SessionEnd | null };
 
 export interface OpeningOptions {
   meter: Pick<Meter, 'open' | 'count' | 'leave'>;
@@ -99,7 +102,10 @@ export function createOpening(options: OpeningOptions): Open {
       if (reply.status === 'unknown') {
         const known = await ledger.base(org, session);
         if (known && known.user !== request.user) return null;
-        if (known && hasAll(known.base, witness)) return { status: 'ended' };
+        if (known && hasAll(known.base, witness)) {
+          const { base: all, closedAt } = known;
+          return { status: 'ended', end: closedAt === null ? null : endOfBase(all, closedAt) };
+        }
         if (known) base = known.base;
         else if (witness) base = baseOfWitness(witness, startedAt);
         else if (mayBeNew) kind = 'new';
@@ -123,6 +129,8 @@ export function createOpening(options: OpeningOptions): Open {
         }
         await pause(pollMs(reply.ahead));
         until = clock.monotonicMs() + PATIENCE_MS;
+      } else if (reply.status === 'ended') {
+        return { status: 'ended', end: endOfRow(reply.session) };
       } else {
         return reply;
       }

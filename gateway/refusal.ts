@@ -29,7 +29,7 @@ export interface Refusal extends Refused {
 export function refusal(
   code: RefusalCode,
   detail: string,
-  more: Partial<Pick<Refused, 'binding' | 'reading' | 'actions'>> = {},
+  more: Partial<Pick<Refused, 'binding' | 'reading' | 'actions' | 'ended'>> = {},
 ): Refusal {
   return { type: 'refused', code, detail, actions: [], ...more, close: CLOSE_BY_CODE[code] };
 }
@@ -116,6 +116,8 @@ export function refusalOf(
         'The session went on elsewhere since this checkpoint: resume with a fresh ticket.',
       );
     case 'ended':
-      return refusal('sessionEnded', 'This session has ended. Start a new one.');
+      return refusal('sessionEnded', 'This session has ended. Start a new one.', {
+        ...(opened.end ? { ended: opened.end } : {}),
+      });
   }
 }

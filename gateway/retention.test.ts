@@ -47,7 +47,8 @@ it('a session that another one ended with less is kept until the ledger has all 
   const { base: known } = ledger;
   const marks = [{ period: BEGIN, chargedMs: 0 }];
   const less = { ended: true, reason: 'lost', overshootMs: 0, marks, chargedMs: 1_000 };
-  ledger.base = async () => ({ user: 'ann', base: { startedAt: BEGIN, ...less } });
+  const base = { startedAt: BEGIN, ...less };
+  ledger.base = async () => ({ user: 'ann', base, closedAt: null });
   await world.pass(61_000);
   expect([...gateway.metering.hub.retained()].map(({ id }) => id)).toEqual([session]);
   ledger.base = known;

@@ -180,6 +180,41 @@ describe('a stop by its recorder', () => {
     expect(recorder.closed).toEqual({ code: 1000, reason: 'normal' });
   });
 
+  it('is told on coming back how it ended, where the connection was lost with the last word', async () => {
+    const gateway = world.gateway();
+    const recorder = gateway.connect();
+    await recorder.start('acme');
+    await world.pass(7_000);
+    // Heard, and gone before the meter has answered.
+    world.stores.delayMs = 20;
+    recorder.send({ type: 'stop' });
+    await world.pass(recorder.latencyMs + 5);
+    recorder.cut();
+    await world.pass(50);
+    world.stores.delayMs = 0;
+    expect(recorder.all('ended')).toEqual([]);
+    const comeBack = async () => {
+      const back = gateway.connect();
+      const { session } = recorder.last('started');
+      back.send({ type: 'resume', session, checkpoint: recorder.checkpoint() });
+      await world.pass(50);
+      return back.last('refused');
+    };
+    const told = await comeBack();
+    expect(told).toMatchObject({ code: 'sessionEnded', ended: { reason: 'stopped' } });
+    const { summary } = told.ended!;
+    expect(summary.recordedMs).toBeGreaterThan(6_900);
+    expect(summary.bySource.planMs).toBe(summary.recordedMs);
+    expect(summary.endedAt - summary.startedAt).toBeGreaterThan(6_900);
+    // And the same by the ledger, once the meter has let it go.
+    await world.stores.settle('acme');
+    await world.pass(100);
+    expect((await comeBack()).ended).toMatchObject({
+      reason: 'stopped',
+      summary: { recordedMs: summary.recordedMs, endedAt: summary.endedAt },
+    });
+  });
+
   it('may come before `started`', async () => {
     const recorder = world.gateway().connect();
     recorder.send({ type: 'start', ticket: ticketOf('acme') });

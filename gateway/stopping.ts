@@ -12,6 +12,7 @@ import type { Log } from '../core/runtime/log.ts';
 import { claimedMs, isForgiven } from './claim.ts';
 import type { MeterTime } from './meter-time.ts';
 import { dismiss, GOES_ON_ELSEWHERE, isOver, type LiveSession, takeRow } from './session.ts';
+import { endOfRow } from './session-end.ts';
 import type { Telling } from './telling.ts';
 
 /** Between attempts to say a last word, doubled each time. */
@@ -191,23 +192,15 @@ export function createEnding(options: StoppingOptions): Ending {
     if (session.waitingSince !== null) options.back(session, row);
     session.waitingSince = null;
     takeRow(session, row);
-    const reason = (row.reason || 'stopped') as EndReason;
-    session.reason = reason;
-    const ended: Ended = {
+    const end = endOfRow(row);
+    session.reason = end.reason;
+    session.wire?.send({
       type: 'ended',
       session: session.id,
-      reason,
       checkpoint: telling.checkpoint(session),
-      summary: {
-        recordedMs: row.totalMs,
-        overshootMs: row.overshootMs,
-        bySource: row.bySource,
-        startedAt: row.startedAt,
-        endedAt: row.endedAt,
-      },
-    };
-    session.wire?.send(ended);
-    const name = CLOSE_BY_REASON[reason] ?? 'sessionEnded';
+      ...end,
+    } satisfies Ended);
+    const name = CLOSE_BY_REASON[end.reason] ?? 'sessionEnded';
     session.wire?.close(CloseCode[name], name);
     session.wire = null;
     options.over(session);

@@ -189,7 +189,9 @@ export function createTestMeter(options: { speed?: number; meterBaseAt?: number 
         ),
       base: (org, session) => {
         const known = books.sessions.get(`${org}|${session}`);
-        return present(known ? { user: known.user, base: baseOf(books, org, session)! } : null);
+        if (known === undefined) return present(null);
+        const closedAt = known.row?.endedAt || null;
+        return present({ user: known.user, base: baseOf(books, org, session)!, closedAt });
       },
       lotDates: (org, since) => {
         const { next, expired, holdUntil } = dates.get(org) ?? NO_DATES;

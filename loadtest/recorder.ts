@@ -10,6 +10,7 @@ import {
   type MeterEvent,
   type MeterState,
   type ServerMessage,
+  type SessionEnd,
   type SocketConstructor,
   seededRandom,
   type Threshold,
@@ -225,21 +226,26 @@ export class Recorder {
         log.stop ??= { reason, binding, atMs: nowMs, gateway: this.#gateway };
         return this.#acknowledge(message.reading.sessionMs);
       }
-      case 'ended': {
-        this.#time.halt(nowMs);
-        this.#back(nowMs);
-        this.#doubt.ended(nowMs);
-        const { recordedMs, overshootMs, bySource } = message.summary;
-        if (log.ended) log.complaints.push('ended twice');
-        log.ended = { reason: message.reason, recordedMs, overshootMs, ...bySource };
-        return this.#means.ended(log);
-      }
+      case 'ended':
+        return this.#ended(message, nowMs);
       case 'error':
         log.complaints.push(`error ${message.code}: ${message.detail}`);
         return;
       default:
         return;
     }
+  }
+
+  /** By the last word, or by what it is told on coming back, where that was lost. */
+  #ended({ reason, summary }: SessionEnd, nowMs: number): void {
+    const log = this.#log;
+    this.#time.halt(nowMs);
+    this.#back(nowMs);
+    this.#doubt.ended(nowMs);
+    const { recordedMs, overshootMs, bySource } = summary;
+    if (log.ended) log.complaints.push('ended twice');
+    log.ended = { reason, recordedMs, overshootMs, ...bySource };
+    this.#means.ended(log);
   }
 
   #warned(
@@ -266,6 +272,7 @@ export class Recorder {
   #changed(state: MeterState, event: MeterEvent): void {
     if (event.type === 'waiting') this.#away(machineNowMs());
     if (event.type === 'refused') this.#log.refused = event.refusal.code;
+    if (event.type === 'over' && event.ended) this.#ended(event.ended, machineNowMs());
     if (event.type === 'lost') this.#log.complaints.push(`lost: ${state.stop?.reason}`);
     if (isOver(state) || event.type === 'stopping') {
       this.#time.halt(machineNowMs());

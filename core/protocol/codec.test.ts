@@ -105,7 +105,10 @@ const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
   }),
   fc.record({ type: of('ended'), session: id, reason: name, checkpoint: token, summary }),
   fc.record(
-    { type: of('refused'), code: name, detail: fc.string(), binding: name, reading, actions },
+    {
+      ...{ type: of('refused'), code: name, detail: fc.string(), binding: name, reading, actions },
+      ended: fc.record({ reason: name, summary }),
+    },
     { requiredKeys: ['type', 'code', 'detail', 'actions'] },
   ),
   fc.record({ type: of('queued'), position: whole, retryAfterMs: whole }),

@@ -177,12 +177,15 @@ export interface Stopping {
   reading: Reading;
   actions: Action[];
 }
-export interface Ended {
+/** How a session ended: why, and what was metered of it. */
+export interface SessionEnd {
+  reason: EndReason;
+  summary: Summary;
+}
+export interface Ended extends SessionEnd {
   type: 'ended';
   session: string;
-  reason: EndReason;
   checkpoint: string;
-  summary: Summary;
 }
 /** Why a start or resume was refused; the HTTP API uses the same codes. */
 export type RefusalCode =
@@ -207,6 +210,8 @@ export interface Refused {
   binding?: Binding;
   reading?: Reading;
   actions: Action[];
+  /** With `sessionEnded`, where it is known: for a recorder whose `ended` was lost on the way. */
+  ended?: SessionEnd;
 }
 export interface Queued {
   type: 'queued';

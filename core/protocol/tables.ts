@@ -19,6 +19,7 @@ import type {
   Resume,
   Saved,
   ServerMessage,
+  SessionEnd,
   SourceChanged,
   Start,
   Started,
@@ -131,10 +132,8 @@ const stopping: is.MessageTable<Stopping> = {
   reading,
   actions,
 };
-const ended: is.MessageTable<Ended> = {
-  session: is.id,
+const sessionEnd: is.Table<SessionEnd> = {
   reason: is.name(),
-  checkpoint: is.token,
   summary: is.object<Summary>({
     recordedMs: is.whole,
     overshootMs: is.whole,
@@ -147,12 +146,14 @@ const ended: is.MessageTable<Ended> = {
     endedAt: is.whole,
   }),
 };
+const ended: is.MessageTable<Ended> = { session: is.id, checkpoint: is.token, ...sessionEnd };
 const refused: is.MessageTable<Refused> = {
   code: is.name(),
   detail: is.text,
   binding: is.optional(is.name()),
   reading: is.optional(reading),
   actions,
+  ended: is.optional(is.object<SessionEnd>(sessionEnd)),
 };
 const queued: is.MessageTable<Queued> = { position: is.whole, retryAfterMs: is.whole };
 const draining: is.MessageTable<Draining> = { retryAfterMs: is.whole };

@@ -8,6 +8,8 @@ export interface KnownSession {
   org: string;
   user: string;
   base: LedgerBase;
+  /** when it ended, once the ledger has all of it; null before */
+  closedAt: number | null;
 }
 
 interface Row extends Record<string, unknown> {
@@ -18,6 +20,7 @@ interface Row extends Record<string, unknown> {
   ended: boolean;
   reason: string | null;
   overshootMs: number;
+  closedAt: number | null;
   firstPeriod: number;
   /** ascending by period; null: nothing is settled */
   settled: { period: number; ms: number; planMs: number; extraMs: number }[] | null;
@@ -49,10 +52,16 @@ function baseOf(row: Row): LedgerBase {
   };
 }
 
+function knownOf(row: Row): KnownSession {
+  const { session, org, user, closedAt } = row;
+  return { session, org, user, base: baseOf(row), closedAt };
+}
+
 /** One statement, so that row and minutes are of one snapshot. */
 const SESSION_WITH_MINUTES = sql`
   select s.id as session, s.org, s.user_id as user, epoch_ms(s.started_at) as "startedAt",
     s.state <> 'live' as ended, s.reason, s.overshoot_ms as "overshootMs",
+    case when s.state = 'closed' then epoch_ms(s.ended_at) end as "closedAt",
     epoch_ms(s.first_period) as "firstPeriod",
     (select json_agg(json_build_object('period', epoch_ms(period), 'ms', ms,
        'planMs', plan_ms, 'extraMs', extra_ms) order by period)
@@ -72,7 +81,7 @@ export async function loadSessionBase(
     sql`${SESSION_WITH_MINUTES} where s.org = ${org} and s.id = ${session}`,
   );
   if (row === undefined) return null;
-  return { session: row.session, org: row.org, user: row.user, base: baseOf(row) };
+  return knownOf(row);
 }
 
 /** All sessions of these shards that have not ended, for a recovery. */
@@ -83,11 +92,5 @@ export async function loadLiveBases(
   const rows = await db.execute<Row & { shard: number }>(sql`
     select base.*, shard_of(base.org) as shard from (${SESSION_WITH_MINUTES}
       where s.state = 'live' and s.shard = any(${sql.param(shards)}::smallint[])) base`);
-  return rows.map((row) => ({
-    shard: row.shard,
-    session: row.session,
-    org: row.org,
-    user: row.user,
-    base: baseOf(row),
-  }));
+  return rows.map((row) => ({ shard: row.shard, ...knownOf(row) }));
 }

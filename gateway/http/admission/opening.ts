@@ -24,11 +24,12 @@ export function openingWithin(
   db: Queryable,
   fallback: { user: string; base: LedgerBase } | null = null,
 ): Open {
+  const known = fallback && { ...fallback, closedAt: null };
   return createOpening({
     meter: deps.meter,
     seeding: seedingWithin(deps, db),
     ledger: {
-      base: async (org, session) => (await loadSessionBase(db, org, session)) ?? fallback,
+      base: async (org, session) => (await loadSessionBase(db, org, session)) ?? known,
       starts: (org, since) => loadStarts(db, org, since),
     },
     clock: { monotonicMs: () => performance.now(), wallMs: deps.now },
