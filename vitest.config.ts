@@ -19,8 +19,8 @@ export default defineConfig({
     // One Redis and one Postgres for the whole run.
     globalSetup: ['./local/test-stores.ts'],
     pool: 'forks',
-    // Two processes: enough to use a small machine, few enough that stores keep their pace on it.
-    maxWorkers: 2,
+    // Half of what the long tests do is wait: three keep two cores at work, and stores at their pace.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // A test that leaves a timer or socket behind must be seen, not waited for.
