@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { MAINS, type Mains } from './processes.ts';
 
-const PATIENCE_MS = 60_000;
+/** For all that a test does with it; the test's own patience ends before. */
+const PATIENCE_MS = 140_000;
 
 export interface RunningMain {
   process: ChildProcess;

@@ -121,7 +121,7 @@ const ENDLESS: Attack[] = [
         const raw = await openUpgraded(port);
         raw.write(text('{', { fin: false }));
         const many = Buffer.concat(
-          Array.from({ length: 500 }, () => continuation(' ', { fin: false })),
+          Array.from({ length: 2_000 }, () => continuation(' ', { fin: false })),
         );
         return keepSaying(raw, many, 20);
       }),
