@@ -38,7 +38,9 @@ export interface ChargeFact {
 export interface DisputeFact {
   kind: 'dispute';
   id: string;
+  /** in `currency`, which is the bank's and may be another one than was paid in */
   cents: number;
+  currency: string;
   status: 'inquiry' | 'inquiryClosed' | 'open' | 'lost' | 'won';
   reason: string | null;
 }

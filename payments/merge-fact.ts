@@ -49,6 +49,10 @@ function withLater<Status>(
   isLater: (next: Status, known: Status) => boolean,
 ) {
   const same = known.find((it) => it.id === id);
-  if (same !== undefined && !isLater(status, same.status)) return known;
+  if (same !== undefined) {
+    // Of two that stand alike the larger amount holds, whichever was heard first.
+    const isMore = status === same.status && cents > same.cents;
+    if (!isMore && !isLater(status, same.status)) return known;
+  }
   return [...known.filter((it) => it !== same), { id, cents, status }];
 }

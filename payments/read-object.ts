@@ -127,8 +127,8 @@ export function readDispute(dispute: Stripe.Dispute): DisputeFact | null {
   const status =
     dispute.status === 'prevented' ? preventedAs(dispute) : DISPUTE_STATUS[dispute.status];
   if (status === undefined) return null;
-  const { id, amount: cents, reason } = dispute;
-  return { kind: 'dispute', id, cents, status, reason };
+  const { id, amount: cents, currency, reason } = dispute;
+  return { kind: 'dispute', id, cents, currency, status, reason };
 }
 
 /** Settled with the bank before it became a dispute: by giving the money back, or without. */

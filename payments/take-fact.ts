@@ -31,13 +31,14 @@ export type Taken =
 export async function takeFact(
   tx: Transaction,
   payment: string,
-  fact: Fact,
+  told: Fact,
   at: number,
 ): Promise<Taken | null> {
   const known = await lockPayment(tx, payment);
   if (known === null) return null;
   const { row, state } = known;
   const { org } = row;
+  const fact = inCurrencyOf(row, told);
   const why = whyNot(row, fact);
   if (why !== null) return { taken: 'refused', org, why };
   if (mergeFact(state, fact) === state) return { taken: 'none', org };
@@ -47,6 +48,12 @@ export async function takeFact(
   await openLot(tx, payment);
   await applyGrant(tx, org);
   return { taken: 'applied', org };
+}
+
+/** A dispute in another currency says nothing of how much of the payment it is: all of it is. */
+function inCurrencyOf({ currency, amountCents: cents }: PaymentRow, fact: Fact): Fact {
+  if (fact.kind !== 'dispute' || fact.currency === currency) return fact;
+  return { ...fact, cents, currency };
 }
 
 /** Money that is not what was asked for buys nothing: a person has to look. */

@@ -23,7 +23,8 @@ const refund = (id: string, cents: number, of: RefundFact['status']): RefundFact
 });
 const charge = (refundedCents: number): Fact => ({ kind: 'charge', refundedCents });
 const dispute = (of: DisputeFact['status']): DisputeFact => ({
-  ...{ kind: 'dispute', id: 'dp_1', cents: 500, status: of, reason: 'fraudulent' },
+  ...{ kind: 'dispute', id: 'dp_1', cents: 500, currency: 'usd', status: of },
+  reason: 'fraudulent',
 });
 
 /** Stripe's clock has whole seconds: some of it happens within one. */
@@ -56,6 +57,14 @@ export const FULL_STORY: readonly Story[] = [
     title: 'refunded in part, a dispute lost and then turned round',
     facts: [...BOUGHT, ...REFUNDED.slice(0, 2), OPENED, dispute('lost'), dispute('won')],
     lot: lot(180_000),
+  },
+  {
+    title: 'a refund and a lost dispute told twice, with other amounts the second time',
+    facts: [
+      ...[status('paid', 3000), refund('re_1', 200, 'pending'), refund('re_1', 300, 'pending')],
+      ...[OPENED, { ...dispute('lost'), cents: 400 }, dispute('lost')],
+    ],
+    lot: lot(480_000),
   },
   {
     title: 'refunded in part, a dispute open still',

@@ -185,6 +185,13 @@ describe('a dispute', () => {
   });
 });
 
+it('disputes all of a payment where the bank counts in another currency', async () => {
+  const { payment } = await bought();
+  // 7 euros of 10 dollars: what part that is nobody here knows.
+  await tell(payment, dispute('lost', 700, 'eur'));
+  expect(await lotOf(ledger, payment)).toMatchObject({ reversedMs: 600_000 });
+});
+
 describe('minutes that are lent', () => {
   const HELD = { holdMs: 2 * MINUTE_MS };
 

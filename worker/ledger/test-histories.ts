@@ -86,19 +86,25 @@ function refundFacts(dice: Dice, amountCents: number): Fact[] {
   for (let i = dice.below(4); i > 0; i--) {
     const cents = dice.pick([1, Math.ceil(amountCents / 3), amountCents]);
     const life = dice.pick<(typeof REFUND_LIVES)[number]>(REFUND_LIVES);
-    for (const status of life) facts.push({ kind: 'refund', id: `re_${i}`, cents, status });
+    for (const status of life) {
+      facts.push({ kind: 'refund', id: `re_${i}`, cents: retold(dice, cents), status });
+    }
     refundedCents += cents;
     if (dice.chance(0.7)) facts.push({ kind: 'charge', refundedCents });
   }
   return facts;
 }
 
+/** Now and then another amount than before. */
+const retold = (dice: Dice, cents: number) => (dice.chance(0.1) ? Math.ceil(cents / 2) : cents);
+
 function disputeFacts(dice: Dice, amountCents: number): Fact[] {
   const facts: Fact[] = [];
   for (let i = dice.pick([0, 0, 1, 1, 2]); i > 0; i--) {
     const cents = dice.pick([Math.ceil(amountCents / 2), amountCents]);
     for (const status of dice.pick<(typeof DISPUTE_LIVES)[number]>(DISPUTE_LIVES)) {
-      facts.push({ kind: 'dispute', id: `dp_${i}`, cents, status, reason: null });
+      const of = { id: `dp_${i}`, cents: retold(dice, cents), currency: 'usd' };
+      facts.push({ kind: 'dispute', ...of, status, reason: null });
     }
   }
   return facts;

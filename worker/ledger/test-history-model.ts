@@ -6,6 +6,7 @@
  * - Money that went back, or was lost to a dispute, takes as large a part of the minutes with it, rounded
  *   for the customer; all of the money takes all of the minutes.
  * - A refund that failed or was called off took nothing, and so does a dispute that was won.
+ * - Where the same was told with several amounts, the largest of those counts that say the furthest it came.
  * - While a dispute is open, nothing is used of what it is about.
  * - Minutes are lent until the purchase is paid, called off, or the loan ends.
  * - What was taken by hand stays taken. What was used stays used, and is owed where it was not paid for.
@@ -93,7 +94,7 @@ export class HistoryModel {
       const mine = all.filter((fact) => fact.id === id);
       const was = (status: string) => mine.some((fact) => fact.status === status);
       if (was('won') || !(was('open') || was('lost'))) return 'over';
-      return was('lost') ? mine[0]!.cents : 'open';
+      return was('lost') ? most(mine.filter((it) => it.status === 'lost')) : 'open';
     });
   }
 
@@ -101,7 +102,7 @@ export class HistoryModel {
     const all = this.heard.filter((fact) => fact.kind === 'refund');
     const isOff = (id: string) =>
       all.some((it) => it.id === id && (it.status === 'failed' || it.status === 'canceled'));
-    const each = new Map(all.map(({ id, cents }) => [id, cents]));
+    const each = new Map(all.map(({ id }) => [id, amountOf(all.filter((it) => it.id === id))]));
     const sum = (off: boolean) =>
       [...each].reduce((total, [id, cents]) => total + (isOff(id) === off ? cents : 0), 0);
     const ofCharge = this.heard.map((it) => (it.kind === 'charge' ? it.refundedCents : 0));
@@ -118,3 +119,13 @@ export class HistoryModel {
     return Number((granted * kept + all - 1n) / all);
   }
 }
+
+const REFUND_LIFE = ['pending', 'requiresAction', 'succeeded', 'failed', 'canceled'];
+
+/** Of one refund. */
+function amountOf(told: readonly { cents: number; status: string }[]): number {
+  const furthest = REFUND_LIFE.findLast((status) => told.some((it) => it.status === status));
+  return most(told.filter(({ status }) => status === furthest));
+}
+
+const most = (told: readonly { cents: number }[]) => Math.max(...told.map(({ cents }) => cents));

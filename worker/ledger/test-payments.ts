@@ -42,8 +42,11 @@ export const statusFact = (status: StatusFact['status'], at = 0, cents = 1000): 
 export const PAID = statusFact('paid', 9);
 export const refund = (cents: number, id = 're_1', status: 'succeeded' | 'failed' = 'succeeded') =>
   ({ kind: 'refund', id, cents, status }) as const;
-export const dispute = (status: 'inquiry' | 'open' | 'lost' | 'won', cents = 1000) =>
-  ({ kind: 'dispute', id: 'dp_1', cents, status, reason: null }) as const;
+export const dispute = (
+  status: 'inquiry' | 'open' | 'lost' | 'won',
+  cents = 1000,
+  currency = 'usd',
+) => ({ kind: 'dispute', id: 'dp_1', cents, currency, status, reason: null }) as const;
 
 export async function lotOf({ connection }: TestLedger, payment: string) {
   const [row] = await connection.db
