@@ -45,12 +45,12 @@ async function cancelAtStripe(
   now: number,
 ): Promise<Standing | null> {
   const { paymentIntent, checkoutSession } = row;
-  const options = { idempotencyKey: `cancel-${row.id}` };
+  // By no key of ours: under one Stripe says for a day what it said first, though it may say yes now.
   try {
     if (checkoutSession !== null) {
       const { sessions } = stripe.checkout;
       const session = await orAsItIs(
-        () => sessions.expire(checkoutSession, {}, options),
+        () => sessions.expire(checkoutSession),
         () => sessions.retrieve(checkoutSession),
       );
       const fact = readCheckout(session, wholeSeconds(now));
@@ -60,7 +60,7 @@ async function cancelAtStripe(
     if (paymentIntent === null) return null;
     const intents = stripe.paymentIntents;
     const intent = await orAsItIs(
-      () => intents.cancel(paymentIntent, {}, options),
+      () => intents.cancel(paymentIntent),
       () => intents.retrieve(paymentIntent),
     );
     return { fact: readIntent(intent, wholeSeconds(now)), paymentIntent };

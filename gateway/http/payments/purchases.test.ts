@@ -256,6 +256,19 @@ describe('a cancellation', () => {
     await deliverAbout(intent!.id);
     expect((await shown(body.purchase)).status).toBe('paid');
   });
+
+  it('that came too late is made when the bank has refused', async () => {
+    const { body } = await begin();
+    const [intent] = intentsOf(body.purchase);
+    fake.holdConfirmations(true);
+    fake.pay(intent!.id);
+    fake.holdConfirmations(false);
+    expect((await cancel(body.purchase)).status).toBe(409);
+    fake.settle(intent!.id, 'failed');
+    await deliverAbout(intent!.id);
+    expect((await cancel(body.purchase)).body.status).toBe('canceled');
+    expect(intentsOf(body.purchase)[0]!.status).toBe('canceled');
+  });
 });
 
 it('every event that came is kept, with what it did', async () => {
