@@ -49,9 +49,9 @@ export function troubleOf(error: unknown): StripeTrouble {
 }
 
 /** Whether what was named to Stripe is not there: made by another account, or deleted. */
-export function isMissing(error: unknown, parameter: string): boolean {
-  if (!(error instanceof StripeError)) return false;
-  return error.code === 'resource_missing' && error.param === parameter;
+export function isMissing(error: unknown, parameter?: string): boolean {
+  if (!(error instanceof StripeError) || error.code !== 'resource_missing') return false;
+  return parameter === undefined || error.param === parameter;
 }
 
 /** Stripe answered that it broke: with the same idempotency key it answers so for a day. */

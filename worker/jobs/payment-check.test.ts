@@ -18,9 +18,12 @@ let ledger: TestLedger;
 let fake: FakeStripe;
 let stripe: ReturnType<typeof connectStripe>;
 let org = '';
+/** How far Stripe's clock, and ours, are moved on. */
+let laterMs = 0;
+const wallMs = () => Date.now() + laterMs;
 beforeAll(async () => {
   ledger = await createTestLedger();
-  fake = await startFakeStripe({ seed: 7 });
+  fake = await startFakeStripe({ seed: 7, now: wallMs });
   stripe = connectStripe({
     ...{ secretKey: fake.secretKey, publishableKey: null, webhookSecrets: [], livemode: false },
     ...{ apiUrl: fake.url, scriptUrl: fake.url },
@@ -54,7 +57,7 @@ async function check(days = 4) {
   const [asked] = await db.insert(paymentChecks).values({ actor: 'test', days }).returning();
   const { context } = ledger;
   const log = context.log;
-  const options = { context: { ...context, wallMs: Date.now }, stripe, livemode: false, log };
+  const options = { context: { ...context, wallMs }, stripe, livemode: false, log };
   expect(await answerPaymentCheck(options)).toBe(true);
   await deliver(context);
   const [row] = await db.select().from(paymentChecks).where(eq(paymentChecks.id, asked!.id));
@@ -122,6 +125,34 @@ describe('a comparison with Stripe', () => {
     await check(1);
     expect(await payment(lost)).toMatchObject({ status: 'canceled' });
     expect(await payment(old.id)).toMatchObject({ status: 'canceled' });
+  });
+
+  it('finds a dispute decided, and a refund failed, weeks after the days it lists', async () => {
+    const [refunded, disputed] = [await begin(), await begin()];
+    fake.pay(refunded.intent, 'pm_card_pendingRefund');
+    fake.pay(disputed.intent);
+    const refund = await stripe.refunds.create({ payment_intent: refunded.intent });
+    const dispute = fake.openDispute(disputed.intent);
+    await check();
+    expect(await lot(refunded.id)).toMatchObject({ reversedMs: HOUR_MS });
+    laterMs = 40 * DAY_MS;
+    fake.closeDispute(dispute.id, 'lost');
+    fake.failRefund(refund.id);
+    await check();
+    laterMs = 0;
+    expect(await lot(disputed.id)).toMatchObject({ reversedMs: HOUR_MS, frozenAt: null });
+    expect(await lot(refunded.id)).toMatchObject({ reversedMs: 0 });
+  });
+
+  it('goes on where Stripe has not what a purchase names, and ends what nobody can pay', async () => {
+    const gone = await begin({ createdAt: Date.now() - 9 * DAY_MS });
+    const session = { method: 'checkout', checkoutSession: `cs_${gone.id}` } as const;
+    const page = await begin({ ...session, paymentIntent: null, createdAt: 0 });
+    for (const it of [gone, page]) fake.account.intents.delete(it.intent);
+    const { missed } = await check();
+    expect(missed).toEqual(
+      expect.arrayContaining([gone, page].map(({ id }) => ({ payment: id, what: 'canceled' }))),
+    );
   });
 
   it('leaves to a person what it cannot know: money for a purchase of nobody, or too little of it', async () => {
