@@ -169,6 +169,27 @@ describe('a top-up', () => {
     expect(charged(acme)).toBe(1);
   });
 
+  it('that waits for a person is canceled, though only a look-up finds it', async () => {
+    const acme = await saver('pm_card_visa');
+    await ledger.advance(2 * MINUTE_MS);
+    fake.faults.add({ method: 'POST', path: INTENTS, error: { status: 503 }, times: 99 });
+    await look();
+    fake.faults.clear();
+    const [payment] = await paymentsOf(acme);
+    const { id } = await stripeOf().paymentIntents.create({
+      ...{ amount: PRICE_CENTS, currency: 'usd', customer: acme.customer },
+      metadata: { purchase: payment!.id, org: acme.org },
+    });
+    fake.account.intents.get(id)!.status = 'requires_action';
+    await ledger.connection.db
+      .update(topUps)
+      .set({ tries: 9, nextTryAt: ledger.now })
+      .where(eq(topUps.org, acme.org));
+    await look();
+    expect(fake.account.intents.get(id)!.status).toBe('canceled');
+    expect(await settingsOf(acme)).toMatchObject({ judged: 1, failures: 1 });
+  });
+
   it('is never more in a month than the cap, with those that may still be paid', async () => {
     const acme = await saver('pm_card_visa', {
       ...{ thresholdMs: 500 * MINUTE_MS, monthlyCapCents: 2 * PRICE_CENTS + 1 },

@@ -80,18 +80,24 @@ async function paymentOf({ db }: Pick<CarryOutDeps, 'db'>, { org, attempts }: To
 
 async function ask(
   { stripe, wallMs }: CarryOutDeps,
-  settings: TopUpRow,
+  { tries }: TopUpRow,
   row: PaymentRow,
 ): Promise<Stripe.PaymentIntent | null> {
-  const { id: purchase, org, currency, amountCents: amount } = row;
   const isForgotten = wallMs() - row.createdAt > KEY_MS;
-  if (isForgotten || settings.tries > TRIES_BEFORE_LOOKUP) {
-    const found = await lookUp(stripe, row);
-    // Never there, and nothing that could still make it.
-    if (found !== null || isForgotten) return found;
-  }
+  const isLookedUp = isForgotten || tries > TRIES_BEFORE_LOOKUP;
+  const found = isLookedUp ? await lookUp(stripe, row) : null;
+  // Never there, and nothing that could still make it.
+  if (found === null && isForgotten) return null;
+  const intent = found ?? (await pay(stripe, row));
+  if (intent.status !== 'requires_action') return intent;
+  // Nobody is there to confirm it: it must not be paid later, beside one that is bought by hand.
+  return stripe.paymentIntents.cancel(intent.id, {}, { idempotencyKey: `cancel-${row.id}` });
+}
+
+function pay(stripe: Stripe, row: PaymentRow): Promise<Stripe.PaymentIntent> {
+  const { id: purchase, org, currency, amountCents: amount } = row;
   const metadata = { purchase, org } satisfies PaymentMetadata;
-  const intent = await stripe.paymentIntents.create(
+  return stripe.paymentIntents.create(
     {
       ...{ amount, currency, customer: row.customer!, payment_method: row.paymentMethod! },
       ...{ off_session: true, confirm: true, metadata },
@@ -101,9 +107,6 @@ async function ask(
     },
     { idempotencyKey: `top-up-${purchase}` },
   );
-  if (intent.status !== 'requires_action') return intent;
-  // Nobody is there to confirm it: it must not be paid later, beside one that is bought by hand.
-  return stripe.paymentIntents.cancel(intent.id, {}, { idempotencyKey: `cancel-${purchase}` });
 }
 
 const INTENTS_LOOKED_UP = 100;
