@@ -2,7 +2,7 @@
  * An event of Stripe and all its effects, in one transaction: an event that is there has had its
  * effect, and has none again. Every event with a good signature is kept, whatever it means.
  */
-import { eq } from 'drizzle-orm';
+import { eq, or } from 'drizzle-orm';
 import type Stripe from 'stripe';
 import type { Transaction } from '../drizzle/client.ts';
 import { payments, stripeEvents } from '../drizzle/schema/payments.ts';
@@ -71,14 +71,15 @@ async function take(
 ): Promise<TakenEvent> {
   const { paymentIntent, checkoutSession, purchase } = read;
   if (paymentIntent !== null) await lockIntent(tx, paymentIntent);
-  const row = await findPayment(tx, read);
-  if (row === null) {
+  const found = await findPayments(tx, read);
+  const row = purchase === null ? found[0] : found.find(({ id }) => id === purchase);
+  if (row === undefined) {
     const detail = purchase === null ? null : `There is no purchase ${purchase} here.`;
     const effect = purchase === null ? 'waiting' : 'unknown';
     return { effect, org: null, payment: null, detail };
   }
   const whose = { org: row.org, payment: row.id };
-  const why = whyNotOf(row, event, read);
+  const why = whyNotOf(row, event, read) ?? whosElse(row, found, read);
   if (why !== null) return { effect: 'refused', ...whose, detail: why };
   const other = whichOther(row, read);
   if (other !== null) {
@@ -90,14 +91,19 @@ async function take(
   return { ...whose, ...(await takeFacts(tx, row.id, read.facts, at)) };
 }
 
-async function findPayment(
+/** By its metadata, and by its intent: two only where somebody changed the metadata. */
+function findPayments(
   tx: Transaction,
   { purchase, paymentIntent }: EventReading,
-): Promise<PaymentRow | null> {
-  const which =
-    purchase === null ? eq(payments.paymentIntent, paymentIntent!) : eq(payments.id, purchase);
-  const [row] = await tx.select().from(payments).where(which).for('no key update');
-  return row ?? null;
+): Promise<PaymentRow[]> {
+  const named = purchase === null ? undefined : eq(payments.id, purchase);
+  const paid = paymentIntent === null ? undefined : eq(payments.paymentIntent, paymentIntent);
+  return tx
+    .select()
+    .from(payments)
+    .where(or(named, paid))
+    .orderBy(payments.id)
+    .for('no key update');
 }
 
 /** Metadata may be changed by hand at Stripe: what does not fit together is for a person to look at. */
@@ -109,6 +115,12 @@ function whyNotOf(row: PaymentRow, event: Stripe.Event, { org }: EventReading): 
     return `The event is for the organization ${org}, purchase ${row.id} is of ${row.org}.`;
   }
   return null;
+}
+
+function whosElse(row: PaymentRow, found: readonly PaymentRow[], { paymentIntent }: EventReading) {
+  const other = found.find(({ id }) => id !== row.id);
+  if (other === undefined) return null;
+  return `The event names purchase ${row.id}, and ${paymentIntent} pays purchase ${other.id}.`;
 }
 
 function whichOther(row: PaymentRow, { paymentIntent, checkoutSession }: EventReading) {

@@ -98,7 +98,7 @@ describe('an event', () => {
     const dispute = {
       id: `du_${row.id}`,
       object: 'dispute',
-      amount: 699,
+      ...{ amount: 699, currency: 'usd' },
       reason: 'general',
       ...of,
     };
@@ -148,22 +148,27 @@ describe('an event', () => {
   it('that fits no purchase is refused and said in the log, and gives nothing', async () => {
     const row = await madePurchase(http);
     const other = await madePurchase(http, { org: 'globex' });
+    const bare = await madePurchase(http, { paymentIntent: null });
     const unfit = [
       intentOf(row, 'succeeded', { amount_received: 998 }),
       intentOf(row, 'succeeded', { currency: 'eur' }),
       intentOf(row, 'succeeded', { metadata: { purchase: row.id, org: 'globex' } }),
       { ...intentOf(row, 'succeeded'), id: other.paymentIntent },
     ];
-    for (const object of unfit) {
+    // Of a purchase without an intent yet, by the intent of another one.
+    const stolen = intentOf(bare, 'succeeded', { id: other.paymentIntent });
+    for (const object of [...unfit, stolen]) {
       const event = eventOf('payment_intent.succeeded', object);
       expect((await deliver(http, event)).status).toBe(200);
       const kept = await stored(event);
-      expect(kept).toMatchObject({ effect: 'refused', payment: row.id });
+      const payment = object === stolen ? bare.id : row.id;
+      expect(kept).toMatchObject({ effect: 'refused', payment });
       expect(kept!.detail).toBeTruthy();
       expect(http.logged.join('')).toContain(event.id);
     }
     expect((await shown(row)).status).toBe('open');
     expect((await shown(other)).status).toBe('open');
+    expect((await shown(bare)).status).toBe('open');
   });
 });
 
