@@ -203,7 +203,7 @@ export async function startGateway(
   const serving: TransportOptions = {
     ...{ host: config.host, port: config.port, sharesPort },
     ...{ path: CONNECT_PATH, gate: keeper.gate },
-    fetch: (request) => http.fetch(request),
+    fetch: (request, address) => http.fetch(request, { address }),
     maxBodyBytes,
     opened(socket, upgrade) {
       const { remoteAddress } = socket;

@@ -3,6 +3,10 @@ import type { Principal } from './principal.ts';
 import { validationHook } from './validation.ts';
 
 export interface HttpEnv {
+  Bindings: {
+    /** whence a request comes: a proxy's, where one stands before us; left out in tests */
+    address?: string;
+  };
   Variables: {
     /** Set by auth.ts on every route below /v1 that needs credentials. */
     principal: Principal;

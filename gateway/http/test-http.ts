@@ -39,6 +39,8 @@ export interface CallOptions {
   /** Default: the development key. Null: none. */
   as?: string | null;
   headers?: Record<string, string>;
+  /** Whence it comes. */
+  address?: string;
 }
 
 export interface TestHttp {
@@ -132,7 +134,8 @@ export async function startTestHttp(changes: Partial<HttpDeps> = {}): Promise<Te
       }
       const init: RequestInit = { method, headers };
       if (body !== undefined) init.body = isText ? body : JSON.stringify(body);
-      const response = await app.request(path, init);
+      const { address } = options;
+      const response = await app.request(path, init, address === undefined ? {} : { address });
       const text = await response.text();
       const isJson = /json/.test(response.headers.get('content-type') ?? '');
       return {

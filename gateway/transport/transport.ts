@@ -24,8 +24,8 @@ export interface TransportOptions {
   path: string;
   gate: Gate;
   opened(socket: Socket, upgrade: Upgrade): SocketHandler;
-  /** Answers all that is no upgrade, a plain GET of `path` included. */
-  fetch(request: Request): Response | Promise<Response>;
+  /** Answers all that is no upgrade, a plain GET of `path` included. `address`: whence it comes. */
+  fetch(request: Request, address: string): Response | Promise<Response>;
   /** Beyond it `fetch` refuses a body there: a transport need not hold more of it than shows that. */
   maxBodyBytes(path: string): number;
 }

@@ -2,6 +2,7 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { TransportOptions } from './transport.ts';
+import { addressText } from './uws-address.ts';
 import { mayHaveBody, readBody, readHead } from './uws-request.ts';
 import { writeResponse } from './uws-response.ts';
 
@@ -41,6 +42,7 @@ export function createUwsHttp({
   /** All that is read of the two arguments is read before the first await. */
   async function exchange(to: HttpResponse, from: HttpRequest, gone: AbortSignal): Promise<void> {
     const head = readHead(from);
+    const address = addressText(to.getRemoteAddress());
     if (head === null)
       return refuse(to, '400 Bad Request', 'That is no request this server can read.');
     const body = mayHaveBody(head) ? await readBody(to, maxBodyBytes(from.getUrl())) : null;
@@ -55,16 +57,16 @@ export function createUwsHttp({
       // TRACE and CONNECT, which the standard forbids
       return refuse(to, '501 Not Implemented', `Nothing here takes ${method}.`);
     }
-    const response = await answerTo(request);
+    const response = await answerTo(request, address);
     if (gone.aborted) return void response.body?.cancel();
     const closes = isClosing || body?.isRead === false;
     await writeResponse(response, { to, gone, method, closes });
   }
 
   /** It answers its own errors; what it throws all the same is nobody else's to read. */
-  async function answerTo(request: Request): Promise<Response> {
+  async function answerTo(request: Request, address: string): Promise<Response> {
     try {
-      return await fetch(request);
+      return await fetch(request, address);
     } catch {
       return new Response('Something went wrong here.\n', { status: 500 });
     }

@@ -27,7 +27,11 @@ export async function startWs(options: TransportOptions): Promise<Transport> {
       requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     },
-    withoutQueue(getRequestListener(options.fetch)),
+    withoutQueue(
+      getRequestListener((request, { incoming }) =>
+        options.fetch(request, incoming.socket.remoteAddress ?? ''),
+      ),
+    ),
   );
   const webSockets = takeUpgrades(server, options);
   const port = await listen(server, options);

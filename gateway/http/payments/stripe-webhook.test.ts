@@ -3,8 +3,10 @@ import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect } from '../../../drizzle/client.ts';
 import { stripeEvents } from '../../../drizzle/schema/payments.ts';
+import { METER_TROUBLES } from '../../../payments/notification.ts';
 import type { PaymentRow } from '../../../payments/payment-state.ts';
-import { startTestHttp, type TestHttp } from '../test-http.ts';
+import { START, startTestHttp, type TestHttp } from '../test-http.ts';
+import { MOST_FORGERIES } from './forgeries.ts';
 import { MAX_STRIPE_EVENT_BYTES } from './stripe-webhook.ts';
 import {
   deliver,
@@ -145,6 +147,19 @@ describe('an event', () => {
     }
   });
 
+  it('that only says that overage could not be used is kept, for the worker to ask', async () => {
+    const thin = { object: 'v2.core.event', created: '2026-05-20T12:00:00.500Z', livemode: false };
+    const trouble = { ...thin, id: 'evt_test_1', type: METER_TROUBLES[0]! };
+    const other = { ...thin, id: 'evt_test_2', type: 'v1.billing.meter.created' };
+    for (const event of [trouble, trouble, other]) {
+      expect((await deliver(http, JSON.stringify(event))).status).toBe(200);
+    }
+    const [kept] = await http.db.select().from(stripeEvents).where(eq(stripeEvents.id, trouble.id));
+    expect(kept).toMatchObject({ effect: 'waiting', createdAt: START + 500, org: null });
+    expect((await stored(other as unknown as TestEvent))!.effect).toBe('unknown');
+    expect(http.logged.filter((line) => line.includes('could not use overage'))).toHaveLength(1);
+  });
+
   it('that fits no purchase is refused and said in the log, and gives nothing', async () => {
     const row = await madePurchase(http);
     const other = await madePurchase(http, { org: 'globex' });
@@ -282,6 +297,31 @@ describe('the address of webhooks', () => {
     const headers = { origin: 'https://app.example', 'access-control-request-method': 'POST' };
     const asked = await http.call('OPTIONS', WEBHOOK, undefined, { as: null, headers });
     expect(asked.headers.get('access-control-allow-origin')).toBeNull();
+  });
+
+  it('looks at so many forgeries of an address, and at all that comes from Stripe', async () => {
+    const from =
+      (address: string): TestHttp['call'] =>
+      (method, path, body, options) =>
+        http.call(method, path, body, { ...options, address });
+    const event = eventOf('customer.updated', { id: 'cus_3' });
+    const forge = (address: string) =>
+      deliver(http, event, { secret: 'whsec_guessed' }, from(address));
+    for (let i = 0; i < MOST_FORGERIES; i++) {
+      expect((await forge('198.51.100.1')).status).toBe(400);
+    }
+    const refused = await forge('198.51.100.1');
+    expect([refused.status, refused.body.code]).toEqual([429, 'rateLimited']);
+    expect(refused.headers.get('retry-after')).toBe('1');
+    // Not even a good one: its body is not looked at.
+    expect((await deliver(http, event, {}, from('198.51.100.1'))).status).toBe(429);
+    const burst = Array.from({ length: 2 * MOST_FORGERIES }, () =>
+      deliver(http, event, {}, from('198.51.100.2')),
+    );
+    expect(new Set((await Promise.all(burst)).map(({ status }) => status))).toEqual(new Set([200]));
+    for (let i = 0; i < MOST_FORGERIES + 1; i++) {
+      expect((await forge('198.51.100.2')).status).toBe(400);
+    }
   });
 
   it('answers 503 while the ledger is away, so that Stripe comes again', async () => {

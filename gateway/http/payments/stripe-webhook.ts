@@ -5,12 +5,19 @@
  */
 import { createRoute, z } from '@hono/zod-openapi';
 import Stripe from 'stripe';
-import { takeEvent } from '../../../payments/take-event.ts';
+import type { Tenants } from '../../../drizzle/bound.ts';
+import {
+  isNotification,
+  type Notification,
+  takeNotification,
+} from '../../../payments/notification.ts';
+import { type TakenEvent, takeEvent } from '../../../payments/take-event.ts';
 import type { HttpDeps, Payments } from '../deps.ts';
 import { ProblemError, problemResponses } from '../problem.ts';
 import { pushLimits } from '../push-limits.ts';
 import { newRouter } from '../router.ts';
 import { json } from '../schemas.ts';
+import { createForgeries } from './forgeries.ts';
 
 export const STRIPE_WEBHOOK_PATH = '/v1/webhooks/stripe';
 /** An event holds a whole object, with its metadata and lists: beyond what any of them has. */
@@ -41,28 +48,39 @@ const webhookRoute = createRoute({
 
 export function stripeWebhook(deps: HttpDeps) {
   const app = newRouter();
+  const forgeries = createForgeries();
   let warnedAt = Number.NEGATIVE_INFINITY;
+
+  function refuse(error: ProblemError): never {
+    if (deps.now() - warnedAt >= WARN_EVERY_MS) {
+      warnedAt = deps.now();
+      deps.log.warn({ detail: error.message }, 'a webhook was not accepted');
+    }
+    throw error;
+  }
 
   app.openapi(webhookRoute, async (c) => {
     const { payments, log } = deps;
     if (!payments || payments.settings.webhookSecrets.length === 0) throw noSecrets();
+    const address = c.env?.address ?? '';
+    const header = c.req.header('stripe-signature') ?? '';
+    if (header === '') refuse(invalid('it has no signature'));
+    const waitSeconds = forgeries.waitSeconds(address, deps.now());
+    if (waitSeconds > 0) refuse(tooMany(waitSeconds));
     const bytes = Buffer.from(await c.req.arrayBuffer());
-    let event: Stripe.Event;
-    try {
-      event = verified(payments, bytes, c.req.header('stripe-signature') ?? '', deps.now());
-    } catch (error) {
-      if (error instanceof ProblemError && deps.now() - warnedAt >= WARN_EVERY_MS) {
-        warnedAt = deps.now();
-        log.warn({ detail: error.message }, 'a webhook was not accepted');
-      }
-      throw error;
+    const event = verified(payments, bytes, header, deps.now());
+    if (event instanceof ProblemError) {
+      forgeries.failed(address, deps.now());
+      refuse(event);
     }
-    const at = Math.floor(deps.meterNow());
-    const taken = await deps.db.all.transaction((tx) => takeEvent(tx, event, at));
+    forgeries.proved(address, deps.now());
+    const taken = await take(deps.db, event, Math.floor(deps.meterNow()));
     const { effect, org, payment, detail } = taken;
     const told = { event: event.id, type: event.type, effect, org, payment, detail };
     if (effect === 'refused') log.error(told, 'an event of Stripe fits no purchase: look into it');
-    else log.info(told, 'an event of Stripe was taken down');
+    else if (effect === 'waiting' && isNotification(event)) {
+      log.error(told, 'Stripe could not use overage that it was told: the worker asks what of it');
+    } else log.info(told, 'an event of Stripe was taken down');
     // Not waited for: the outbox has it, too, and Stripe waits for an answer.
     if (effect === 'applied' && org !== null) void pushLimits(deps, [org]);
     return c.json({ received: true as const }, 200);
@@ -71,18 +89,30 @@ export function stripeWebhook(deps: HttpDeps) {
   return app;
 }
 
-/** @throws ProblemError 400 */
+async function take(
+  { all }: Tenants,
+  event: Stripe.Event | Notification,
+  at: number,
+): Promise<TakenEvent> {
+  if (!isNotification(event)) return all.transaction((tx) => takeEvent(tx, event, at));
+  const effect = await all.transaction((tx) => takeNotification(tx, event));
+  return { effect, org: null, payment: null, detail: null };
+}
+
+/** The event, or why it is none: 400. */
 function verified(
   { settings, stripe }: Payments,
   body: Buffer,
   header: string,
   now: number,
-): Stripe.Event {
-  let why: string = header === '' ? 'it has no signature' : FORGED;
-  for (const secret of header === '' ? [] : settings.webhookSecrets) {
-    let event: Stripe.Event;
+): Stripe.Event | Notification | ProblemError {
+  let why = 'its signature fits none of our secrets';
+  for (const secret of settings.webhookSecrets) {
+    let event: Stripe.Event | Notification;
     try {
-      event = stripe.webhooks.constructEvent(body, header, secret, undefined, undefined, now);
+      const { signature } = stripe.webhooks;
+      signature!.verifyHeader(body, header, secret, undefined, undefined, now);
+      event = JSON.parse(body.toString());
     } catch (error) {
       // Of a secret that fits: what is wrong then is its age, or what it signs.
       if (!(error instanceof SIGNATURE_ERROR)) why = 'it is no event';
@@ -95,14 +125,27 @@ function verified(
       why = `it is of ${modeOf(event)} mode, and our key of ${modeOf(settings)} mode`;
     } else return event;
   }
-  throw new ProblemError('webhookInvalid', `This webhook is not accepted: ${why}. ${ADVICE}`);
+  return invalid(why);
 }
 
 const SIGNATURE_ERROR = Stripe.errors.StripeSignatureVerificationError;
-const FORGED = 'its signature fits none of our secrets';
-const ADVICE =
-  'Nothing was done. The signing secret of the endpoint must be in STRIPE_WEBHOOK_SECRETS, and the ' +
-  'body must come here byte for byte.';
+
+function invalid(why: string): ProblemError {
+  return new ProblemError(
+    'webhookInvalid',
+    `This webhook is not accepted: ${why}. Nothing was done. The signing secret of the endpoint ` +
+      'must be in STRIPE_WEBHOOK_SECRETS, and the body must come here byte for byte.',
+  );
+}
+
+function tooMany(waitSeconds: number): ProblemError {
+  return new ProblemError(
+    'rateLimited',
+    'Too many webhooks came from this address that were not signed with our secrets. ' +
+      `The next one is looked at in ${waitSeconds} s.`,
+    { headers: { 'retry-after': String(waitSeconds) } },
+  );
+}
 
 const modeOf = ({ livemode }: { livemode: boolean }) => (livemode ? 'live' : 'test');
 
