@@ -1,6 +1,7 @@
 /** All that one Stripe account knows, in memory. */
 import { createHash } from 'node:crypto';
 import Stripe from 'stripe';
+import type { Notification } from '../notification.ts';
 import { ApiError, refusal } from './api-error.ts';
 import type { TestCard } from './cards.ts';
 
@@ -47,6 +48,8 @@ export interface Account {
   usage: MeteredUsage[];
   /** Oldest first. */
   events: Stripe.Event[];
+  /** In full; what is sent of them says less. */
+  notifications: Map<string, Notification & { data: object }>;
 }
 
 export interface MeteredUsage {
@@ -117,6 +120,7 @@ export function createAccount(seed: number, nowMs: () => number): Account {
     meters: new Map(),
     usage: [],
     events: [],
+    notifications: new Map(),
   };
   return account;
 }

@@ -5,6 +5,7 @@
 import { randomInt } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type Stripe from 'stripe';
+import type { Notification } from '../notification.ts';
 import { type Account, createAccount, find } from './account.ts';
 import { type Asked, createApi } from './api.ts';
 import { cardByAlias, type Decline, GENERIC_DECLINE } from './cards.ts';
@@ -24,6 +25,7 @@ import { eventRoutes } from './events.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { type InvoiceNews, tellOfInvoice } from './invoices.ts';
 import { meterEventRoutes } from './meter-events.ts';
+import { notificationRoutes, tellOfMeterTroubles } from './meter-troubles.ts';
 import { createMeter, meteredSum, meterRoutes, type NewMeter } from './meters.ts';
 import { attemptPayment, authenticatePayment, settlePayment } from './payment-attempt.ts';
 import { paymentIntentRoutes } from './payment-intents.ts';
@@ -39,7 +41,7 @@ const SEEDS = 2 ** 31;
 const ROUTES = [
   ...[...customerRoutes, ...paymentMethodRoutes, ...paymentIntentRoutes, ...chargeRoutes],
   ...[...refundRoutes, ...disputeRoutes, ...eventRoutes, ...setupIntentRoutes],
-  ...[...checkoutRoutes, ...meterEventRoutes, ...meterRoutes],
+  ...[...checkoutRoutes, ...meterEventRoutes, ...meterRoutes, ...notificationRoutes],
 ];
 
 export interface FakeStripeOptions {
@@ -87,6 +89,8 @@ export interface FakeStripe {
   /** Tells of a subscription's invoice; returns the invoice's id. */
   tellOfInvoice(as: 'paid' | 'payment_failed', of: InvoiceNews): string;
   createMeter(meter: NewMeter): Stripe.Billing.Meter;
+  /** The event that says that some of what was told to meters can't be used. */
+  tellOfMeterTroubles(): Notification;
   /** What a customer would be billed for. */
   metered(eventName: string, customer: string): number;
   stop(): Promise<void>;
@@ -159,6 +163,7 @@ export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<
     closeDispute: (id, as) => closeDispute(account, id, as),
     tellOfInvoice: (as, of) => tellOfInvoice(account, as, of),
     createMeter: (meter) => createMeter(account, meter),
+    tellOfMeterTroubles: () => tellOfMeterTroubles(account),
     metered: (eventName, customer) => meteredSum(account, eventName, customer),
     async stop() {
       faults.stop();

@@ -1,11 +1,15 @@
+import { readFileSync } from 'node:fs';
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { auditLog } from '../../drizzle/schema/operations.ts';
 import { overageReports } from '../../drizzle/schema/overage-reports.ts';
-import { stripeCustomers } from '../../drizzle/schema/payments.ts';
+import { stripeCustomers, stripeEvents } from '../../drizzle/schema/payments.ts';
 import { billingPeriods } from '../../drizzle/schema/periods.ts';
+import { takeNotification } from '../../payments/notification.ts';
 import { connectStripe } from '../../payments/stripe.ts';
 import { type FakeStripe, startFakeStripe } from '../../payments/testing/fake-stripe.ts';
+import { judgeOverage, wrongOverage } from '../ledger/check/overage.ts';
+import { inSnapshot } from '../ledger/check/snapshot.ts';
 import { settle } from '../ledger/settle.ts';
 import {
   createTestLedger,
@@ -75,6 +79,11 @@ async function billed(more: object = {}): Promise<Billed> {
 function loseAnswers(): void {
   fake.faults.add({ path: EVENTS, cut: 'after' });
   fake.faults.add({ path: EVENTS, error: { status: 503 }, times: 99 });
+}
+async function findings({ org }: Billed) {
+  const { sql } = ledger.connection;
+  const found = await inSnapshot(sql, (tx) => wrongOverage(tx, [org], { now: ledger.now }));
+  return judgeOverage(found);
 }
 const told = ({ customer }: Billed) => fake.metered(METER, customer);
 const rowsOf = ({ org }: Billed) =>
@@ -162,6 +171,53 @@ describe('overage', () => {
     await look();
     expect(told(acme)).toBe(2);
     expect(await rowsOf(acme)).toMatchObject([{ sentAt: null, unclearAt: ledger.now }]);
+  });
+
+  it('that a person found not to be there is told again, by another name', async () => {
+    const acme = await billed();
+    await acme.record('s1', 2 * MINUTE_MS);
+    fake.faults.add({ path: EVENTS, error: { status: 503 }, times: 99 });
+    await look();
+    fake.faults.clear();
+    await ledger.advance(24 * HOUR_MS);
+    await look();
+    const { identifier } = (await rowsOf(acme))[0]!;
+    expect(await findings(acme)).toMatchObject([{ code: 'overageUnclear', subject: identifier }]);
+    const page = readFileSync(new URL('../../docs/top-up.md', import.meta.url), 'utf8');
+    const statement = /```sql\n(update[^`]*first_tried_at[^`]*)```/.exec(page)![1]!;
+    await ledger.connection.sql.unsafe(statement.replace('IDENTIFIER', identifier));
+    await ledger.advance(1);
+    await look();
+    expect(told(acme)).toBe(2);
+    expect(await findings(acme)).toEqual([]);
+  });
+
+  it('that Stripe took and could not use is left to a person', async () => {
+    const acme = await billed();
+    fake.account.customers.delete(acme.customer);
+    await acme.record('s1', 2 * MINUTE_MS);
+    await look();
+    expect(await findings(acme)).toEqual([]);
+    const { db } = ledger.connection;
+    const thin = fake.tellOfMeterTroubles();
+    await db.transaction((tx) => takeNotification(tx, thin));
+    const path = `/v2/core/events/${thin.id}`;
+    fake.faults.add({ path, error: { status: 503 }, times: 99 });
+    await look();
+    fake.faults.clear();
+    const event = async () =>
+      (await db.select().from(stripeEvents).where(eq(stripeEvents.id, thin.id)))[0];
+    expect(await event()).toMatchObject({ effect: 'waiting' });
+    await look();
+    expect(await event()).toMatchObject({
+      effect: 'applied',
+      detail: 'There are 1 invalid events',
+    });
+    const [found] = await findings(acme);
+    expect(found).toMatchObject({ code: 'overageUnclear', org: acme.org });
+    expect(found!.says).toContain('meter_event_customer_not_found');
+    await look();
+    expect(fake.asked.filter((it) => it.path === path && it.status === 200)).toHaveLength(1);
   });
 
   it('is taken back within a day and told anew; after that a credit is written down', async () => {

@@ -2,6 +2,7 @@ import type { Log } from '../../core/runtime/log.ts';
 import { meterNow, readClock } from '../../drizzle/queries/clock.ts';
 import type { LedgerContext } from '../ledger/settle.ts';
 import { appendReports } from '../overage/append.ts';
+import { readMeterTroubles } from '../overage/meter-troubles.ts';
 import { type SendDeps, sendReports } from '../overage/send.ts';
 import { type Repeated, repeat } from '../repeat.ts';
 
@@ -11,13 +12,18 @@ export interface OverageOptions extends Pick<SendDeps, 'stripe'> {
   log: Log;
 }
 
-/** One look: what the ledger has is written down for Stripe, and what is written down is told. */
+/**
+ * One look: what the ledger has is written down for Stripe, what is written down is told, and what
+ * Stripe could not use of it is heard.
+ */
 export async function reportOverage(options: OverageOptions): Promise<number> {
   const { context, stripe, livemode, log } = options;
   const { db, wallMs } = context;
   const now = meterNow(await readClock(db), wallMs());
   await appendReports({ db, wallMs, livemode }, now);
-  return sendReports({ db, wallMs, stripe, log });
+  const told = await sendReports({ db, wallMs, stripe, log });
+  await readMeterTroubles({ db, wallMs, stripe, log });
+  return told;
 }
 
 export function startOverage(options: OverageOptions & { everyMs: number }): Repeated {

@@ -123,6 +123,17 @@ export const CODES = {
     'Somebody paid, and got no minutes for it.',
     `${FIX} It makes the lot, as it stands by all that is known of the payment.`,
   ),
+  // Overage that Stripe bills
+  overageUntold: entry(
+    'warning',
+    'Overage was used that Stripe knows nothing of: it is on no invoice.',
+    'Begin the organization\'s first payment, or the saving of a card: that makes its customer at Stripe. Else see that a worker has STRIPE_SECRET_KEY, and look for "overage" in its log.',
+  ),
+  overageUnclear: entry(
+    'warning',
+    'Nobody knows whether Stripe bills this overage, or Stripe said that it could not use it.',
+    'Look at Stripe, in the events of the meter, and write down what is so (docs/top-up.md).',
+  ),
   // The ledger: the truth itself
   lotSum: entry(
     'wrong',

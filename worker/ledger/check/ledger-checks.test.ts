@@ -291,3 +291,25 @@ it('goes through all organizations in slices of bounded cost, each once', async 
   expect(seen).toEqual(all.map((it) => it.id));
   expect(Math.max(...sizes)).toBeLessThanOrEqual(12);
 });
+
+it('finds overage that Stripe is not told of, a while after it was used', async () => {
+  const plan = { quotaMs: 0, atLimit: 'overage', overageMeter: 'minutes' } as const;
+  acme = await ledger.account({ plan });
+  await acme.open('s1');
+  await acme.record('s1', 2.5 * MINUTE_MS);
+  await ledger.meter.flush(acme.shard);
+  await settleAll(ledger, acme);
+  expect(await codes()).toEqual([]);
+  await force(
+    `update usage_tracking set written_at = now() - interval '11 minutes' where org = $org`,
+  );
+  const [bare] = await look();
+  expect(bare).toMatchObject({ code: 'overageUntold', figures: { minutes: 2 } });
+  expect(bare!.says).toMatch(/^2 minutes of overage .* has no customer there/);
+  await force(`insert into stripe_customers (org, customer, livemode) values ($org, $org, true)`);
+  expect((await look()).map((it) => it.says)).toEqual([
+    expect.stringContaining('no worker has the key'),
+  ]);
+  await force(`update plans set overage_meter = null where id = '${acme.plan}'`);
+  expect(await codes()).toEqual([]);
+});

@@ -2,6 +2,7 @@ import * as sums from './derived-sums.ts';
 import type { Finding } from './finding.ts';
 import * as lots from './lots.ts';
 import * as minutes from './minutes.ts';
+import { judgeOverage, wrongOverage } from './overage.ts';
 import { judgePaymentLots, wrongPaymentLots } from './payment-lots.ts';
 import * as periods from './periods.ts';
 import type { Reading } from './snapshot.ts';
@@ -38,6 +39,7 @@ export const LEDGER_CHECKS: readonly LedgerCheck[] = [
   check('burns', 'minutes that burnt lots', lots.wrongSplits, lots.judgeSplits),
   check('lot order', 'order in which lots burn', lots.skippedLots, lots.judgeSkipped),
   check('payment lots', 'lots as their payments say', wrongPaymentLots, judgePaymentLots),
+  check('overage', 'overage told to Stripe', wrongOverage, judgeOverage),
   check('minutes', 'minutes dense and within 60 s', minutes.wrongMinutes, minutes.judgeMinutes),
   check('closed', 'ended sessions closed', minutes.unclosedSessions, minutes.judgeUnclosed),
   check('periods', 'periods ahead', periods.missingPeriods, periods.judgeMissingPeriods),
