@@ -25,7 +25,6 @@ import { serveOpenApi } from './openapi.ts';
 import { organizations } from './organizations.ts';
 import { packages } from './payments/packages.ts';
 import { purchaseActions } from './payments/purchase-actions.ts';
-import { purchaseHold } from './payments/purchase-hold.ts';
 import { purchases } from './payments/purchases.ts';
 import {
   MAX_STRIPE_EVENT_BYTES,
@@ -115,7 +114,6 @@ export function createHttp(deps: HttpDeps) {
   app.route('/', packages(deps));
   app.route('/', purchases(deps));
   app.route('/', purchaseActions(deps));
-  app.route('/', purchaseHold(deps));
   app.route('/', topUp(deps));
   app.route('/', stripeWebhook(deps));
   app.route('/', analyticsRoutes(deps));

@@ -1,8 +1,9 @@
-/** What is done to a purchase that is begun: it is canceled, or paid by a test payment. */
+/** What is done to a purchase that is begun: it is canceled, lent on, or paid by a test payment. */
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { cancelPurchase } from '../../../payments/cancel-purchase.ts';
 import type { StatusFact } from '../../../payments/facts.ts';
+import { holdSentence, startHold } from '../../../payments/hold.ts';
 import type { PaymentRow } from '../../../payments/payment-state.ts';
 import { StripeTrouble } from '../../../payments/stripe-trouble.ts';
 import { takeFact } from '../../../payments/take-fact.ts';
@@ -44,6 +45,26 @@ const cancelRoute = createRoute({
   },
 });
 
+const holdRoute = createRoute({
+  method: 'post',
+  path: '/v1/orgs/{org}/extra-minutes/purchases/{purchase}/hold',
+  tags: ['purchases'],
+  summary: 'Lend minutes while a payment confirms',
+  description:
+    "Call it as the payment is submitted. As much as the plan's `paymentHoldSeconds` is lent, and a " +
+    'running session goes on with it at once. Asked again, the open loan stands. One at a time for ' +
+    'an organization, and none for a day after one that was not paid.',
+  security: backendOrTicketSecurity,
+  request: { params: purchaseParams, headers: idempotencyHeader },
+  responses: {
+    200: json(purchaseSchema, 'The purchase, with its `hold`.'),
+    ...problemResponses(
+      ...(['organizationUnknown', 'purchaseUnknown', 'holdRefused'] as const),
+      'idempotencyKeyReused',
+    ),
+  },
+});
+
 const testRoute = createRoute({
   method: 'post',
   path: '/v1/orgs/{org}/extra-minutes/purchases/{purchase}/test-payment',
@@ -79,10 +100,27 @@ export function purchaseActions(deps: HttpDeps) {
     // The claim alone: what is done is done once in any case.
     await writeOnce(c, deps.db.of(org), { run: async () => ({ status: 200, body: { purchase } }) });
     const row = (await findPurchase(deps.db.of(org), org, purchase))!;
-    if (row.status !== 'canceled') await cancel(deps, principal, row);
-    const after = (await findPurchase(deps.db.of(org), org, purchase))!;
+    const after = row.status === 'canceled' ? row : await cancel(deps, principal, row);
     if (after.status !== 'canceled') throw purchaseEnded(after);
     return c.json((await purchasesShown(deps.db.of(org), [after]))[0]!, 200);
+  });
+
+  app.openapi(holdRoute, async (c) => {
+    const { org, purchase } = c.req.valid('param');
+    const principal = c.get('principal');
+    await requireOwn(deps, principal, org, purchase);
+    const { body } = await writeOnce<PurchaseShown>(c, deps.db.of(org), {
+      run: async (tx) => {
+        const at = Math.floor(deps.meterNow());
+        const loan = await startHold(tx, purchase, at, actorOf(principal));
+        if (loan === null) throw purchaseUnknown(org, purchase);
+        if (!loan.granted) throw new ProblemError('holdRefused', holdSentence(loan.why));
+        const row = (await findPurchase(tx, org, purchase))!;
+        return { status: 200, body: (await purchasesShown(tx, [row]))[0]! };
+      },
+    });
+    await pushLimits(deps, [org]);
+    return c.json(body, 200);
   });
 
   app.openapi(testRoute, async (c) => {
@@ -100,7 +138,7 @@ export function purchaseActions(deps: HttpDeps) {
 }
 
 /** @throws ProblemError where it is not there, or where a member did not begin it */
-export async function requireOwn(
+async function requireOwn(
   deps: HttpDeps,
   principal: Principal,
   org: string,
@@ -115,7 +153,8 @@ export async function requireOwn(
   return row;
 }
 
-async function cancel(deps: HttpDeps, principal: Principal, row: PaymentRow): Promise<void> {
+/** Answers what has become of it: it may be too late. */
+async function cancel(deps: HttpDeps, principal: Principal, row: PaymentRow): Promise<PaymentRow> {
   const { org, id: subject } = row;
   const { db, now, meterNow } = deps;
   const isAtStripe = row.method !== 'test';
@@ -127,11 +166,15 @@ async function cancel(deps: HttpDeps, principal: Principal, row: PaymentRow): Pr
     if (!(error instanceof StripeTrouble)) throw error;
     throw problemOf(deps, error, subject);
   }
-  await db.of(org).transaction(async (tx) => {
-    const actor = actorOf(principal);
-    await audit(tx, { actor, action: 'purchase.cancel', org, subject, at: now() });
-  });
+  const after = (await findPurchase(db.of(org), org, subject))!;
+  if (after.status === 'canceled') {
+    await db.of(org).transaction(async (tx) => {
+      const actor = actorOf(principal);
+      await audit(tx, { actor, action: 'purchase.cancel', org, subject, at: now() });
+    });
+  }
   await pushLimits(deps, [org]);
+  return after;
 }
 
 /** Taken down as if Stripe had said so. */

@@ -1,6 +1,7 @@
 /** Buying through Stripe: real calls of its library to a Stripe on this machine, and what goes wrong. */
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { auditLog } from '../../../drizzle/schema/operations.ts';
 import { payments, stripeCustomers, stripeEvents } from '../../../drizzle/schema/payments.ts';
 import { connectStripe } from '../../../payments/stripe.ts';
 import { type FakeStripe, startFakeStripe } from '../../../payments/testing/fake-stripe.ts';
@@ -237,6 +238,11 @@ describe('a cancellation', () => {
     fake.pay(intent!.id);
     const answer = await cancel(body.purchase);
     expect([answer.status, answer.body.code]).toEqual([409, 'purchaseEnded']);
+    const audited = await http.db
+      .select()
+      .from(auditLog)
+      .where(eq(auditLog.subject, body.purchase));
+    expect(audited.map(({ action }) => action)).not.toContain('purchase.cancel');
     // Learned by asking, before any event came.
     expect(await shown(body.purchase)).toMatchObject({ status: 'paid', lot: { usedMs: 0 } });
     await deliverAbout(intent!.id);
