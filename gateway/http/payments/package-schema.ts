@@ -20,6 +20,18 @@ const priceCentsSchema = z.int().min(1).max(MAX_PRICE_CENTS).openapi({
 
 const priceSchema = z.strictObject({ currency: currencySchema, priceCents: priceCentsSchema });
 
+/** What Stripe refuses parts of, though it counts them: docs.stripe.com/currencies. */
+const STEPS: Readonly<Record<string, number>> = {
+  ...{ isk: 100, ugx: 100 },
+  ...{ bhd: 10, jod: 10, kwd: 10, omr: 10, tnd: 10 },
+};
+
+/** null: Stripe can take it. */
+function priceTrouble({ currency, priceCents }: z.infer<typeof priceSchema>): string | null {
+  const step = STEPS[currency] ?? 1;
+  return priceCents % step === 0 ? null : `must be a multiple of ${step} in ${currency}`;
+}
+
 export const packageSchema = z
   .object({
     package: idSchema('minutes-60'),
@@ -66,6 +78,13 @@ export const packageBodySchema = z
       prices.every((it) => it.currency !== currency || it.priceCents === priceCents),
     { path: ['prices'], message: 'must agree with priceCents in the currency of the package' },
   )
+  .superRefine((body, c) => {
+    const all = [{ of: body, at: [] }, ...body.prices.map((of, i) => ({ of, at: ['prices', i] }))];
+    for (const { of, at } of all) {
+      const message = priceTrouble(of);
+      if (message !== null) c.addIssue({ code: 'custom', path: [...at, 'priceCents'], message });
+    }
+  })
   .openapi('ExtraMinutesPackageBody');
 export type PackageBody = z.infer<typeof packageBodySchema>;
 

@@ -173,6 +173,24 @@ describe('packages', () => {
     await http.call('PUT', PACKAGE, body);
   });
 
+  it('cost no parts that Stripe refuses, in whichever currency', async () => {
+    const wrong = {
+      ...{ ...body, priceCents: 12_345, currency: 'kwd' },
+      prices: [
+        { currency: 'jpy', priceCents: 1_499 },
+        { currency: 'isk', priceCents: 1_050 },
+      ],
+    };
+    const { status, body: answer } = await http.call('PUT', PACKAGE, wrong);
+    expect([status, answer.errors]).toEqual([
+      422,
+      [
+        { pointer: '/priceCents', detail: 'must be a multiple of 10 in kwd, not 12345' },
+        { pointer: '/prices/1/priceCents', detail: 'must be a multiple of 100 in isk, not 1050' },
+      ],
+    ]);
+  });
+
   it('are bought in one of their currencies, and what was bought keeps its terms', async () => {
     const begun = await buy({ package: 'minutes-30', currency: 'eur' });
     expect(begun).toMatchObject({ amountCents: 450, currency: 'eur' });
