@@ -57,6 +57,7 @@ async function knownCustomer(db: Database, org: string) {
 /** Part of a key that may be used again once it has lasted. */
 export const turnOf = (now: number) => Math.floor(now / KEY_LASTS_MS);
 
-function digestOf(parts: readonly (string | number | null)[]): string {
+/** For a key at Stripe, which may have 255 characters. */
+export function digestOf(parts: readonly (string | number | null)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40);
 }

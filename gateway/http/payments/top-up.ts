@@ -1,12 +1,13 @@
 /** Extra minutes that are bought by themselves: what an organization allows, and how that goes. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { and, eq } from 'drizzle-orm';
+import type Stripe from 'stripe';
 import type { Database } from '../../../drizzle/client.ts';
 import { extraMinutesPackages } from '../../../drizzle/schema/extra-minutes.ts';
 import { stripeCustomers } from '../../../drizzle/schema/payments.ts';
 import { topUps } from '../../../drizzle/schema/top-ups.ts';
-import { customerOf } from '../../../payments/customer.ts';
-import { troubleOf } from '../../../payments/stripe-trouble.ts';
+import { customerOf, digestOf } from '../../../payments/customer.ts';
+import { isBroken, troubleOf } from '../../../payments/stripe-trouble.ts';
 import { topUpMonth } from '../../../payments/top-up-month.ts';
 import { topUpMessage } from '../../../payments/top-up-words.ts';
 import { audit } from '../audit.ts';
@@ -182,10 +183,23 @@ export function topUp(deps: HttpDeps) {
     const { livemode, publishableKey } = keys;
     try {
       const customer = await customerOf({ db, stripe, livemode, now: deps.now }, org);
-      const { client_secret: clientSecret } = await stripe.setupIntents.create({
-        ...{ customer, usage: 'off_session' as const, metadata: { org } },
-        automatic_payment_methods: { enabled: true },
+      const key = c.req.header('idempotency-key');
+      // What is answered opens a page at Stripe: it is kept there, and not here.
+      const idempotencyKey = key && `setup-${digestOf([org, customer, key])}`;
+      const create = (options: Stripe.RequestOptions) =>
+        stripe.setupIntents.create(
+          {
+            ...{ customer, usage: 'off_session', metadata: { org } },
+            automatic_payment_methods: { enabled: true },
+          },
+          options,
+        );
+      const made = await create(idempotencyKey ? { idempotencyKey } : {}).catch((error) => {
+        // It would answer so for a day under this key, and a second one costs nothing.
+        if (!isBroken(error)) throw error;
+        return create({});
       });
+      const { client_secret: clientSecret } = made;
       return c.json({ clientSecret: clientSecret!, publishableKey }, 200);
     } catch (error) {
       throw problemOf(deps, troubleOf(error), `setup of ${org}`);
