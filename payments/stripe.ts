@@ -7,7 +7,10 @@ const TIMEOUT_MS = 10_000;
 /** Repeated with the same idempotency key, which the library makes where none is given. */
 const RETRIES = 2;
 
-export function connectStripe({ secretKey, apiUrl }: PaymentSettings): Stripe {
+export function connectStripe({
+  secretKey,
+  apiUrl,
+}: Pick<PaymentSettings, 'secretKey' | 'apiUrl'>): Stripe {
   const options = { timeout: TIMEOUT_MS, maxNetworkRetries: RETRIES, telemetry: false };
   if (apiUrl === null) return new Stripe(secretKey, options);
   const { hostname, port, protocol } = new URL(apiUrl);

@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type Stripe from 'stripe';
 import type { Notification } from '../notification.ts';
+import { connectStripe } from '../stripe.ts';
 import { type Account, createAccount, find } from './account.ts';
 import { type Asked, createApi } from './api.ts';
 import { cardByAlias, type Decline, GENERIC_DECLINE } from './cards.ts';
@@ -62,6 +63,8 @@ export interface FakeStripe {
   seed: number;
   secretKey: string;
   publishableKey: string;
+  /** Stripe's own library, as this product asks it, with its secret key. */
+  stripe: Stripe;
   /** Everything it knows. */
   account: Account;
   /** Every call of the API, oldest first. */
@@ -121,6 +124,7 @@ export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<
   return {
     ...{ url: account.baseUrl, host: HOST, port: at, seed, secretKey, publishableKey },
     ...{ account, asked: api.asked, faults, webhooks },
+    stripe: connectStripe({ secretKey, apiUrl: account.baseUrl }),
     holdConfirmations(isHolding) {
       account.isHolding = isHolding;
     },

@@ -6,7 +6,6 @@ import { overageReports } from '../../drizzle/schema/overage-reports.ts';
 import { stripeCustomers, stripeEvents } from '../../drizzle/schema/payments.ts';
 import { billingPeriods } from '../../drizzle/schema/periods.ts';
 import { takeNotification } from '../../payments/notification.ts';
-import { connectStripe } from '../../payments/stripe.ts';
 import { type FakeStripe, startFakeStripe } from '../../payments/testing/fake-stripe.ts';
 import { judgeOverage, wrongOverage } from '../ledger/check/overage.ts';
 import { inSnapshot } from '../ledger/check/snapshot.ts';
@@ -41,14 +40,10 @@ afterAll(async () => {
   await ledger.stop();
 });
 
-const stripeOf = () =>
-  connectStripe({ secretKey: fake.secretKey, apiUrl: fake.url } as Parameters<
-    typeof connectStripe
-  >[0]);
 const look = () =>
   reportOverage({
     ...{ context: ledger.context, log: ledger.context.log, livemode: false },
-    stripe: stripeOf(),
+    stripe: fake.stripe,
   });
 
 interface Billed extends TestOrganization {
@@ -59,7 +54,7 @@ interface Billed extends TestOrganization {
 async function billed(more: object = {}): Promise<Billed> {
   const plan = { quotaMs: 0, atLimit: 'overage', overageMeter: METER, ...more } as const;
   const acme = await ledger.account({ plan });
-  const { id: customer } = await stripeOf().customers.create({ name: acme.org });
+  const { id: customer } = await fake.stripe.customers.create({ name: acme.org });
   await ledger.connection.db
     .insert(stripeCustomers)
     .values({ org: acme.org, customer, livemode: false });

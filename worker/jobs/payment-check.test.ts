@@ -16,7 +16,7 @@ const HOUR_MS = 3_600_000;
 
 let ledger: TestLedger;
 let fake: FakeStripe;
-let stripe: ReturnType<typeof connectStripe>;
+let stripe: FakeStripe['stripe'];
 let org = '';
 /** How far Stripe's clock, and ours, are moved on. */
 let laterMs = 0;
@@ -24,10 +24,7 @@ const wallMs = () => Date.now() + laterMs;
 beforeAll(async () => {
   ledger = await createTestLedger();
   fake = await startFakeStripe({ seed: 7, now: wallMs });
-  stripe = connectStripe({
-    ...{ secretKey: fake.secretKey, publishableKey: null, webhookSecrets: [], livemode: false },
-    ...{ apiUrl: fake.url, scriptUrl: fake.url },
-  });
+  ({ stripe } = fake);
 });
 afterAll(async () => {
   await fake.stop();
@@ -197,10 +194,7 @@ describe('a comparison with Stripe', () => {
   });
 
   it('says it where Stripe does not answer, and is done', async () => {
-    const nobody = connectStripe({
-      ...{ secretKey: fake.secretKey, publishableKey: null, webhookSecrets: [], livemode: false },
-      ...{ apiUrl: 'http://127.0.0.1:9', scriptUrl: fake.url },
-    });
+    const nobody = connectStripe({ secretKey: fake.secretKey, apiUrl: 'http://127.0.0.1:9' });
     const { context, connection } = ledger;
     await connection.db.insert(paymentChecks).values({ actor: 'test', days: 1 });
     const options = { context, stripe: nobody, livemode: false, log: context.log };

@@ -2,7 +2,6 @@ import { and, eq } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { payments, stripeCustomers } from '../../drizzle/schema/payments.ts';
 import { topUps } from '../../drizzle/schema/top-ups.ts';
-import { connectStripe } from '../../payments/stripe.ts';
 import { takeEvent } from '../../payments/take-event.ts';
 import { type FakeStripe, startFakeStripe } from '../../payments/testing/fake-stripe.ts';
 import { topUpMessage } from '../../payments/top-up-words.ts';
@@ -36,21 +35,17 @@ afterAll(async () => {
   await ledger.stop();
 });
 
-const stripeOf = () =>
-  connectStripe({ secretKey: fake.secretKey, apiUrl: fake.url } as Parameters<
-    typeof connectStripe
-  >[0]);
 const look = () =>
   lookForTopUps({
     ...{ context: ledger.context, log: ledger.context.log, livemode: false },
-    stripe: stripeOf(),
+    stripe: fake.stripe,
   });
 
 /** An organization of 12 minutes that records, with a card that is saved. */
 async function saver(card: string, more: Partial<typeof topUps.$inferInsert> = {}) {
   const acme = await ledger.account({ plan: { quotaMs: 12 * MINUTE_MS } });
   const { org } = acme;
-  const stripe = stripeOf();
+  const { stripe } = fake;
   const customer = (await stripe.customers.create({ name: org })).id;
   const setup = await stripe.setupIntents
     .create({ customer, usage: 'off_session', payment_method: card, confirm: true })
@@ -176,7 +171,7 @@ describe('a top-up', () => {
     await look();
     fake.faults.clear();
     const [payment] = await paymentsOf(acme);
-    const { id } = await stripeOf().paymentIntents.create({
+    const { id } = await fake.stripe.paymentIntents.create({
       ...{ amount: PRICE_CENTS, currency: 'usd', customer: acme.customer },
       metadata: { purchase: payment!.id, org: acme.org },
     });

@@ -70,10 +70,12 @@ describe('automatic top-up', () => {
     await http.db.update(topUps).set({ trouble: 'noPaymentMethod', pausedUntil: START + 1 });
     const { status, body } = await call('POST', `${PATH}/setup`);
     expect([status, body.publishableKey]).toEqual([200, fake.publishableKey]);
+    const once = { headers: { 'idempotency-key': 'save-1' } };
+    const setup = async () => (await call('POST', `${PATH}/setup`, undefined, once)).body;
+    const first = await setup();
+    expect([await setup(), first.clientSecret === body.clientSecret]).toEqual([first, false]);
     const id = body.clientSecret.split('_secret')[0];
-    const settings = { secretKey: fake.secretKey, apiUrl: fake.url };
-    const stripe = connectStripe(settings as Parameters<typeof connectStripe>[0]);
-    await stripe.setupIntents.confirm(id, { payment_method: 'pm_card_visa' });
+    await fake.stripe.setupIntents.confirm(id, { payment_method: 'pm_card_visa' });
     for (const event of said('payment_method.attached')) await hear(event);
     const [saved] = said('setup_intent.succeeded');
     expect(await hear(saved!)).toMatchObject({ effect: 'applied', org: 'acme' });
@@ -84,7 +86,7 @@ describe('automatic top-up', () => {
       .select()
       .from(stripeCustomers)
       .where(eq(stripeCustomers.org, 'acme'));
-    await stripe.paymentMethods.detach(row!.paymentMethod!);
+    await fake.stripe.paymentMethods.detach(row!.paymentMethod!);
     const [gone] = said('payment_method.detached');
     await hear(gone!);
     expect((await call('GET', PATH)).body.saved).toBeNull();
