@@ -8,7 +8,7 @@ import { auditLog } from '../../drizzle/schema/operations.ts';
 import { payments } from '../../drizzle/schema/payments.ts';
 import { startHold } from '../../payments/hold.ts';
 import { HOLD_TIME_MS } from '../../payments/lend.ts';
-import { lotOf, PAID, startPayment, takeFacts } from '../ledger/test-payments.ts';
+import { dispute, lotOf, PAID, startPayment, takeFacts } from '../ledger/test-payments.ts';
 import { lotsOf, periodOf, settleAll } from '../ledger/test-rows.ts';
 import { recover } from '../recovery/recover.ts';
 import {
@@ -139,6 +139,22 @@ describe('a lot that expires', () => {
         detail: { leftMs: 500_000, expiresAt: ledger.now - 5_000 },
       },
     ]);
+  });
+
+  it('while it is frozen is gone, also when the dispute is won later', async () => {
+    const acme = await ledger.account({ plan: { quotaMs: 0 } });
+    const payment = await startPayment(ledger, acme, { expiresAfterDays: 1 });
+    await takeFacts(ledger, payment, [PAID, dispute('open')]);
+    await acme.open('s1');
+    await deliver(ledger.context);
+    await ledger.advance(24 * 60 * MINUTE_MS);
+    expect(await look()).toEqual({ ...NOTHING, lots: 1 });
+    await takeFacts(ledger, payment, [dispute('won')]);
+    await deliver(ledger.context);
+    expect(await lotOf(ledger, payment)).toMatchObject({
+      ...{ expiredAt: ledger.now, frozenAt: null, usedMs: 0, reversedMs: 0, debtMs: 0 },
+    });
+    expect(await acme.budget()).toMatchObject({ extraRemainingMs: 0 });
   });
 
   it('burns before others, and a recording goes on with the next one', async () => {
