@@ -43,6 +43,11 @@ export function goesOn(found: PaymentCheck): boolean {
   return false;
 }
 
+/** Of what is asked for by its id. */
+export function leave(found: PaymentCheck, object: string): void {
+  found.leftOver.push({ object, why: 'Stripe does not have it: is the key of another account?' });
+}
+
 export type Taker = ReturnType<typeof taker>;
 
 export function taker({ db, livemode, wallNow, meterNow }: CheckOptions, found: PaymentCheck) {

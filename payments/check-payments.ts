@@ -4,6 +4,7 @@
  * nothing. What can't be put right by a fact is left to a person, and said.
  */
 import { type CheckOptions, goesOn, type PaymentCheck, taker } from './check-findings.ts';
+import { checkInvoices } from './check-invoices.ts';
 import { checkStanding } from './check-standing.ts';
 import { idOf, readDispute, readRefund } from './read-object.ts';
 
@@ -36,5 +37,6 @@ export async function checkPayments(options: CheckOptions): Promise<PaymentCheck
     await take.byIntent(idOf(dispute.payment_intent), readDispute(dispute));
   }
   await checkStanding(options, found, take);
+  await checkInvoices(options, found);
   return found;
 }

@@ -4,11 +4,17 @@
  */
 import { and, eq, inArray, lt, ne, notInArray } from 'drizzle-orm';
 import { paymentDisputes, paymentRefunds, payments } from '../drizzle/schema/payments.ts';
-import { type CheckOptions, goesOn, type PaymentCheck, type Taker } from './check-findings.ts';
+import {
+  type CheckOptions,
+  goesOn,
+  leave,
+  type PaymentCheck,
+  type Taker,
+} from './check-findings.ts';
 import type { Fact } from './facts.ts';
 import type { PaymentRow } from './payment-state.ts';
 import { readCheckout, readDispute, readIntent, readRefund } from './read-object.ts';
-import { isMissing } from './stripe-trouble.ts';
+import { orNull } from './stripe-trouble.ts';
 
 /** A purchase without an intent for so long never got one: its request broke off. */
 const LOST_AFTER_MS = 86_400_000;
@@ -40,7 +46,10 @@ async function checkUnpaid(options: CheckOptions, found: PaymentCheck, take: Tak
     const { paymentIntent, checkoutSession } = row;
     if (paymentIntent !== null) {
       const intent = await orNull(() => stripe.paymentIntents.retrieve(paymentIntent));
-      await take.facts(row, [intent === null ? canceled(wallNow) : readIntent(intent, wallNow)]);
+      if (intent !== null) await take.facts(row, [readIntent(intent, wallNow)]);
+      // A bank may be at it, at another account: that is for a person to know.
+      else if (row.status === 'processing') leave(found, paymentIntent);
+      else await take.facts(row, [canceled(wallNow)]);
     } else if (checkoutSession !== null) {
       await checkSession(options, { row, checkoutSession }, take);
     } else {
@@ -92,24 +101,12 @@ async function checkUndecided(options: CheckOptions, found: PaymentCheck, take: 
     if (!goesOn(found)) return;
     const facts = await orNull<(Fact | null)[]>(ask);
     if (facts !== null) await take.facts(row, facts);
-    else found.leftOver.push({ object: id, why: NOT_THERE });
+    else leave(found, id);
   }
 }
-
-const NOT_THERE = 'Stripe does not have it: is the key of another account?';
 
 const atStripe = ({ livemode }: CheckOptions) =>
   and(ne(payments.method, 'test'), eq(payments.livemode, livemode));
-
-/** null: Stripe does not have it, for this key. What else goes wrong ends the check. */
-async function orNull<T>(ask: () => Promise<T>): Promise<T | null> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-    return null;
-  }
-}
 
 /** Nobody can pay it any more; should Stripe say that it is paid after all, that holds. */
 const canceled = (at: number): Fact => ({

@@ -40,12 +40,18 @@ export function readInvoice(event: Stripe.Event): InvoiceFact | null {
   }
 }
 
+/** Of an invoice as it stands at `at`, epoch ms; null: it is not paid, and not void. */
+export function readSettled(invoice: Stripe.Invoice, at: number): InvoiceFact | null {
+  const isSettled = invoice.status === 'paid' || invoice.status === 'void';
+  return isSettled ? factOf(invoice, 'settled', at / MS_PER_SECOND) : null;
+}
+
 function factOf(invoice: Stripe.Invoice, is: InvoiceFact['is'], created: number) {
   const customer = idOf(invoice.customer);
   const { id, amount_remaining: cents = 0, currency, hosted_invoice_url: url } = invoice;
   // A preview has no id, and nobody owes it.
   if (customer === null || !id) return null;
-  const at = created * MS_PER_SECOND;
+  const at = Math.floor(created * MS_PER_SECOND);
   return { kind: 'invoice' as const, id, customer, is, at, cents, currency, url: url ?? null };
 }
 

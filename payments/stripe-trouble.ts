@@ -54,6 +54,16 @@ export function isMissing(error: unknown, parameter?: string): boolean {
   return parameter === undefined || error.param === parameter;
 }
 
+/** null: Stripe does not have what is asked for, for this key. @throws whatever else goes wrong */
+export async function orNull<T>(ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    return null;
+  }
+}
+
 /** Stripe answered that it broke: with the same idempotency key it answers so for a day. */
 export function isBroken(error: unknown): boolean {
   return error instanceof StripeError && error.statusCode === 500;

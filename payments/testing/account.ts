@@ -43,6 +43,8 @@ export interface Account {
   sessions: Map<string, Stripe.Checkout.Session>;
   /** What a checkout session does once it is paid: Stripe makes its payment only then. */
   sessionPayments: Map<string, SessionPayment>;
+  /** What is told of them; the last that was said holds. */
+  invoices: Map<string, { id: string; object: string }>;
   meters: Map<string, Stripe.Billing.Meter>;
   /** Oldest first. */
   usage: MeteredUsage[];
@@ -117,6 +119,7 @@ export function createAccount(seed: number, nowMs: () => number): Account {
     disputes: new Map(),
     sessions: new Map(),
     sessionPayments: new Map(),
+    invoices: new Map(),
     meters: new Map(),
     usage: [],
     events: [],

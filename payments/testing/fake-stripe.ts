@@ -24,7 +24,7 @@ import {
 } from './disputes.ts';
 import { eventRoutes } from './events.ts';
 import { createFaults, type Faults } from './faults.ts';
-import { type InvoiceNews, tellOfInvoice } from './invoices.ts';
+import { type InvoiceNews, invoiceRoutes, tellOfInvoice } from './invoices.ts';
 import { meterEventRoutes } from './meter-events.ts';
 import { notificationRoutes, tellOfMeterTroubles } from './meter-troubles.ts';
 import { createMeter, meteredSum, meterRoutes, type NewMeter } from './meters.ts';
@@ -43,6 +43,7 @@ const ROUTES = [
   ...[...customerRoutes, ...paymentMethodRoutes, ...paymentIntentRoutes, ...chargeRoutes],
   ...[...refundRoutes, ...disputeRoutes, ...eventRoutes, ...setupIntentRoutes],
   ...[...checkoutRoutes, ...meterEventRoutes, ...meterRoutes, ...notificationRoutes],
+  ...invoiceRoutes,
 ];
 
 export interface FakeStripeOptions {

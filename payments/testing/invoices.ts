@@ -1,6 +1,7 @@
 /** Invoices, as far as their events tell of them: a subscription's payment failed, or came. */
 import type Stripe from 'stripe';
 import { type Account, find } from './account.ts';
+import type { Route } from './route.ts';
 
 const MONTH_SECONDS = 30 * 86_400;
 /** When Stripe tries a failed one again. */
@@ -75,7 +76,17 @@ export function tellOfInvoice(account: Account, as: 'paid' | 'payment_failed', o
     subtotal: amountCents,
     total: amountCents,
   };
+  account.invoices.set(id, invoice);
   const type: Stripe.Event['type'] = isPaid ? 'invoice.paid' : 'invoice.payment_failed';
   account.emit(type, invoice);
   return id;
 }
+
+export const invoiceRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/v1/invoices/:id',
+    takes: [],
+    answer: ({ account, id }) => find(account.invoices, id, 'invoice'),
+  },
+];

@@ -3,8 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { desc, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { extraMinutesPurchases } from '../../drizzle/schema/extra-minutes.ts';
+import { organizations } from '../../drizzle/schema/organizations.ts';
 import { paymentChecks } from '../../drizzle/schema/payment-checks.ts';
-import { payments } from '../../drizzle/schema/payments.ts';
+import { payments, stripeCustomers } from '../../drizzle/schema/payments.ts';
+import { readInvoice, takeInvoice } from '../../payments/invoices.ts';
 import { connectStripe } from '../../payments/stripe.ts';
 import { type FakeStripe, startFakeStripe } from '../../payments/testing/fake-stripe.ts';
 import { createTestLedger, type TestLedger } from '../test-ledger.ts';
@@ -150,6 +152,29 @@ describe('a comparison with Stripe', () => {
     expect(missed).toEqual(
       expect.arrayContaining([gone, page].map(({ id }) => ({ payment: id, what: 'canceled' }))),
     );
+  });
+
+  it('finds an invoice that was paid, and gives overage back for it', async () => {
+    const { db } = ledger.connection;
+    const { id: customer } = await stripe.customers.create({ name: org });
+    await db.insert(stripeCustomers).values({ org, customer, livemode: false });
+    const invoice = fake.tellOfInvoice('payment_failed', { customer });
+    const failed = readInvoice(fake.account.events.at(-1)!)!;
+    await db.transaction((tx) => takeInvoice(tx, failed, ledger.now));
+    const since = async () =>
+      (await db.select().from(organizations).where(eq(organizations.id, org)))[0]!
+        .paymentOverdueSince;
+    expect((await check()).missed.filter((it) => it.payment === invoice)).toEqual([]);
+    expect(await since()).toBe(ledger.now);
+    fake.tellOfInvoice('paid', { customer, invoice });
+    // A key that may not read them is no reason to look at nothing.
+    fake.faults.add({ path: `/v1/invoices/${invoice}`, error: { status: 403 } });
+    expect((await check()).leftOver).toContainEqual({
+      object: invoice,
+      why: expect.stringMatching(/read on Invoices/),
+    });
+    expect((await check()).missed).toContainEqual({ payment: invoice, what: 'invoice settled' });
+    expect(await since()).toBeNull();
   });
 
   it('leaves to a person what it cannot know: money for a purchase of nobody, or too little of it', async () => {
