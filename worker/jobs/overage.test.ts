@@ -156,6 +156,21 @@ describe('overage', () => {
     expect(told(acme)).toBe(2);
   });
 
+  it('is told once where Stripe broke, though it answers so under the same key for a day', async () => {
+    const acme = await billed();
+    await acme.record('s1', 2 * MINUTE_MS);
+    fake.faults.add({ path: EVENTS, error: { status: 500 }, times: 9 });
+    await look();
+    fake.faults.clear();
+    expect(told(acme)).toBe(0);
+    await ledger.advance(2 * MINUTE_MS);
+    await look();
+    expect(told(acme)).toBe(2);
+    await ledger.advance(2 * MINUTE_MS);
+    await look();
+    expect([told(acme), (await rowsOf(acme)).length]).toEqual([2, 1]);
+  });
+
   it('is left to a person where nobody can know any more whether it is there', async () => {
     const acme = await billed();
     await acme.record('s1', 2 * MINUTE_MS);

@@ -9,7 +9,7 @@ import { and, eq, isNull, sql } from 'drizzle-orm';
 import Stripe from 'stripe';
 import type { Log } from '../../core/runtime/log.ts';
 import { overageReports } from '../../drizzle/schema/overage-reports.ts';
-import { type StripeTrouble, troubleOf } from '../../payments/stripe-trouble.ts';
+import { isBroken, type StripeTrouble, troubleOf } from '../../payments/stripe-trouble.ts';
 import type { LedgerContext } from '../ledger/settle.ts';
 import { OLDEST_MS } from './append.ts';
 
@@ -71,14 +71,30 @@ async function report(deps: SendDeps, row: Row): Promise<boolean> {
   const payload = { stripe_customer_id: customer, value: String(minutes) };
   const timestamp = Math.floor(row.occurredAt / MS_PER_SECOND);
   try {
-    await stripe.billing.meterEvents.create(
-      { event_name, identifier, timestamp, payload },
-      { idempotencyKey: `overage-${identifier}` },
+    await underKey(`overage-${identifier}`, row, (options) =>
+      stripe.billing.meterEvents.create({ event_name, identifier, timestamp, payload }, options),
     );
   } catch (error) {
     if (!isThereAlready(error)) return troubled(deps, row, troubleOf(error));
   }
   return change(deps, row, { sentAt: wallMs(), lastError: null });
+}
+
+/**
+ * Where Stripe broke, it answers so under this key for a day: then by another one, which is safe since
+ * the identifier alone keeps it from being done twice.
+ */
+async function underKey(
+  idempotencyKey: string,
+  { attempts }: Row,
+  ask: (options: Stripe.RequestOptions) => Promise<unknown>,
+): Promise<void> {
+  try {
+    await ask({ idempotencyKey });
+  } catch (error) {
+    if (!isBroken(error)) throw error;
+    await ask({ idempotencyKey: `${idempotencyKey}-${attempts}` });
+  }
 }
 
 /** As Stripe says of an identifier that it knows. */
@@ -91,9 +107,9 @@ async function cancel(deps: SendDeps, row: Row): Promise<boolean> {
   const { stripe, wallMs } = deps;
   const { identifier, eventName: event_name } = row;
   try {
-    await stripe.billing.meterEventAdjustments.create(
-      { type: 'cancel', event_name, cancel: { identifier } },
-      { idempotencyKey: `cancel-overage-${identifier}` },
+    const what = { type: 'cancel' as const, event_name, cancel: { identifier } };
+    await underKey(`cancel-overage-${identifier}`, row, (options) =>
+      stripe.billing.meterEventAdjustments.create(what, options),
     );
   } catch (error) {
     const trouble = troubleOf(error);
