@@ -201,6 +201,7 @@ export class Conversation implements LinkHost {
     this.#claim.started(message.session);
     this.#seq = 0;
     this.#silenceMs = message.intervalMs + message.timeoutMs;
+    if (message.speed !== undefined) this.stopwatch.setSpeed(message.speed, nowMs);
     this.#link.settled(this.#silenceMs);
     // A session that was live before this recorder came: what went before is the meter's to say.
     if (first) this.stopwatch.reset(message.resumed ? message.reading.sessionMs : 0);

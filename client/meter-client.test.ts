@@ -191,17 +191,40 @@ describe('a meter client', () => {
     expect(await visit.closed).toBe(1000);
   });
 
-  it('skips what it cannot read, and goes on', async () => {
+  it('takes what it has no word for as no problem, skips what it cannot read, and goes on', async () => {
     const client = bench.makeClient();
-    void client.start();
-    const visit = await bench.gateway.visit();
-    await visit.hear('start');
-    visit.say(started());
-    visit.sayRaw('{"type":"confetti","pieces":1000}');
-    visit.sayRaw('}');
+    const visit = await bench.makeLive(client);
+    // Of a server that is newer than this client.
+    visit.sayRaw('{"type":"confetti","pieces":1000,"deep":{"er":{"and":{"deeper":{}}}}}');
     visit.say(tick(1));
     expect(await visit.hear('beat')).toMatchObject({ seq: 1 });
+    expect(client.getState().problem).toBeNull();
+    visit.sayRaw('{"type":5}');
+    visit.say(tick(2));
+    await visit.hear('beat');
+    expect(client.getState().problem).toMatch(/5 is not a type/);
+    visit.sayRaw('}');
+    visit.say(tick(3));
+    expect(await visit.hear('beat')).toMatchObject({ seq: 3 });
     expect(client.getState().problem).toMatch(/not JSON/);
+  });
+
+  it('counts at the speed that the gateway says, whatever it was told', async () => {
+    for (const told of [undefined, 7]) {
+      const client = bench.makeClient(told === undefined ? {} : { speed: told });
+      const live = client.start();
+      const visit = await bench.gateway.visit();
+      await visit.hear('start');
+      visit.say(started({ speed: 60 }));
+      await live;
+      expect(client.getState().speed).toBe(60);
+      const now = performance.now();
+      const passed = client.at(now + 1_000).sessionMs - client.at(now).sessionMs;
+      expect(passed).toBeCloseTo(60_000);
+      const before = client.recordedMs;
+      await vi.waitFor(() => expect(client.recordedMs - before).toBeGreaterThan(600));
+      client.close();
+    }
   });
 
   it('keeps listeners that fail from the beat', async () => {

@@ -40,6 +40,6 @@ export interface MeterClientOptions {
   clock?: Clock;
   /** Numbers in [0, 1) for the spread of reconnects; seed it where runs must repeat. */
   random?: () => number;
-  /** Meter seconds per real second: 1 but for the test clock. */
+  /** Meter seconds per real second, where a gateway is too old to say it with `started`. */
   speed?: number;
 }

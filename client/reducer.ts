@@ -112,6 +112,7 @@ function hear(state: MeterState, message: ServerMessage, nowMs: number): MeterSt
         session: message.session,
         epoch: message.epoch,
         resumed: message.resumed,
+        speed: message.speed ?? state.speed,
         intervalMs: message.intervalMs,
         timeoutMs: message.timeoutMs,
         anchor: {

@@ -103,8 +103,9 @@ export class Connection {
       return;
     }
     const message = decodeServerMessage(data);
-    if (message.type === 'bad') this.#events.unreadable(message.detail);
-    else this.#events.message(message);
+    if (message.type !== 'bad') this.#events.message(message);
+    // Servers may say more within v1 than this client has words for: no problem of anybody's.
+    else if (!message.isUnknownType) this.#events.unreadable(message.detail);
   }
 
   /** One timer that looks now and then, instead of one that is moved with every message. */

@@ -86,7 +86,7 @@ export interface MeterState {
   session: string | null;
   epoch: number;
   resumed: boolean;
-  /** Meter seconds per real second: 1 but for the test clock. */
+  /** Meter seconds per real second: 1 but for the test clock. Known once it has started. */
   speed: number;
   intervalMs: number;
   timeoutMs: number;

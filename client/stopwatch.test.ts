@@ -46,6 +46,18 @@ it('runs in meter time on the test clock, but the longest gap is real time', () 
   expect(stopwatch.recordedMs(17_000)).toBe(17_000 * 60);
 });
 
+it('learns how fast meter time runs, and keeps what it had counted of it', () => {
+  const stopwatch = new Stopwatch(1);
+  stopwatch.reset(10_000);
+  stopwatch.run(0);
+  stopwatch.prove(1_000);
+  stopwatch.setSpeed(60, 1_000);
+  expect(stopwatch.recordedMs(1_000)).toBeCloseTo(11_000);
+  expect(stopwatch.recordedMs(2_000)).toBeCloseTo(71_000);
+  stopwatch.bridge(30_000, GAP_MS);
+  expect(stopwatch.recordedMs(30_000)).toBeCloseTo(11_000);
+});
+
 it('goes on from what an earlier life had counted', () => {
   const stopwatch = new Stopwatch(2);
   stopwatch.reset(10_000);

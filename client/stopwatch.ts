@@ -4,7 +4,7 @@
  * whole up to interval + timeout and not at all beyond it (core/protocol/README.md, Timing).
  */
 export class Stopwatch {
-  readonly #speed: number;
+  #speed: number;
   /** Real milliseconds counted up to `#since`. */
   #countedMs = 0;
   /** Since when it runs; null while it stands. */
@@ -26,6 +26,16 @@ export class Stopwatch {
   /** Meter time that passed while recording and was not counted: gaps that were too long. */
   get droppedMs(): number {
     return this.#droppedMs * this.#speed;
+  }
+
+  /** What is recorded already stays as many seconds of meter time. */
+  setSpeed(speed: number, nowMs: number): void {
+    const scale = this.#speed / speed;
+    this.#countedMs = this.#realMs(nowMs) * scale;
+    if (this.#sinceMs !== null) this.#sinceMs = nowMs;
+    this.#countedAtProofMs *= scale;
+    this.#droppedMs *= scale;
+    this.#speed = speed;
   }
 
   /** Starts over, from what an earlier life of this recorder had counted. */

@@ -24,9 +24,9 @@ export interface TellingOptions {
   clock: { monotonicMs(): number; wallMs(): number };
   intervalMs: number;
   timeoutMs: number;
-  /** pages of the app that sells minutes */
   /** the organization's next extra minutes to expire, as far as is known */
   extraExpires(org: string): ExtraExpires | null;
+  /** pages of the app that sells minutes */
   links: { buyUrl: string | null; upgradeUrl: string | null };
 }
 
@@ -149,6 +149,7 @@ export function createTelling(options: TellingOptions): Telling {
         checkpoint: checkpoint(session),
         reading: readingOrBare(session),
         warnings: holding.map(({ state }) => state),
+        speed: time.speed,
         extraExpires: options.extraExpires(session.org),
       };
     },

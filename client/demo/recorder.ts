@@ -119,7 +119,6 @@ class RecorderPage {
         getTicket: () => fetchTicket(this.#user),
         store: this.#store,
         session: this.#session,
-        speed: this.#config.speed,
         listener: (state) => this.#changed(state),
       });
       this.#take = take;

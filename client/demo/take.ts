@@ -18,7 +18,6 @@ export interface TakeOptions {
   store: CheckpointStore;
   /** To take a session over from another device. */
   session: string | null;
-  speed: number;
   listener: MeterListener;
 }
 
@@ -29,16 +28,15 @@ export class Take {
   #writer: RecordingWriter | null = null;
   #finished: Promise<void> | null = null;
 
-  constructor({ microphone, recordings, speed, session, listener, ...rest }: TakeOptions) {
+  constructor({ microphone, recordings, session, listener, ...rest }: TakeOptions) {
     this.microphone = microphone;
     this.#recordings = recordings;
     this.client = new MeterClient({
       urls: [location.origin],
       getTicket: rest.getTicket,
       store: rest.store,
-      speed,
       ...(session === null ? {} : { session }),
-      capturedMs: () => microphone.capturedMs * speed,
+      capturedMs: () => microphone.capturedMs * this.client.getState().speed,
       onStop: ({ reason }) => this.#finish(reason),
     });
     this.client.subscribe(listener);

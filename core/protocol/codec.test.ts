@@ -69,6 +69,7 @@ const of = <T extends string>(type: T) => fc.constant(type);
 const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
   fc.record({
     type: of('started'),
+    speed: amount.filter((n) => n > 0),
     extraExpires: nullable(extraExpires),
     session: id,
     epoch: whole,
@@ -243,6 +244,28 @@ describe('codec', () => {
     expect(detailOf('{"type":"start","metadata":{"a":{"b":"c"}}}')).toBe(
       'start.metadata.a must be a string, not an object.',
     );
+  });
+
+  it('says of a type that it does not know that it may be newer', () => {
+    const weather = '{"type":"weather","is":"fine"}';
+    expect(decodeServerMessage(weather)).toMatchObject({ type: 'bad', isUnknownType: true });
+    for (const text of ['{"type":7}', '{"type":"tick"}', '{}', '[]', '{']) {
+      expect(decodeServerMessage(text)).toMatchObject({ type: 'bad', isUnknownType: false });
+    }
+  });
+
+  it('takes no speed that time could not be divided by', () => {
+    const at = fc.sample(reading, { numRuns: 1, seed: 1 })[0]!;
+    const said = (speed: number) =>
+      decodeServerMessage(
+        JSON.stringify({
+          ...{ type: 'started', session: 's', epoch: 1, resumed: false, state: 'recording' },
+          ...{ intervalMs: 1, timeoutMs: 1, saveWindowMs: 1, checkpoint: 'c', reading: at },
+          ...{ warnings: [], speed },
+        }),
+      );
+    expect(said(60)).toMatchObject({ type: 'started', speed: 60 });
+    expect(said(0)).toMatchObject({ detail: 'started.speed must be a number above 0, not 0.' });
   });
 
   it('obeys a stop for a reason that is newer than this client', () => {

@@ -11,6 +11,8 @@ export interface BadMessage {
   type: 'bad';
   /** What was wrong, what belongs there, and the value that was there. */
   detail: string;
+  /** A type of message that may be newer than this file: from a server it is to be ignored. */
+  isUnknownType: boolean;
 }
 
 const SHOWN_CHARACTERS = 40;
@@ -25,8 +27,8 @@ function shown(value: unknown): string {
   return cut(JSON.stringify(value), SHOWN_CHARACTERS);
 }
 
-function bad(detail: string): BadMessage {
-  return { type: 'bad', detail };
+function bad(detail: string, isUnknownType = false): BadMessage {
+  return { type: 'bad', detail, isUnknownType };
 }
 
 function decode(content: string, messages: MessageTables): unknown {
@@ -44,11 +46,9 @@ function decode(content: string, messages: MessageTables): unknown {
   const entries = messages.get(message.type as string);
   if (entries === undefined) {
     const types = [...messages.keys()].join(', ');
-    return bad(
-      message.type === undefined
-        ? `The message has no type. It is one of ${types}.`
-        : `${shown(message.type)} is not a type of message here. It is one of ${types}.`,
-    );
+    if (message.type === undefined) return bad(`The message has no type. It is one of ${types}.`);
+    const detail = `${shown(message.type)} is not a type of message here. It is one of ${types}.`;
+    return bad(detail, typeof message.type === 'string');
   }
   const kept = checkFields(message, entries, 1, 1);
   if (!(kept instanceof Misfit)) return kept;

@@ -68,6 +68,11 @@ export const amount = field<number>(
   'a number of 0 or more',
   (value) => Number.isFinite(value) && (value as number) >= 0,
 );
+/** What is divided by. */
+export const rate = field<number>(
+  'a number above 0',
+  (value) => Number.isFinite(value) && (value as number) > 0,
+);
 export const flag = field<boolean>('true or false', (value) => typeof value === 'boolean');
 export const text = field<string>('a string', (value) => typeof value === 'string');
 export const token = field<string>(

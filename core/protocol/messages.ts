@@ -133,6 +133,8 @@ export interface Started {
   checkpoint: string;
   reading: Reading;
   warnings: WarningState[];
+  /** Meter seconds per real second: 1 but for the test clock. */
+  speed?: number;
   /** The next extra minutes to expire, as far as the gateway knows; null: none. */
   extraExpires?: ExtraExpires | null;
 }

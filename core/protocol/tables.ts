@@ -113,6 +113,7 @@ const started: is.MessageTable<Started> = {
   checkpoint: is.token,
   reading,
   warnings: is.list(is.object<WarningState>(warningState)),
+  speed: is.optional(is.rate),
   extraExpires: is.optional(is.nullable(extraExpires)),
 };
 const tick: is.MessageTable<Tick> = { seq: is.whole, reading, checkpoint: is.token };
