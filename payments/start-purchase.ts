@@ -26,6 +26,14 @@ export interface ReturnUrls {
   cancel: string;
 }
 
+/** What whoever asks decides, beside the purchase itself. */
+export interface PayingBy {
+  /** for method `checkout` */
+  urls: ReturnUrls | null;
+  /** for method `paymentIntent`: also by ways that leave the page, and a recording with it */
+  allowsRedirects: boolean;
+}
+
 /** What the buyer's browser goes on with; null where there is nothing to go on with any more. */
 export interface Started {
   clientSecret: string | null;
@@ -36,20 +44,19 @@ const NOTHING: Started = { clientSecret: null, checkoutUrl: null };
 
 /**
  * Also for one that was begun before: then it is the same payment.
- * @param urls for method `checkout`
  * @throws StripeTrouble: `refused` leaves the purchase failed, the others as it was
  */
 export async function startAtStripe(
   deps: StartDeps,
   row: PaymentRow,
-  urls: ReturnUrls | null,
+  by: PayingBy,
 ): Promise<Started> {
   if (!isNamed(row) && row.status === 'failed') {
     throw new StripeTrouble('refused', row.failureCode ?? 'failed', row.failureMessage ?? '');
   }
   if (row.status === 'paid' || row.status === 'canceled') return NOTHING;
   try {
-    return await goOn(deps, row, urls);
+    return await goOn(deps, row, by);
   } catch (error) {
     const trouble = error instanceof StripeTrouble ? error : troubleOf(error);
     if (trouble.kind === 'refused' && !isNamed(row)) await noteRefusal(deps, row, trouble);
@@ -61,9 +68,9 @@ function isNamed({ method, checkoutSession, paymentIntent }: PaymentRow): boolea
   return (method === 'checkout' ? checkoutSession : paymentIntent) !== null;
 }
 
-async function goOn(deps: StartDeps, row: PaymentRow, urls: ReturnUrls | null): Promise<Started> {
+async function goOn(deps: StartDeps, row: PaymentRow, by: PayingBy): Promise<Started> {
   if (isNamed(row)) return (await found(deps, row)).started;
-  const { started, names } = await begun(deps, row, urls);
+  const { started, names } = await begun(deps, row, by);
   const known = await learn(deps, row.id, names);
   // Meanwhile, by another call: then nobody is to pay for it.
   if (known.status === 'canceled') return NOTHING;
@@ -84,18 +91,18 @@ async function found({ stripe }: StartDeps, row: PaymentRow): Promise<AtStripe> 
   return ofIntent(await stripe.paymentIntents.retrieve(row.paymentIntent!));
 }
 
-async function begun(deps: StartDeps, row: PaymentRow, urls: ReturnUrls | null): Promise<AtStripe> {
+async function begun(deps: StartDeps, row: PaymentRow, by: PayingBy): Promise<AtStripe> {
   const { org, id } = row;
   let customer = await customerOf(deps, org);
   try {
-    return await create(deps, row, { customer, urls, key: `purchase-${id}-${customer}` });
+    return await create(deps, row, { customer, by, key: `purchase-${id}-${customer}` });
   } catch (error) {
     if (isMissing(error, 'customer')) customer = await customerOf(deps, org, customer);
     else if (!isBroken(error)) throw error;
     // Stripe gives the answer of a key again, also where it broke; what it did is asked for.
     const made = isBroken(error) ? await madeBefore(deps, row, customer) : null;
     const key = `purchase-${id}-${customer}-${turnOf(deps.now())}`;
-    return made ?? create(deps, row, { customer, urls, key });
+    return made ?? create(deps, row, { customer, by, key });
   }
 }
 
@@ -116,18 +123,18 @@ async function madeBefore(
 
 interface Creating {
   customer: string;
-  urls: ReturnUrls | null;
+  by: PayingBy;
   key: string;
 }
 
 async function create(
   { stripe }: StartDeps,
   row: PaymentRow,
-  { customer, urls, key: idempotencyKey }: Creating,
+  { customer, by: { urls, allowsRedirects }, key: idempotencyKey }: Creating,
 ): Promise<AtStripe> {
   const { id: purchase, org, amountCents: amount, currency } = row;
   const metadata = { purchase, org } satisfies PaymentMetadata;
-  // All of it from the row: what is asked for again must be word for word the same.
+  // Of the row, or of a body that is held to its key: asked again it must be word for word the same.
   const description = `Extra minutes: ${row.package}`;
   const options = { idempotencyKey };
   if (row.method === 'checkout') {
@@ -147,7 +154,8 @@ async function create(
     );
     return ofSession(session);
   }
-  const automatic_payment_methods = { enabled: true };
+  const allow_redirects = allowsRedirects ? ('always' as const) : ('never' as const);
+  const automatic_payment_methods = { enabled: true, allow_redirects };
   return ofIntent(
     await stripe.paymentIntents.create(
       { amount, currency, customer, description, metadata, automatic_payment_methods },

@@ -27,6 +27,8 @@ export interface PurchaseDialogOptions {
   currency?: string;
   /** `checkout`: no Stripe in this page, a link to a page of Stripe instead. */
   method?: 'paymentIntent' | 'checkout';
+  /** Also ways to pay that leave the page. They interrupt a recording that runs in it. */
+  allowRedirects?: boolean;
   /** Where ways to pay that leave the page lead back to. Default: this page. */
   returnUrl?: string;
   /** In another language, whole or in part. */

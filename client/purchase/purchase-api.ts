@@ -31,6 +31,7 @@ export interface PurchaseOrder {
   method?: PurchaseMethod;
   successUrl?: string;
   cancelUrl?: string;
+  allowRedirects?: boolean;
 }
 
 /** `wss://host/v1/connect`, `https://host` and what lies between are one gateway. */

@@ -26,6 +26,8 @@ export interface PurchaseFlowOptions {
   currency?: string;
   /** Default: by the page where its key is set, else by a page of Stripe. */
   method?: 'paymentIntent' | 'checkout';
+  /** Also ways to pay that leave the page, where Stripe's form is in it. */
+  allowRedirects?: boolean;
   /** Where a page of Stripe leads back to. */
   returnUrls?: { success: string; cancel: string };
   clock?: Clock;
@@ -88,7 +90,7 @@ export class PurchaseFlow {
     this.#tell({ phase: 'starting', trouble: null });
     const turn = this.#turn;
     if (this.#key?.package !== chosen) this.#key = { package: chosen, key: this.#newKey() };
-    const { currency, returnUrls } = this.#options;
+    const { currency, returnUrls, allowRedirects } = this.#options;
     const method = methodOf(payments, this.#options.method);
     try {
       const { clientSecret, checkoutUrl, ...purchase } = await this.#api.start(
@@ -96,6 +98,7 @@ export class PurchaseFlow {
           package: chosen,
           method,
           ...(currency === undefined ? {} : { currency }),
+          ...(allowRedirects === true && { allowRedirects }),
           ...(method === 'checkout' && returnUrls !== undefined
             ? { successUrl: returnUrls.success, cancelUrl: returnUrls.cancel }
             : {}),

@@ -41,6 +41,10 @@ export const purchaseBodySchema = z
     user: idSchema('ann').optional().openapi({ description: 'Who buys. With a ticket: its own.' }),
     successUrl: urlSchema.optional().openapi({ description: 'With `checkout`.' }),
     cancelUrl: urlSchema.optional().openapi({ description: 'With `checkout`.' }),
+    allowRedirects: z.boolean().default(false).openapi({
+      description:
+        'With `paymentIntent`: also ways to pay that leave the page. A recording in it is interrupted.',
+    }),
   })
   .refine(
     (body) =>

@@ -62,7 +62,8 @@ describe('a purchase', () => {
     expect(body.clientSecret).toBe(intent!.client_secret);
     expect(intent).toMatchObject({
       ...{ amount: 999, currency: 'usd', metadata: { purchase: body.purchase, org: 'acme' } },
-      automatic_payment_methods: { enabled: true },
+      // Nobody who records is sent to another page.
+      automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
     });
     fake.pay(intent!.id);
     expect((await shown(body.purchase)).status).toBe('open');
@@ -72,6 +73,12 @@ describe('a purchase', () => {
       paidAt: new Date(http.now()).toISOString(),
     });
     expect(await shown(body.purchase)).not.toHaveProperty('clientSecret');
+  });
+
+  it('may be paid by ways that leave the page only where that is asked for', async () => {
+    const { body } = await begin({ allowRedirects: true });
+    const [intent] = intentsOf(body.purchase);
+    expect(intent!.automatic_payment_methods).toEqual({ enabled: true, allow_redirects: 'always' });
   });
 
   it('that is declined may be paid by another card', async () => {

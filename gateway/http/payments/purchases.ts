@@ -6,7 +6,7 @@ import type { Queryable, Transaction } from '../../../drizzle/client.ts';
 import { extraMinutesPackages } from '../../../drizzle/schema/extra-minutes.ts';
 import { payments as table } from '../../../drizzle/schema/payments.ts';
 import type { PaymentRow } from '../../../payments/payment-state.ts';
-import { type ReturnUrls, startAtStripe } from '../../../payments/start-purchase.ts';
+import { startAtStripe } from '../../../payments/start-purchase.ts';
 import { StripeTrouble } from '../../../payments/stripe-trouble.ts';
 import { audit } from '../audit.ts';
 import { decodeCursor, isNumberAndTextKey, pageFrom } from '../cursor.ts';
@@ -200,20 +200,18 @@ async function begin(
 }
 
 /** @throws ProblemError */
-async function start(deps: HttpDeps, row: PaymentRow, { successUrl, cancelUrl }: PurchaseBody) {
+async function start(deps: HttpDeps, row: PaymentRow, body: PurchaseBody) {
   if (row.method === 'test') return { clientSecret: null, checkoutUrl: null };
   const { payments } = deps;
   if (!payments) throw paymentsNotConfigured();
   const { stripe, settings } = payments;
-  const urls: ReturnUrls | null =
-    successUrl === undefined || cancelUrl === undefined
-      ? null
-      : { success: successUrl, cancel: cancelUrl };
+  const { successUrl: success, cancelUrl: cancel, allowRedirects: allowsRedirects } = body;
+  const urls = success === undefined || cancel === undefined ? null : { success, cancel };
   const { now, meterNow } = deps;
   // Events of an intent may have come before it was known whose they are.
   const asking = { db: deps.db.all, stripe, livemode: settings.livemode, now, meterNow };
   try {
-    return await startAtStripe(asking, row, urls);
+    return await startAtStripe(asking, row, { urls, allowsRedirects });
   } catch (error) {
     if (!(error instanceof StripeTrouble)) throw error;
     throw problemOf(deps, error, row.id);
