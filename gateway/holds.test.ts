@@ -4,6 +4,7 @@
  */
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { verifyReceipt } from '../core/receipt/verify.ts';
 import { connect, type DatabaseConnection } from '../drizzle/client.ts';
 import { applyGrant } from '../drizzle/queries/apply-limits.ts';
 import { meterNow, readClock } from '../drizzle/queries/clock.ts';
@@ -94,7 +95,29 @@ it('a payment confirmed after the limit: the recording goes on as if nothing had
     ({ lot }) => lot!.usedMs === recordedMs - QUOTA_MS,
   );
   expect(settled.lot).toMatchObject({ reversedMs: 0, debtMs: 0 });
+  const { session, speed } = await recorder.next('started');
+  expect(speed).toBe(SPEED);
+  await expectReceipt(session, { purchase, lentMs: HOLD_MS, ms: recordedMs - QUOTA_MS });
 });
+
+/** It adds up, and says how much was lent, paid or not. */
+async function expectReceipt(session: string, lot: object): Promise<void> {
+  const authorization = `Bearer ${product.apiKey}`;
+  const ask = (path: string) =>
+    fetch(`${product.gatewayUrls[0]}${path}`, { headers: { authorization } });
+  const path = `/v1/sessions/${session}/receipt`;
+  const answer = await until(
+    () => ask(path),
+    ({ status }) => status === 200,
+  );
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  const keys = await (await ask('/v1/receipt-keys')).json();
+  const { findings, receipt } = verifyReceipt(bytes, keys);
+  expect(findings.filter(({ holds }) => !holds)).toEqual([]);
+  expect(receipt!.lots).toMatchObject([lot]);
+  const words = findings.find(({ code }) => code === 'lots')!.says;
+  expect(words).toContain(`Lent while their payment was being confirmed: ${HOLD_MS} ms of`);
+}
 
 it('a payment that never comes: the recording is stopped as the loan ends, and what was used is owed', async () => {
   const acme = await account();
@@ -124,6 +147,8 @@ it('a payment that never comes: the recording is stopped as the loan ends, and w
   expect(lateMs).toBeLessThan(LATE_MS * SPEED);
   const lentMs = endsAt - (summary.startedAt + QUOTA_MS);
   expect(usedMs).toBeLessThan(lentMs + LATE_MS * SPEED);
+  const { session } = await recorder.next('started');
+  await expectReceipt(session, { purchase, lentMs: HOLD_MS, ms: usedMs });
   const next = (await post(acme, '', { package: 'minutes-60' })).purchase;
   await expect(post(acme, `/${next}/hold`)).rejects.toThrow(/409 .*holdRefused.*not paid/);
 });

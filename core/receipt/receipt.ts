@@ -74,6 +74,8 @@ export const receiptSchema = z.strictObject({
       package: z.string().nullable(),
       purchasedAt: instant,
       expiresAt: instant.nullable(),
+      /** so much of it was lent while its payment was being confirmed; left out: nothing */
+      lentMs: ms.optional(),
       ms,
     }),
   ),

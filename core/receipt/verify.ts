@@ -122,7 +122,7 @@ function sumsOf(receipt: Receipt): Finding[] {
   );
   look(
     ...(['lots', sameSums(burnt, msBy(lots.map((it) => [it.purchase, it.ms])))] as const),
-    `The lots come to what was extra, ${bySource.extraMs} ms.`,
+    `The lots come to what was extra, ${bySource.extraMs} ms.${lentWords(lots)}`,
     'The lots are not those that the minutes burnt.',
   );
   const used = msBy(minutes.map((it) => [it.period, it.ms]));
@@ -146,6 +146,14 @@ function sumsOf(receipt: Receipt): Finding[] {
     `${given} ms were given back, more than was charged.`,
   );
   return found;
+}
+
+/** Whether they were paid in the end is their purchases' to say: a receipt never changes. */
+function lentWords(lots: Receipt['lots']): string {
+  const lent = lots.filter((it) => it.lentMs !== undefined);
+  if (lent.length === 0) return '';
+  const each = lent.map((it) => `${it.lentMs} ms of ${it.purchase}`).join(', ');
+  return ` Lent while their payment was being confirmed: ${each}.`;
 }
 
 function isSplitWell(it: Receipt['minutes'][number]): boolean {

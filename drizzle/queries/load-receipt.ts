@@ -36,6 +36,8 @@ export interface ReceiptRows {
     package: string | null;
     purchasedAt: number;
     expiresAt: number | null;
+    /** null: nothing of it was lent */
+    lentMs: number | null;
   }[];
   periods: { startsAt: number; endsAt: number }[];
   givenBack: { adjustment: string; ms: number; reason: string; givenAt: number }[];
@@ -57,7 +59,7 @@ export async function loadReceipt(
           on u.session_month = s.start_month and u.org = s.org and u.session = s.id
       ), lots as (
         -- One that was lent stays as it was then, whatever became of its payment.
-        select l.id, l.source, l.package, p.started_at as held_at,
+        select l.id, l.source, l.package, p.started_at as held_at, p.hold_ms as lent_ms,
           coalesce(p.started_at, l.purchased_at) as purchased_at,
           case when p.id is null then l.expires_at end as expires_at
         from s join extra_minutes_purchases l on l.org = s.org
@@ -77,7 +79,7 @@ export async function loadReceipt(
         order by minute, period, purchase collate "C"), '[]') from burns),
       'lots', (select coalesce(json_agg(json_build_object('purchase', id, 'source', source,
         'package', package, 'purchasedAt', epoch_ms(purchased_at),
-        'expiresAt', epoch_ms(expires_at))
+        'expiresAt', epoch_ms(expires_at), 'lentMs', lent_ms)
         order by ${sql.raw(BURN_ORDER)}), '[]')
         from lots where id in (select purchase from burns)),
       'periods', (select coalesce(json_agg(json_build_object('startsAt', epoch_ms(starts_at),

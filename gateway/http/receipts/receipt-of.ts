@@ -29,9 +29,10 @@ export function receiptOf(rows: ReceiptRows): Receipt {
       const startsAt = instant(it.startsAt);
       return { startsAt, endsAt: instant(it.endsAt), ms: msIn(startsAt) };
     }),
-    lots: rows.lots.map(({ purchase, source, package: of, purchasedAt, expiresAt }) => ({
+    lots: rows.lots.map(({ purchase, source, package: of, purchasedAt, expiresAt, lentMs }) => ({
       ...{ purchase, source, package: of, ms: msOfLot(purchase) },
       ...{ purchasedAt: instant(purchasedAt), expiresAt: instantOrNull(expiresAt) },
+      ...(lentMs !== null && { lentMs }),
     })),
     ...parts,
     ...totalsOf(parts),
