@@ -3,6 +3,7 @@
  * on this machine, whose webhook comes to the gateway's port.
  */
 import { randomBytes } from 'node:crypto';
+import Stripe from 'stripe';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestProduct, type TestProduct } from '../local/test-product.ts';
 import { type FakeStripe, startFakeStripe } from '../payments/testing/fake-stripe.ts';
@@ -101,6 +102,63 @@ describe('a payment', () => {
       ({ lot }) => (lot?.usedMs ?? 0) > 0,
     );
     expect(row.status).toBe('paid');
+  });
+
+  it('reaches every recording of the organization: of both gateways, paused, away, and no stopped one', async () => {
+    const account = await createAccount(product, {
+      minutes: 600 * SECONDS,
+      thresholds: { percent: [], remainingMinutes: [596 * SECONDS] },
+      saveWindowSeconds: 60,
+    });
+    await product.api('PUT', `/v1/orgs/${account.org}/members/eve`, { minutes: SECONDS });
+    const at = async (gateway: number, user: string, options = {}) => {
+      const recorder = await connectRecorder(product.gateways[gateway]!.connectUrl, options);
+      const started = await recorder.start({ ticket: await account.ticket(user) });
+      return Object.assign(recorder, { session: started.session });
+    };
+    const [ann, dan, bob, cat] = await Promise.all([
+      ...[at(0, 'ann'), at(0, 'dan'), at(1, 'bob'), at(1, 'cat')],
+    ] as const);
+    const eve = await at(0, 'eve', { savesAfterMs: null });
+    cat.send({ type: 'beat', seq: 0, state: 'paused' });
+    expect(await eve.next('stop')).toMatchObject({ reason: 'limitReached', binding: 'member' });
+    const warned = await Promise.all([ann, bob, cat, dan].map((it) => it.next('warning')));
+    const { id } = warned[0]!;
+    expect(warned.map((warning) => warning.id)).toEqual([id, id, id, id]);
+    dan.cut();
+
+    const purchase = await buy(account);
+    fake.pay(intentOf(purchase));
+    const isMore = (it: { reading: { remainingMs: number | null } }) =>
+      it.reading.remainingMs! > HOUR_MS;
+    for (const recorder of [ann, bob, cat]) {
+      expect((await recorder.next('recovered')).id).toBe(id);
+      await recorder.next('tick', isMore);
+    }
+    const again = await connectRecorder(product.gateways[1]!.connectUrl);
+    const back = await again.resume({ session: dan.session, checkpoint: dan.checkpoint() });
+    expect(back).toMatchObject({ resumed: true, warnings: [] });
+    expect(isMore(back)).toBe(true);
+    // A stop is final: what was bought meanwhile is for the next session.
+    eve.send({ type: 'saved', ok: true });
+    expect(await eve.next('ended')).toMatchObject({ reason: 'limitReached' });
+
+    // Given back, the warning is armed again, by another id: who was told it has recovered is told anew.
+    const stripe = new Stripe(fake.secretKey, {
+      host: fake.host,
+      port: fake.port,
+      protocol: 'http',
+    });
+    await stripe.refunds.create({ payment_intent: intentOf(purchase) });
+    const isOther = (it: { id: string }) => it.id !== id;
+    const anew = await Promise.all([ann, bob, cat, again].map((it) => it.next('warning', isOther)));
+    expect(new Set(anew.map((warning) => warning.id)).size).toBe(1);
+    for (const recorder of [ann, bob, cat, again]) {
+      const types = recorder.messages.map(({ type }) => type);
+      expect(types.filter((type) => type === 'started')).toHaveLength(1);
+      expect(types).not.toContain('stop');
+      await recorder.stop();
+    }
   });
 
   it('is not heard from whoever does not know the secret', async () => {
