@@ -60,8 +60,9 @@ export class PurchaseDialog {
   readonly #status = make('p', 'tm-status', '', { role: 'status' });
   readonly #left = make('p', 'tm-left');
   readonly #body = make('div', 'tm-body');
-  readonly #endFlow: () => void;
+  readonly #ends: (() => void)[];
   #shown: PurchaseState['phase'] | null = null;
+  #isPaid = false;
   #pay: { purchase: string; step: PayStep } | null = null;
   #reason: PurchaseReason = 'asked';
   #recommended: string | undefined;
@@ -88,7 +89,10 @@ export class PurchaseDialog {
     const title = make('h2', 'tm-title', this.#sentences.title, { id: labelledBy });
     const head = make('div', 'tm-head', [title, close]);
     this.#modal.box.append(head, this.#lead, this.#trouble, this.#status, this.#left, this.#body);
-    this.#endFlow = this.flow.subscribe((state) => this.#show(state));
+    this.#ends = [
+      this.flow.subscribe((state) => this.#show(state)),
+      this.flow.subscribe((state) => this.#tellPaid(state)),
+    ];
   }
 
   get isOpen(): boolean {
@@ -116,7 +120,9 @@ export class PurchaseDialog {
     clearInterval(this.#counting);
     this.#modal.close();
     // A page of Stripe may be open still, in another tab.
-    if (phase === 'paying' && purchase?.method !== 'checkout') this.flow.back();
+    if (phase === 'starting' || (phase === 'paying' && purchase?.method !== 'checkout')) {
+      this.flow.back();
+    }
   }
 
   /**
@@ -128,8 +134,9 @@ export class PurchaseDialog {
     const end = watchMeter(meter, {
       maybePaid: () => this.flow.nudge(),
       stopped: (package_) => {
-        if (opensAtLimit) this.open({ reason: 'limit', package: package_ });
-        else this.#reason = 'limit';
+        this.#reason = 'limit';
+        if (this.isOpen) this.#show(this.flow.getState());
+        else if (opensAtLimit) this.open({ reason: 'limit', package: package_ });
       },
     });
     return () => {
@@ -141,13 +148,20 @@ export class PurchaseDialog {
   /** For good. */
   destroy(): void {
     this.close();
-    this.#endFlow();
+    for (const end of this.#ends) end();
+    this.flow.end();
     this.#pay?.step.destroy();
+    this.#modal.remove();
+  }
+
+  #tellPaid({ phase, purchase }: PurchaseState): void {
+    const isNews = phase === 'paid' && !this.#isPaid;
+    this.#isPaid = phase === 'paid';
+    if (isNews) this.#options.onPaid?.(purchase!);
   }
 
   #show(state: PurchaseState): void {
-    const { phase, purchase } = state;
-    if (phase === 'paid' && this.#shown !== 'paid') this.#options.onPaid?.(purchase!);
+    const { phase } = state;
     // They pressed "pay" and left: a bank's no must find them.
     if (!this.isOpen && phase === 'paying' && state.trouble?.kind === 'declined') {
       this.#shown = phase;
@@ -155,6 +169,7 @@ export class PurchaseDialog {
       return;
     }
     this.#modal.phase = phase;
+    this.#modal.isAlone = phase !== 'submitting';
     say(this.#lead, phase === 'paid' ? '' : this.#sentences.leads[this.#reason]);
     say(this.#trouble, this.#troubleText(state));
     say(this.#status, this.#statusText(state));

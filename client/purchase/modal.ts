@@ -47,7 +47,12 @@ export class Modal {
   }
 
   get isOpen(): boolean {
-    return this.#shade.isConnected;
+    return this.#shade.isConnected && !this.#shade.hidden;
+  }
+
+  /** Whether nothing but the box is to be used: not while a bank asks in a frame beside it. */
+  set isAlone(alone: boolean) {
+    this.box.setAttribute('aria-modal', String(alone));
   }
 
   set phase(phase: string) {
@@ -58,22 +63,31 @@ export class Modal {
     if (this.isOpen) return;
     this.#returnTo = document.activeElement;
     for (const each of document.body.children) {
+      if (each === this.#shade) continue;
       const isLeft = each.matches(`script, style, ${LEFT_ALONE}`) || each.hasAttribute('inert');
       if (isLeft || each.querySelector('[name^="__privateStripe"]') !== null) continue;
       each.setAttribute('inert', '');
       this.#silenced.push(each);
     }
-    document.body.append(this.#shade);
+    if (this.#shade.isConnected) this.#shade.hidden = false;
+    else document.body.append(this.#shade);
     this.box.focus();
   }
 
+  /** Out of sight, but not out of the page: a frame of Stripe that is taken out of it loses its payment. */
   close(): void {
     if (!this.isOpen) return;
-    this.#shade.remove();
+    this.#shade.hidden = true;
     for (const each of this.#silenced.splice(0)) each.removeAttribute('inert');
     const back = this.#returnTo;
     this.#returnTo = null;
     if (back instanceof HTMLElement && back.isConnected) back.focus();
+  }
+
+  /** For good. */
+  remove(): void {
+    this.close();
+    this.#shade.remove();
   }
 
   #key(event: KeyboardEvent): void {

@@ -1,8 +1,9 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { Clock } from '../clock.ts';
 import { money } from './money.ts';
 import { PurchaseApi } from './purchase-api.ts';
 import { PurchaseFlow } from './purchase-flow.ts';
+import { PurchaseProblem } from './purchase-problem.ts';
 
 const PACKAGES = {
   items: [
@@ -35,7 +36,9 @@ function bench() {
     wallAt: () => 0,
     after: (_, then) => {
       run = then;
-      return () => {};
+      return () => {
+        if (run === then) run = () => {};
+      };
     },
   };
   async function answer(url: string | URL | Request, init?: RequestInit): Promise<Response> {
@@ -43,6 +46,7 @@ function bench() {
     const what = last === 'p1' ? 'look' : last;
     asked.push({ what, key: new Headers(init?.headers).get('idempotency-key') });
     const next = answers[what]?.shift() ?? 500;
+    if (typeof next === 'object' && 'code' in next) return Response.json(next, { status: 409 });
     if (next === 0) throw new TypeError('no network');
     if (typeof next === 'number')
       return Response.json({ code: 'said', detail: '' }, { status: next });
@@ -92,6 +96,84 @@ it('does not take the no to an earlier card for a no to this one', async () => {
   expect(await looked()).toBe('confirming');
   expect(await looked()).toBe('confirming');
   expect(await looked()).toBe('paying');
+});
+
+/** Begun, and Stripe could not be reached when it was to be paid. */
+async function unanswered(test: ReturnType<typeof bench>): Promise<void> {
+  await test.flow.load();
+  test.answers.purchases = [STARTED];
+  await test.flow.start();
+  await test.flow.submit(async () => {
+    throw new PurchaseProblem('unreachable', 0, 'Nobody answers.');
+  });
+}
+
+it('notices a payment that was taken although nobody answered', async () => {
+  const test = bench();
+  await unanswered(test);
+  const { flow, answers, tick } = test;
+  expect(flow.getState()).toMatchObject({ phase: 'paying', trouble: { kind: 'unreachable' } });
+  answers.look = [STARTED, { ...STARTED, status: 'paid' }];
+  tick();
+  await vi.waitFor(() => expect(answers.look).toHaveLength(1));
+  expect(flow.getState()).toMatchObject({ phase: 'paying', trouble: { kind: 'unreachable' } });
+  await vi.waitFor(() => {
+    tick();
+    expect(flow.getState()).toMatchObject({ phase: 'paid', trouble: null });
+  });
+});
+
+it('says so where it was taken, and is to be let go', async () => {
+  const test = bench();
+  await unanswered(test);
+  const { flow, answers, tick } = test;
+  answers.cancel = [{ code: 'purchaseEnded', detail: 'It is paid.' }];
+  answers.look = [{ ...STARTED, status: 'paid' }];
+  flow.back();
+  expect(flow.getState().phase).toBe('choosing');
+  await vi.waitFor(() => expect(flow.getState().phase).toBe('confirming'));
+  tick();
+  await vi.waitFor(() => expect(flow.getState().phase).toBe('paid'));
+});
+
+it('asks nothing more once it was ended', async () => {
+  const test = bench();
+  await unanswered(test);
+  test.flow.end();
+  test.answers.look = [{ ...STARTED, status: 'paid' }];
+  test.tick();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(test.asked.map(({ what }) => what)).not.toContain('look');
+  expect(test.flow.getState().phase).toBe('paying');
+});
+
+it('ends a purchase that was left while it was being begun', async () => {
+  const { flow, asked, answers } = bench();
+  await flow.load();
+  answers.purchases = [STARTED];
+  const starting = flow.start();
+  flow.back();
+  await starting;
+  expect(flow.getState()).toMatchObject({ phase: 'choosing', purchase: null });
+  expect(asked.map(({ what }) => what)).toContain('cancel');
+});
+
+it('is not kept from going on by a listener that fails', async () => {
+  const failures: unknown[] = [];
+  const others = process.listeners('uncaughtException');
+  const keep = (error: unknown) => failures.push(error);
+  process.removeAllListeners('uncaughtException').on('uncaughtException', keep);
+  const { flow } = bench();
+  flow.subscribe(() => {
+    throw new Error('view');
+  });
+  const phases: string[] = [];
+  flow.subscribe(({ phase }) => phases.push(phase));
+  await flow.load();
+  await vi.waitFor(() => expect(failures.length).toBe(phases.length));
+  process.removeAllListeners('uncaughtException');
+  for (const other of others) process.on('uncaughtException', other);
+  expect(phases.at(-1)).toBe('choosing');
 });
 
 it('writes amounts as Stripe counts them', () => {

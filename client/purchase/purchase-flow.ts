@@ -106,7 +106,7 @@ export class PurchaseFlow {
         this.#key.key,
       );
       this.#key = null;
-      if (turn !== this.#turn) return this.#letGo(purchase.purchase);
+      if (turn !== this.#turn) return this.#letGo(purchase);
       this.#tell({ phase: 'paying', purchase, clientSecret, checkoutUrl });
       // Paid at another page: nobody but the gateway can tell.
       if (method === 'checkout') this.#follow();
@@ -123,6 +123,8 @@ export class PurchaseFlow {
     const isAgain = phase === 'confirming' && purchase?.method === 'test';
     if (purchase === null || (phase !== 'paying' && !isAgain)) return;
     const failedBefore = trouble?.kind === 'declined' || purchase.failure !== null;
+    // What is heard of an earlier attempt is not of this one.
+    this.#following?.stop();
     this.#tell({ phase: 'submitting', trouble: null });
     const turn = this.#turn;
     try {
@@ -142,17 +144,21 @@ export class PurchaseFlow {
           return;
       }
     } catch (error) {
-      if (turn === this.#turn) this.#tell({ phase: 'paying', trouble: troubleOf(error) });
+      if (turn !== this.#turn) return;
+      this.#tell({ phase: 'paying', trouble: troubleOf(error) });
+      // Nobody answered, and it may have been taken all the same: then the gateway hears of it.
+      if (error instanceof PurchaseProblem && error.isUncertain) this.#follow(failedBefore);
     }
   }
 
   /** Another package, or none: what was begun and not paid is ended. */
   back(): void {
     const { phase, purchase } = this.#state;
-    if (phase !== 'paying') return;
+    // One that is being begun ends as soon as it has.
+    if (phase !== 'paying' && phase !== 'starting') return;
     this.#following?.stop();
     this.#turn += 1;
-    if (purchase !== null) this.#letGo(purchase.purchase);
+    if (purchase !== null) this.#letGo(purchase);
     const nothing = { purchase: null, clientSecret: null, checkoutUrl: null, trouble: null };
     this.#tell({ phase: 'choosing', ...nothing });
   }
@@ -170,6 +176,12 @@ export class PurchaseFlow {
   /** The meter said something that may be this payment. */
   nudge(): void {
     this.#following?.nudge();
+  }
+
+  /** For good: nothing more is asked. A payment that is on its way goes on. */
+  end(): void {
+    this.#following?.stop();
+    this.#turn += 1;
   }
 
   #follow(failedBefore = false): void {
@@ -237,8 +249,15 @@ export class PurchaseFlow {
   }
 
   /** Not waited for: one that stays open can't be paid by anybody, and costs nothing. */
-  #letGo(id: string): void {
-    this.#api.cancel(id).catch(() => {});
+  #letGo(purchase: Purchase): void {
+    const turn = this.#turn;
+    this.#api.cancel(purchase.purchase).catch((error: unknown) => {
+      // Too late: it is paid, or on its way. Nobody is to pay twice for not having been told.
+      const isTaken = error instanceof PurchaseProblem && error.code === 'purchaseEnded';
+      if (!isTaken || turn !== this.#turn || this.#state.phase !== 'choosing') return;
+      this.#tell({ phase: 'confirming', purchase, trouble: null });
+      this.#follow();
+    });
   }
 
   #close(kind: 'notConfigured' | 'noPackages'): void {
@@ -251,7 +270,16 @@ export class PurchaseFlow {
 
   #tell(change: Partial<PurchaseState>): void {
     this.#state = { ...this.#state, ...change };
-    for (const listener of this.#listeners) listener(this.#state);
+    for (const listener of this.#listeners) {
+      try {
+        listener(this.#state);
+      } catch (error) {
+        // A view that fails must not stop the purchase: the error is shown where errors are shown.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 }
 
