@@ -233,6 +233,25 @@ describe('what goes wrong', () => {
     expect(answers[1][0].headers.get('allow')).toContain('PUT');
   });
 
+  it('is 422 for an instant or a day of a year that no database keeps', async () => {
+    const fits = (places: string[], values: string[]) =>
+      places.flatMap((place) => values.map((value) => `/v1/orgs/acme/${place}=${value}`));
+    const instants = ['0000-01-01T00:00:00Z', '9999-12-31T23:59:59-23:59'];
+    const paths = [
+      ...fits(['audit?from', 'shadow?to', 'usage-events?from'], instants),
+      ...fits(['usage/history?to', 'usage/report?to'], ['0000-01-05', '0001-01-05', '9999-12-31']),
+      ...fits(['usage-events/summary?to'], ['0000-01-05', '9999-12-31']),
+    ];
+    for (const path of paths) {
+      const { status, body } = await http.call('GET', path);
+      expect([path, status, body.detail]).toEqual([path, 422, expect.stringContaining('1970')]);
+    }
+    for (const expiresAt of instants) {
+      const { status } = await http.call('POST', '/v1/api-keys', { name: 'x', expiresAt });
+      expect([expiresAt, status]).toEqual([expiresAt, 422]);
+    }
+  });
+
   it('is 503 with a time to come back while a store is away', async () => {
     const nowhere = connect('postgres://nobody@127.0.0.1:1/none');
     try {

@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { API_KEY_SCOPE_NAMES, API_KEY_SCOPES } from '../../core/runtime/api-key.ts';
 import { apiKeys } from '../../drizzle/schema/organizations.ts';
 import {
-  futureInstantSchema,
+  givenInstant,
   idSchema,
   instant,
   instantOrNull,
@@ -29,7 +29,7 @@ export const apiKeyBodySchema = z
       .nullable()
       .optional()
       .openapi({ description: 'What it may do; null = all. Default: as the asker’s.' }),
-    expiresAt: futureInstantSchema
+    expiresAt: givenInstant
       .nullable()
       .optional()
       .openapi({ description: 'null = never. Default: as the asker’s.' }),

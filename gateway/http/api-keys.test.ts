@@ -136,6 +136,13 @@ describe('a key', () => {
     expect((await http.call('POST', `/v1/api-keys/${id}/rotate`, {})).status).toBe(404);
   });
 
+  it('is not made where it would have ended already', async () => {
+    const { status, body } = await make({ name: 'Late', expiresAt: later(0) });
+    expect([status, body.code, body.errors[0].pointer]).toEqual([422, 'invalid', '/expiresAt']);
+    const { items } = (await http.call('GET', '/v1/api-keys')).body;
+    expect(items.map((key: { name: string }) => key.name)).not.toContain('Late');
+  });
+
   it('that has expired opens nothing', async () => {
     const { secret } = await made({ name: 'Short', expiresAt: later(1_000) });
     expect(await ask(secret)).toBe(200);

@@ -33,7 +33,7 @@ import { backendSecurity } from './openapi.ts';
 import { type KeyPrincipal, requireBackend } from './principal.ts';
 import { ProblemError, problemResponses } from './problem.ts';
 import { type HttpEnv, newRouter } from './router.ts';
-import { idSchema, json, jsonBody, pageOf, pageQuery } from './schemas.ts';
+import { idSchema, instant, json, jsonBody, pageOf, pageQuery } from './schemas.ts';
 
 const keyParams = z.object({ id: idSchema('key-2f7a90c4d1') });
 const common = { tags: ['API keys'], security: backendSecurity };
@@ -125,9 +125,9 @@ export function apiKeys(deps: HttpDeps) {
     const { body: made } = await writeOnce<Made>(c, deps.db.all, {
       async run(tx) {
         const fresh = { id: newApiKeyId(), seed: randomUUID() };
-        const expiresAt =
-          body.expiresAt === undefined ? await expiryOf(tx, principal) : msOrNull(body.expiresAt);
         const { orgs = principal.orgs, scopes = principal.scopes, name } = body;
+        const { expiresAt = await expiryOf(tx, principal) } = body;
+        if (expiresAt !== null && expiresAt <= deps.now()) throw isPast(expiresAt);
         const hash = hashApiKey(apiKeySecretFrom(secret, fresh.seed));
         const key = { id: fresh.id, name, hash, orgs, scopes, expiresAt };
         await allowed(makeApiKey(tx, hashApiKey(secret), key, deps.now()), MORE_WORDS);
@@ -201,7 +201,14 @@ function unknown(id: string, then: string): ProblemError {
   );
 }
 
-const msOrNull = (text: string | null) => (text === null ? null : Date.parse(text));
+function isPast(expiresAt: number): ProblemError {
+  const when = instant(expiresAt);
+  return new ProblemError(
+    'invalid',
+    `A key that ends at ${when} would never hold: give a later expiresAt, or null for none.`,
+    { errors: [{ pointer: '/expiresAt', detail: `must be after now, not ${when}` }] },
+  );
+}
 
 async function expiryOf(tx: Queryable, { id }: KeyPrincipal): Promise<number | null> {
   const [row] = await tx

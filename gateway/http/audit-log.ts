@@ -10,9 +10,9 @@ import { requireBackend } from './principal.ts';
 import { problemResponses } from './problem.ts';
 import { newRouter } from './router.ts';
 import {
+  givenInstant,
   idSchema,
   instant,
-  instantQuery,
   instantSchema,
   json,
   orgParams,
@@ -42,8 +42,8 @@ const auditRoute = createRoute({
       action: z.string().min(1).max(100).optional().openapi({ example: 'adjustment' }),
       actor: z.string().min(1).max(300).optional().openapi({ example: 'key:dev-key' }),
       subject: idSchema('ann').optional(),
-      from: instantQuery.optional().openapi({ description: 'From this instant on.' }),
-      to: instantQuery.optional().openapi({ description: 'Before this instant.' }),
+      from: givenInstant.optional().openapi({ description: 'From this instant on.' }),
+      to: givenInstant.optional().openapi({ description: 'Before this instant.' }),
     }),
   },
   responses: {

@@ -24,17 +24,22 @@ export const orgParams = z.object({ org: idSchema('acme') });
 export const instantSchema = z
   .string()
   .openapi({ format: 'date-time', example: '2026-03-01T09:30:00.000Z' });
-/** An instant as a caller may say it: with any offset, in years that a database keeps. */
-export const futureInstantSchema = z.iso
-  .datetime({ offset: true, message: 'must be an instant like 2027-03-01T09:30:00Z' })
-  .refine((text) => Number.isFinite(Date.parse(text)), {
-    message: 'must be an instant that exists',
-  })
-  .openapi({ example: '2027-03-01T09:30:00Z' });
-/** An instant in a query, read as epoch milliseconds. */
-export const instantQuery = z.iso
+/** Years that a database keeps, whatever zone or range is added to an instant of theirs. */
+const FIRST_AT = 0;
+const LAST_AT = Date.UTC(9999, 0, 1);
+const YEARS = { message: 'must lie between the years 1970 and 9999' };
+const isOfYears = (text: string) => Date.parse(text) >= FIRST_AT && Date.parse(text) < LAST_AT;
+
+/** An instant as a caller may say it, with any offset; read as epoch milliseconds. */
+export const givenInstant = z.iso
   .datetime({ offset: true, message: 'must be an instant with offset, like 2026-03-01T09:30:00Z' })
+  .refine(isOfYears, YEARS)
   .transform((text) => Date.parse(text));
+/** A local day as a caller may say it. */
+export const givenDay = z.iso
+  .date({ message: 'must be a day, like 2026-03-01' })
+  .refine(isOfYears, YEARS)
+  .openapi({ example: '2026-03-01' });
 export const durationMsSchema = z.int().min(0).openapi({ example: 90_000 });
 
 /** Epoch milliseconds to ISO 8601 with offset. */

@@ -13,10 +13,10 @@ import { requireBackend } from './principal.ts';
 import { problemResponses } from './problem.ts';
 import { newRouter } from './router.ts';
 import {
+  givenInstant,
   idSchema,
   instant,
   instantOrNull,
-  instantQuery,
   instantSchema,
   json,
   orgParams,
@@ -69,8 +69,8 @@ const shadowRoute = createRoute({
     query: pageQuery.extend({
       what: whatSchema.optional(),
       user: idSchema('ann').optional(),
-      from: instantQuery.optional().openapi({ description: 'From this instant on.' }),
-      to: instantQuery.optional().openapi({ description: 'Before this instant.' }),
+      from: givenInstant.optional().openapi({ description: 'From this instant on.' }),
+      to: givenInstant.optional().openapi({ description: 'Before this instant.' }),
     }),
   },
   responses: {

@@ -5,7 +5,7 @@ import { backendSecurity } from '../openapi.ts';
 import { requireInstallation } from '../principal.ts';
 import { ProblemError, problemResponses } from '../problem.ts';
 import { newRouter } from '../router.ts';
-import { instant, instantQuery, instantSchema, json } from '../schemas.ts';
+import { givenInstant, instant, instantSchema, json } from '../schemas.ts';
 import { readConversion, readSales, type Sales } from './sales.ts';
 
 const DEFAULT_SPAN_MS = 30 * 86_400_000;
@@ -57,8 +57,8 @@ const route = createRoute({
   security: backendSecurity,
   request: {
     query: z.object({
-      from: instantQuery.optional(),
-      to: instantQuery.optional(),
+      from: givenInstant.optional(),
+      to: givenInstant.optional(),
       livemode: z.enum(['true', 'false']).optional().openapi({
         description: 'Default: the mode of the keys in use.',
       }),

@@ -1,7 +1,7 @@
 /** Usage events as the API takes and shows them. */
 import { z } from '@hono/zod-openapi';
 import { MAX_METADATA_BYTES } from '../../../core/protocol/limits.ts';
-import { idSchema, instantSchema } from '../schemas.ts';
+import { givenInstant, idSchema, instantSchema } from '../schemas.ts';
 import { costCentsSchema, costSchema } from './cost.ts';
 
 export const MAX_EVENTS = 100;
@@ -25,7 +25,7 @@ const eventSchema = z.strictObject({
   metadata: metadataSchema.default({}).openapi({
     description: `Flat, texts only; ${MAX_METADATA_BYTES} bytes at most.`,
   }),
-  occurredAt: z.iso.datetime({ offset: true }).optional().openapi({
+  occurredAt: givenInstant.optional().openapi({
     description: 'Left out: now. It counts in that local day, also if it comes late.',
   }),
 });

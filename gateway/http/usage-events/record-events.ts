@@ -8,6 +8,7 @@ import type { Limits } from '../../../drizzle/queries/load-limits.ts';
 import { usageEvents } from '../../../drizzle/schema/usage-events.ts';
 import type { HttpDeps } from '../deps.ts';
 import { ProblemError } from '../problem.ts';
+import { instant } from '../schemas.ts';
 import { type DayCost, isCeilingReached, microsOf } from './cost.ts';
 import { addDailyCosts, type DayAdded, readDailyCost, writeCostAlerts } from './daily-cost.ts';
 import { metadataOf, sealedMetadata } from './event-metadata.ts';
@@ -89,7 +90,7 @@ export async function recordEvents(
 }
 
 function comingOf(body: EventBody, at: number, timeZone: string): Coming {
-  const occurredAt = body.occurredAt === undefined ? at : Date.parse(body.occurredAt);
+  const { occurredAt = at } = body;
   return { body, id: body.id ?? randomUUID(), day: localDay(occurredAt, timeZone), occurredAt };
 }
 
@@ -165,14 +166,14 @@ function isSame(known: EventRow, body: EventBody, cipher: TextCipher): boolean {
     known.user === (body.user ?? null) &&
     known.quantity === body.quantity &&
     known.costMicros === microsOf(body.costCents) &&
-    (body.occurredAt === undefined || known.occurredAt === Date.parse(body.occurredAt)) &&
+    (body.occurredAt === undefined || known.occurredAt === body.occurredAt) &&
     (metadata === null || sortedText(metadata) === sortedText(body.metadata))
   );
 }
 
 function contentOf({ kind, user, quantity, costCents, occurredAt, metadata }: EventBody): string {
-  const at = occurredAt === undefined ? null : Date.parse(occurredAt);
-  return JSON.stringify([kind, user, quantity, microsOf(costCents), at, sortedText(metadata)]);
+  const costMicros = microsOf(costCents);
+  return JSON.stringify([kind, user, quantity, costMicros, occurredAt, sortedText(metadata)]);
 }
 
 function sortedText(metadata: Record<string, string>): string {
@@ -188,12 +189,11 @@ const DAY_MS = 24 * 3_600_000;
 function requirePlausible(bodies: readonly EventBody[], at: number): void {
   for (const { occurredAt } of bodies) {
     if (occurredAt === undefined) continue;
-    const ms = Date.parse(occurredAt);
-    if (ms <= at + MAX_AHEAD_MS && ms >= at - MAX_AGE_DAYS * DAY_MS) continue;
+    if (occurredAt <= at + MAX_AHEAD_MS && occurredAt >= at - MAX_AGE_DAYS * DAY_MS) continue;
     throw new ProblemError(
       'invalid',
-      `occurredAt must not lie more than ${MAX_AHEAD_MS / 60_000} minutes ahead, nor ${MAX_AGE_DAYS} days back, and is "${occurredAt}".`,
-      { errors: [{ pointer: '/occurredAt', detail: `is out of range: "${occurredAt}"` }] },
+      `occurredAt must not lie more than ${MAX_AHEAD_MS / 60_000} minutes ahead, nor ${MAX_AGE_DAYS} days back, and is ${instant(occurredAt)}.`,
+      { errors: [{ pointer: '/occurredAt', detail: `is out of range: ${instant(occurredAt)}` }] },
     );
   }
 }

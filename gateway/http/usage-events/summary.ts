@@ -10,9 +10,8 @@ import { backendSecurity } from '../openapi.ts';
 import { requireBackend } from '../principal.ts';
 import { problemResponses } from '../problem.ts';
 import { newRouter } from '../router.ts';
-import { idSchema, json, orgParams, pageQuery } from '../schemas.ts';
+import { givenDay, idSchema, json, orgParams, pageQuery } from '../schemas.ts';
 import { centsOf } from './cost.ts';
-import { dayBound } from './range.ts';
 
 const sums = {
   events: z.int().min(0),
@@ -47,10 +46,10 @@ const summaryRoute = createRoute({
   request: {
     params: orgParams,
     query: pageQuery.extend({
-      from: dayBound.optional().openapi({
+      from: givenDay.optional().openapi({
         description: 'First local day. Default: the first one of this billing period.',
       }),
-      to: dayBound.optional().openapi({ description: 'Last local day. Default: today.' }),
+      to: givenDay.optional().openapi({ description: 'Last local day. Default: today.' }),
       by: z.enum(['kindAndDay', 'kind', 'day']).default('kindAndDay'),
       kind: idSchema('tokens').optional(),
       user: idSchema('ann').optional(),

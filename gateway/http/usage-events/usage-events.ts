@@ -13,7 +13,16 @@ import { backendSecurity } from '../openapi.ts';
 import { requireBackend } from '../principal.ts';
 import { problemResponses } from '../problem.ts';
 import { newRouter } from '../router.ts';
-import { idSchema, instant, json, jsonBody, orgParams, pageOf, pageQuery } from '../schemas.ts';
+import {
+  givenInstant,
+  idSchema,
+  instant,
+  json,
+  jsonBody,
+  orgParams,
+  pageOf,
+  pageQuery,
+} from '../schemas.ts';
 import { centsOf, costShown } from './cost.ts';
 import { metadataOf } from './event-metadata.ts';
 import {
@@ -23,7 +32,6 @@ import {
   type RecordedShown,
   recordedSchema,
 } from './event-schema.ts';
-import { instantBound } from './range.ts';
 import { type Recorded, recordEvents } from './record-events.ts';
 
 const postRoute = createRoute({
@@ -60,8 +68,8 @@ const listRoute = createRoute({
     query: pageQuery.extend({
       kind: idSchema('tokens').optional(),
       user: idSchema('ann').optional(),
-      from: instantBound.optional().openapi({ description: 'Occurred at or after.' }),
-      to: instantBound.optional().openapi({ description: 'Occurred before.' }),
+      from: givenInstant.optional().openapi({ description: 'Occurred at or after.' }),
+      to: givenInstant.optional().openapi({ description: 'Occurred before.' }),
     }),
   },
   responses: {
@@ -111,8 +119,8 @@ export function usageEvents(deps: HttpDeps) {
           eq(eventTable.org, org),
           kind === undefined ? undefined : eq(eventTable.kind, kind),
           user === undefined ? undefined : eq(eventTable.user, user),
-          from === undefined ? undefined : gte(eventTable.occurredAt, Date.parse(from)),
-          to === undefined ? undefined : lt(eventTable.occurredAt, Date.parse(to)),
+          from === undefined ? undefined : gte(eventTable.occurredAt, from),
+          to === undefined ? undefined : lt(eventTable.occurredAt, to),
           after === undefined
             ? undefined
             : sql`(occurred_at, id) < (from_epoch_ms(${after[0]}), ${after[1]})`,

@@ -8,20 +8,18 @@ import type { Queryable } from '../../../drizzle/client.ts';
 import { organizations } from '../../../drizzle/schema/organizations.ts';
 import { organizationUnknown } from '../live-budgets.ts';
 import { ProblemError } from '../problem.ts';
-import { durationMsSchema } from '../schemas.ts';
+import { durationMsSchema, givenDay } from '../schemas.ts';
 
 const MS_PER_MINUTE = 60_000;
 const MS_PER_HOUR = 3_600_000;
 
-export const daySchema = z.iso
-  .date({ message: 'must be a day, like 2026-03-01' })
-  .openapi({ format: 'date', example: '2026-03-01' });
+export const daySchema = z.iso.date().openapi({ example: '2026-03-01' });
 
 export const rangeQuery = z.object({
-  from: daySchema.optional().openapi({
+  from: givenDay.optional().openapi({
     description: 'First local day, in the organization’s zone. Default: so long ago as usual.',
   }),
-  to: daySchema.optional().openapi({ description: 'Last local day, in it. Default: today.' }),
+  to: givenDay.optional().openapi({ description: 'Last local day, in it. Default: today.' }),
 });
 
 export interface Range extends Anchor {
