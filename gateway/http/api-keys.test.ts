@@ -73,6 +73,17 @@ describe('a key', () => {
     }
   });
 
+  it('of the scope "sessions" mints tickets and counts, and sets nothing up', async () => {
+    const { secret: as } = await made({ name: 'Recorder', scopes: ['sessions'] });
+    const status = async (method: string, path: string, body: object) =>
+      (await http.call(method, path, body, { as })).status;
+    expect(await status('POST', '/v1/tickets', { org: 'acme', user: 'ann' })).toBe(201);
+    expect(await status('POST', '/v1/orgs/acme/usage-events', { kind: 'tokens' })).toBe(201);
+    const undo = { idempotencyKey: 'none' };
+    expect(await status('POST', '/v1/orgs/acme/consume/undo', undo)).toBe(404);
+    expect(await status('PUT', '/v1/orgs/acme/members/ann', {})).toBe(403);
+  });
+
   async function ownId(secret: string): Promise<string | undefined> {
     const [row] = await http.db.execute<{ id: string }>(
       sql`select id from api_keys where key_hash = ${hashApiKey(secret)}`,

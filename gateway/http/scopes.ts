@@ -15,8 +15,8 @@ import type { HttpEnv } from './router.ts';
 const WRITING: Readonly<Record<string, ApiKeyScope>> = {
   tickets: 'sessions',
   sessions: 'sessions',
-  check: 'sessions',
-  usage: 'sessions',
+  features: 'sessions',
+  'other usage': 'sessions',
   adjustments: 'adjust',
   'extra minutes': 'adjust',
   purchases: 'adjust',
