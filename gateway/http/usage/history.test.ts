@@ -182,6 +182,24 @@ describe('alerts', () => {
 });
 
 describe('limits', () => {
+  it('show that a member’s own limit of a feature opens nothing that the plan lacks', async () => {
+    await http.call('PUT', '/v1/plans/lean', { name: 'Lean', features: { export: true } });
+    await http.call('PUT', '/v1/orgs/lean', { name: 'Lean', plan: 'lean' });
+    const features = { video: { limit: 7, per: 'day' }, export: { limit: 3, per: 'month' } };
+    await http.call('PUT', '/v1/orgs/lean/members/ann', { features });
+    const { body } = await http.call('GET', '/v1/orgs/lean/usage/limits?user=ann');
+    type Row = Record<'feature' | 'from' | 'limit' | 'remaining' | 'inForce', unknown>;
+    const rows = body.limits.filter((it: Row) => it.feature !== null);
+    expect(
+      rows.map((it: Row) => [it.feature, it.from, it.limit, it.remaining, it.inForce]),
+    ).toEqual([
+      ['export', 'plan', null, null, false],
+      ['video', 'plan', 0, 0, true],
+      ['export', 'member', 3, 3, true],
+      ['video', 'member', 7, 7, true],
+    ]);
+  });
+
   it('name what holds, who set it, what is left, and what binds', async () => {
     await http.call('PUT', '/v1/plans/many', {
       ...{ name: 'Many', minutes: 600, maxSessionMinutes: 90, concurrentSessions: 5 },

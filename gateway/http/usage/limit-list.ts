@@ -119,10 +119,16 @@ export function limitsOf(figures: Figures): Limit[] {
       ...{ name: 'fileBytes', unit: 'bytes', of: 'session', from: 'plan' },
       ...{ limit: plan.maxFileBytes, used: null },
     }),
-    ...featureLimits(plan.features, 'plan', pieces),
+    ...featureLimits({ ...lackedBy(member), ...plan.features }, 'plan', pieces),
     ...(member === null ? [] : featureLimits(member.features, 'member', pieces)),
   );
   return list;
+}
+
+/** A member's own limit opens nothing: what the plan does not name is a no, said beside it. */
+function lackedBy(member: Figures['member']): Record<string, Feature> {
+  const named = Object.keys(member?.features ?? {});
+  return Object.fromEntries(named.map((feature) => [feature, false]));
 }
 
 /** By name; a yes or a no is counted by the month, as where a piece is consumed. */
