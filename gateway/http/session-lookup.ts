@@ -36,16 +36,14 @@ export async function findSession(
   const visible = principal.kind === 'ticket' ? [principal.claims.org] : principal.orgs;
   const orgs = asked === undefined ? visible : [asked];
   const rows = await findSessions(deps.db, session, orgs);
-  if (rows.length > 1) {
-    throw new ProblemError(
-      'invalid',
-      `Several organizations have a session "${session}": say whose, with ?org=.`,
-      { errors: [{ pointer: '/org', detail: 'is needed for this id' }] },
-    );
-  }
-  const ledger = rows[0] ?? null;
+  if (rows.length > 1) throw ofSeveral(session);
+  let ledger = rows[0] ?? null;
   const org = ledger?.org ?? (orgs?.length === 1 ? orgs[0]! : undefined);
   const live = org === undefined ? null : await readLive(deps, org, session, ledger);
+  if (org !== undefined && live === null && ledger?.state !== 'closed') {
+    // What the meter has let go of since the ledger was read, the ledger has now: all of it.
+    ledger = (await findSessions(deps.db, session, [org]))[0] ?? null;
+  }
   if (ledger === null && live === null) throw unknown(session);
   const found = { ledger, live } as Found;
   const { user } = (live ?? ledger)!;
@@ -68,6 +66,14 @@ async function readLive(
 export async function shown(db: Queryable, { ledger, live }: Found): Promise<SessionSummary> {
   if (ledger === null) return summaryOfLive(live);
   return summaryOf(ledger, (await settledBySource(db, [ledger])).get(ledger.id), live);
+}
+
+export function ofSeveral(session: string): ProblemError {
+  return new ProblemError(
+    'invalid',
+    `Several organizations have a session "${session}": say whose, with ?org=.`,
+    { errors: [{ pointer: '/org', detail: 'is needed for this id' }] },
+  );
 }
 
 function unknown(session: string): ProblemError {

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensurePeriod } from '../../drizzle/queries/ensure-period.ts';
 import { extraMinutesPurchases, extraMinutesUsage } from '../../drizzle/schema/extra-minutes.ts';
@@ -96,6 +97,32 @@ describe('one session', () => {
     expect(ofMember.body).toMatchObject({ session: 'live', state: 'recording' });
   });
 
+  it('that is settled between a look at the ledger and one at the meter is as it ended', async () => {
+    await http.call('PUT', '/v1/orgs/race', { name: 'Race', plan: 'basic' });
+    await ensurePeriod(http.db, 'race', START);
+    const live = { org: 'race', state: 'live', reason: null, endedAt: null } as const;
+    await settle('race-known', { ...live });
+    // What a worker does in that very moment: the ledger has all of it, the meter nothing.
+    const call = http.with({
+      meter: {
+        ...http.meter,
+        async readSession(org, session) {
+          if (session === 'race-new') await settle(session, { org });
+          await http.db.execute(sql`update sessions set state = 'closed', reason = 'stopped',
+            ended_at = started_at + interval '90 s' where org = ${org} and id = ${session}`);
+          return { status: 'unknown', now: http.now() };
+        },
+      },
+    });
+    for (const session of ['race-known', 'race-new']) {
+      const { status, body } = await call('GET', `/v1/sessions/${session}?org=race`);
+      expect([session, status, body.state, body.reason, body.settled]).toEqual([
+        ...[session, 200, 'ended', 'stopped', true],
+      ]);
+      expect(body.minutes).toHaveLength(2);
+    }
+  });
+
   it('with an id that two organizations use is asked for by organization', async () => {
     await settle('twin', { org: 'acme' });
     await settle('twin-other', { org: 'other' });
@@ -135,6 +162,24 @@ describe('the list of sessions', () => {
     expect(second.body).toMatchObject({ items: [{ session: 'list-1' }], nextCursor: null });
     const ofBob = await http.call('GET', '/v1/orgs/other/sessions?live=true&user=bob');
     expect(ofBob.body.items.map(({ session }: { session: string }) => session)).toEqual(['list-2']);
+  });
+
+  it('shows one that ended a moment ago as ended, before the ledger knows of it', async () => {
+    await http.call('PUT', '/v1/orgs/just', { name: 'Just', plan: 'basic' });
+    await ensurePeriod(http.db, 'just', START);
+    await http.record('just', 'ann', 'just-1');
+    await http.db.insert(sessions).values({
+      ...{ org: 'just', id: 'just-1', user: 'ann', startedAt: http.now(), startMonth: MONTH },
+      ...{ firstPeriod: MAY, lastPeriod: MAY, generation: 0 },
+    });
+    const { epoch } = await http.session('just', 'just-1');
+    const by = { owner: epoch, totalMs: 0, ageMs: 0 };
+    const end = { org: 'just', session: 'just-1', reason: 'stopped', by };
+    await http.meter.close({ ...end, gatewayWallMs: http.now() });
+    const { body } = await http.call('GET', '/v1/orgs/just/sessions');
+    expect(body.items).toMatchObject([{ session: 'just-1', state: 'ended', reason: 'stopped' }]);
+    const live = await http.call('GET', '/v1/orgs/just/sessions?live=true');
+    expect(live.body.items).toEqual([]);
   });
 
   it('shows those that were, page by page, with what was charged by source', async () => {

@@ -192,6 +192,12 @@ async function ledgerPage(
   const { items, nextCursor } = pageFrom('sessions', rows, limit, (row) => [row.startedAt, row.id]);
   const settled = await settledBySource(db, items);
   const liveById = new Map(live.map((row) => [row.session, row]));
+  // One that ended a moment ago is live in the ledger still, and in the meter not among those that are.
+  for (const { id, state } of items) {
+    if (state !== 'live' || liveById.has(id)) continue;
+    const reply = await deps.meter.readSession(org, id);
+    if (reply.status === 'ok') liveById.set(id, reply.session);
+  }
   return {
     items: items.map((row) => summaryOf(row, settled.get(row.id), liveById.get(row.id) ?? null)),
     nextCursor,
