@@ -150,7 +150,8 @@ async function refusedByCount(
   const { live, memberLive, waiting, begun, memberBegun } = places;
   const isFull = (limit: number | null, used: number) => limit !== null && used >= limit;
   if (isFull(ownPerDay, memberBegun) || isFull(sessionsPerDay, begun)) {
-    return { reason: 'limitReached', binding: 'day' };
+    const wait: Action = { type: 'wait', until: day.endsAt };
+    return { reason: 'limitReached', binding: 'day', actions: [...deps.actions('day'), wait] };
   }
   // Who waits for a place is before whoever asks now.
   return isFull(concurrentSessions, live + waiting) ||

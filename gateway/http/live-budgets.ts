@@ -6,6 +6,7 @@ import type { Period } from '../../core/calendar/period.ts';
 import { type BudgetName, memberBudget, organizationBudget } from '../../core/meter/budget-name.ts';
 import type { AccountSeed, BudgetSeed } from '../../core/meter/commands.ts';
 import { type BudgetRow, LimitMode } from '../../core/meter/rows.ts';
+import type { Queryable } from '../../drizzle/client.ts';
 import { ensurePeriod } from '../../drizzle/queries/ensure-period.ts';
 import { loadSeeds } from '../../drizzle/queries/load-seeds.ts';
 import type { HttpDeps } from './deps.ts';
@@ -22,30 +23,35 @@ export interface LiveBudgets {
 
 type Deps = Pick<HttpDeps, 'db' | 'meter' | 'meterNow' | 'recoveryNeeded'>;
 
-/** Throws 404 for an unknown organization, 503 while the meter is being recovered. */
+/**
+ * Throws 404 for an unknown organization, 503 while the meter is being recovered.
+ * @param db the request's own transaction, if it is in one
+ */
 export async function readLiveBudgets(
   deps: Deps,
   org: string,
   user: string | null,
+  db: Queryable = deps.db.of(org),
 ): Promise<LiveBudgets> {
-  const period = await presentPeriod(deps, org);
+  const period = await presentPeriod(deps, org, db);
   const names = [organizationBudget(org, period.startsAt)];
   if (user !== null) names.push(memberBudget(org, user, period.startsAt));
   const reply = await deps.meter.readBudgets(org, names);
   if (reply.status === 'recover') throw recovering(deps, org);
   const rows = new Map(reply.budgets.map((row) => [row.name, row]));
   const missing = names.filter((name) => !rows.has(name));
-  for (const row of await snapshot(deps, org, missing)) rows.set(row.name, row);
+  for (const row of await snapshot(db, org, missing)) rows.set(row.name, row);
   const [organization, member] = names.map((name) => rows.get(name)!);
   return { at: reply.now, period, organization: organization!, member: member ?? null };
 }
 
 /** The billing period of now; its row is made if it is not there yet. */
 export async function presentPeriod(
-  { db, meterNow }: Pick<Deps, 'db' | 'meterNow'>,
+  deps: Pick<Deps, 'db' | 'meterNow'>,
   org: string,
+  db: Queryable = deps.db.of(org),
 ): Promise<Period> {
-  const period = await ensurePeriod(db.of(org), org, Math.floor(meterNow()));
+  const period = await ensurePeriod(db, org, Math.floor(deps.meterNow()));
   if (period === null) throw organizationUnknown(org);
   return period;
 }
@@ -66,9 +72,9 @@ export function recovering(deps: Pick<HttpDeps, 'recoveryNeeded'>, org: string):
   );
 }
 
-async function snapshot({ db }: Deps, org: string, names: BudgetName[]): Promise<BudgetRow[]> {
+async function snapshot(db: Queryable, org: string, names: BudgetName[]): Promise<BudgetRow[]> {
   if (names.length === 0) return [];
-  const seeds = await loadSeeds(db.of(org), org, names);
+  const seeds = await loadSeeds(db, org, names);
   if (seeds === null) throw organizationUnknown(org);
   return seeds.budgets.map((seed) => rowOf(seed, seeds.account));
 }

@@ -67,6 +67,8 @@ export interface TestHttp {
   /** Its recorder answers: it has recorded so much in all. */
   beat(org: string, session: string, totalMs: number): Promise<void>;
   session(org: string, session: string): Promise<SessionRow>;
+  /** The meter forgets all that it has of an organization's shard. */
+  resetMeter(org: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -199,6 +201,9 @@ export async function startTestHttp(changes: Partial<HttpDeps> = {}): Promise<Te
       if (reply.status !== 'ok')
         throw new Error(`${session} of shard ${shardOf(org)}: ${reply.status}`);
       return reply.session;
+    },
+    async resetMeter(org) {
+      await meter.reset({ shard: shardOf(org), runId, generation: GENERATION, clock: frozen() });
     },
     async stop() {
       await redis.quit();

@@ -1,5 +1,5 @@
 /** The leases of sessions without a socket, in Postgres: what every gateway must know to take a total. */
-import { and, eq, isNull } from 'drizzle-orm';
+import { and, eq, inArray, isNull } from 'drizzle-orm';
 import type { LedgerBase } from '../../../core/meter/rows.ts';
 import type { Queryable } from '../../../drizzle/client.ts';
 import { sessionLeases } from '../../../drizzle/schema/session-terms.ts';
@@ -16,6 +16,20 @@ export async function loadLease(
 ): Promise<Lease | null> {
   const [row] = await db.select().from(sessionLeases).where(of(org, session));
   return row ?? null;
+}
+
+/** Of sessions of this id: one in each organization that uses it. `orgs` null: wherever. */
+export function findLeases(
+  db: Queryable,
+  session: string,
+  orgs: readonly string[] | null,
+): Promise<Lease[]> {
+  const { session: id, org } = sessionLeases;
+  return db
+    .select()
+    .from(sessionLeases)
+    .where(and(eq(id, session), orgs === null ? undefined : inArray(org, [...orgs])))
+    .limit(2);
 }
 
 /** False where there is one already; another one that makes it now is waited for. */

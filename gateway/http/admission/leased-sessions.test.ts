@@ -1,7 +1,8 @@
 /** Sessions without a socket: admission, totals from any gateway, limits, ends. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startTestHttp, type TestHttp } from '../test-http.ts';
+import { sessions } from '../../../drizzle/schema/sessions.ts';
+import { MAY, startTestHttp, type TestHttp } from '../test-http.ts';
 import { MAX_FILE_MS } from './total.ts';
 
 let http: TestHttp;
@@ -79,6 +80,15 @@ describe('a session without a socket', () => {
     expect((await start({ plannedMs: 61 * 60_000 })).body.code).toBe('plannedTooLong');
   });
 
+  it('is refused a feature that its member may not use, as a check is', async () => {
+    await plan({ features: { video: true } });
+    await http.call('PUT', `/v1/orgs/${org}/members/ann`, { features: { video: false } });
+    const { status, body } = await start({ feature: 'video' });
+    expect([status, body.code, body.scope]).toEqual([403, 'featureNotAllowed', 'member']);
+    expect(body.actions).toEqual([{ type: 'askAdmin' }]);
+    expect((await start({ user: 'bob', feature: 'video' })).status).toBe(201);
+  });
+
   it('is foreseen by a check: places, days, a member’s own, the planned length', async () => {
     const check = async (body: object = {}) =>
       (await http.call('POST', `/v1/orgs/${org}/check`, { user: 'ann', ...body })).body;
@@ -101,6 +111,8 @@ describe('a session without a socket', () => {
     expect(await check({ user: 'ben' })).toMatchObject({ allowed: true });
     await start({ user: 'ben' });
     expect(await check({ user: 'eve' })).toMatchObject({ allowed: false, binding: 'day' });
+    const { actions } = await check();
+    expect(actions).toContainEqual({ type: 'wait', until: '2026-05-21T00:00:00.000Z' });
     await plan({ minutes: 60, concurrentSessions: 2, sessionsPerDay: 3, enforcement: 'shadow' });
     expect(await check({ user: 'eve' })).toMatchObject({ allowed: true, reason: 'limitReached' });
   });
@@ -145,12 +157,30 @@ describe('a session without a socket', () => {
   it('goes on after the meter lost it', async () => {
     await start({ session: 'file', minutesOf: 'file' });
     await tell('file', 60_000);
-    const { meter } = http;
-    const shard = meter.shardOf(org);
-    const at = http.now();
-    const clock = { meterBaseAt: at, realBaseAt: at, speed: 1, frozen: true };
-    await meter.reset({ shard, runId: http.runId, generation: 0, clock });
+    await http.resetMeter(org);
     expect((await tell('file', 90_000)).body).toMatchObject({ totalMs: 90_000, chargedMs: 90_000 });
+  });
+
+  it('is ended without a word of whose it is, and again after the ledger has all of it', async () => {
+    const path = `/v1/sessions/own-${org}/end`;
+    await start({ session: `own-${org}`, minutesOf: 'file' });
+    const { status, body } = await http.call('POST', path, { totalMs: 85_000 });
+    expect(status).toBe(200);
+    const row = await http.session(org, `own-${org}`);
+    // As the worker settles it: then the meter has it no more.
+    await http.db.insert(sessions).values({
+      ...{ org, id: row.session, user: 'ann', startedAt: row.startedAt, startMonth: '2026-05-01' },
+      ...{ firstPeriod: MAY, lastPeriod: MAY, state: 'closed', reason: row.reason, generation: 0 },
+      ...{ endedAt: row.endedAt, recordedMs: 85_000, settledMs: 85_000 },
+    });
+    await http.resetMeter(org);
+    for (const headers of [{}, { 'idempotency-key': `end-${org}` }]) {
+      const again = await http.call('POST', path, { totalMs: 85_000 }, { headers });
+      expect([again.status, again.body.reason]).toEqual([200, 'stopped']);
+      expect({ ...again.body, reading: null }).toEqual({ ...body, reading: null });
+    }
+    const more = await http.call('POST', path, { totalMs: 85_001 });
+    expect([more.status, more.body.code]).toEqual([409, 'sessionEnded']);
   });
 
   it('and a session of a socket are not mixed up', async () => {

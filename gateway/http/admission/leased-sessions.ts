@@ -5,30 +5,33 @@ import type { Context } from 'hono';
 import type { Database, Queryable, Transaction } from '../../../drizzle/client.ts';
 import { type Limits, loadLimits } from '../../../drizzle/queries/load-limits.ts';
 import { admissionLimits } from '../../admission-limits.ts';
-import { bindingOf } from '../../reading.ts';
 import { refusalOf } from '../../refusal.ts';
 import type { HttpDeps } from '../deps.ts';
+import { deniedBy } from '../features/piece-limit.ts';
+import { denied } from '../features/refusal.ts';
 import { type Effect, idempotencyHeader, writeOnce } from '../idempotency.ts';
 import { organizationUnknown, presentPeriod, recovering } from '../live-budgets.ts';
 import { makeMember } from '../members.ts';
 import { backendSecurity } from '../openapi.ts';
 import { requireBackend } from '../principal.ts';
 import { ProblemError, problemResponses } from '../problem.ts';
-import { httpActionsOf, httpReadingOf } from '../reading.ts';
+import { httpActionsOf } from '../reading.ts';
 import { type HttpEnv, newRouter } from '../router.ts';
-import { idSchema, instant, json, jsonBody, orgParams } from '../schemas.ts';
-import { findSession } from '../session-lookup.ts';
+import { idSchema, json, jsonBody, orgParams } from '../schemas.ts';
+import { findSessions } from '../session-ledger.ts';
 import { visibleTo } from '../visible.ts';
 import { beganAt, type Lease, loadLease, makeLease } from './lease.ts';
+import { hasSocket, leaseToEnd, requireLease, unknown } from './lease-lookup.ts';
 import {
   type LeasedBody,
   type LeasedShown,
   leasedBodySchema,
   leasedSchema,
 } from './leased-schema.ts';
+import { shownClosed, shownLeased } from './leased-shown.ts';
 import { openingWithin } from './opening.ts';
 import { type PlanReason, refusedByPlan } from './plan-refusal.ts';
-import { endLeased, hasEnded, type Told, tellTotal } from './total.ts';
+import { endLeased, hasEnded, tellTotal } from './total.ts';
 
 const MS_PER_SECOND = 1_000;
 const sessionParams = z.object({ session: idSchema('upload-7') });
@@ -148,17 +151,33 @@ export function leasedSessions(deps: HttpDeps) {
     const { org: asked } = c.req.valid('query');
     const { totalMs = null } = c.req.valid('json');
     const shown = await repeatable(c, visibleTo(deps, principal, asked), async (db) => {
-      const found = await findSession({ ...deps, db }, principal, session, asked);
-      const lease = await requireLease(deps, db, (found.live ?? found.ledger)!.org, session);
-      const told = await tellTotal(deps, db, lease, totalMs);
-      const reason = told.stop ?? 'stopped';
-      told.row = await endLeased(deps, db, lease, told, reason);
-      told.stop = told.row.reason || reason;
-      return shownLeased(deps, lease, told);
+      const lease = await leaseToEnd(deps, db, principal, session, asked);
+      return endOnce(deps, db, lease, totalMs);
     });
     return c.json(shown, 200);
   });
   return app;
+}
+
+async function endOnce(
+  deps: HttpDeps,
+  db: Queryable,
+  lease: Lease,
+  totalMs: number | null,
+): Promise<LeasedShown> {
+  try {
+    const told = await tellTotal(deps, db, lease, totalMs);
+    const reason = told.stop ?? 'stopped';
+    told.row = await endLeased(deps, db, lease, told, reason);
+    told.stop = told.row.reason || reason;
+    return shownLeased(deps, lease, told);
+  } catch (error) {
+    if (!(error instanceof ProblemError && error.code === 'sessionEnded')) throw error;
+    // The meter has let it go: a repetition is answered from the ledger, which has all of it.
+    const [row] = await findSessions(db, lease.session, [lease.org]);
+    if (row?.state !== 'closed' || (totalMs ?? 0) > row.recordedMs) throw error;
+    return shownClosed(deps, db, lease, row);
+  }
 }
 
 /** Totals repeat themselves harmlessly: only a key, if one was sent, needs a transaction. */
@@ -187,7 +206,7 @@ async function start(
   if (limits === null) throw organizationUnknown(org);
   const refusal = refusedByPlan(limits, body);
   if (refusal !== null && !isShadowed(limits, refusal.reason))
-    throw byPlan(deps, refusal.reason, org, body);
+    throw byPlan(deps, refusal.reason, limits, body);
 
   const made = {
     org,
@@ -234,56 +253,20 @@ async function start(
 const isShadowed = (limits: Limits, reason: PlanReason) =>
   limits.isShadow && reason !== 'organizationSuspended';
 
-function byPlan(deps: HttpDeps, reason: PlanReason, org: string, body: LeasedBody): ProblemError {
+function byPlan(
+  deps: HttpDeps,
+  reason: PlanReason,
+  limits: Limits,
+  { user, feature = '', bytes }: LeasedBody,
+): ProblemError {
+  const { org, plan } = limits;
+  if (reason === 'featureNotAllowed') {
+    return denied(deps, { org, user, feature, quantity: 1 }, plan, deniedBy(limits, feature)!);
+  }
   if (reason === 'organizationSuspended') {
     const detail = `The organization "${org}" is suspended: lift the suspension first.`;
     return new ProblemError('organizationSuspended', detail, { actions: [{ type: 'askAdmin' }] });
   }
-  const isFile = reason === 'fileTooLarge';
-  const actions = httpActionsOf(deps.actions(isFile ? 'plan' : 'feature'));
-  const detail = isFile
-    ? `The file has ${body.bytes} bytes, more than the plan takes: make it smaller, or upgrade.`
-    : `The plan has no feature "${body.feature}": upgrade to one that has.`;
-  return new ProblemError(isFile ? 'fileTooLarge' : 'featureNotAllowed', detail, { actions });
-}
-
-async function requireLease(
-  deps: HttpDeps,
-  db: Queryable,
-  org: string,
-  session: string,
-): Promise<Lease> {
-  const lease = await loadLease(db, org, session);
-  if (lease !== null) return lease;
-  const known = await deps.meter.readSession(org, session);
-  if (known.status === 'recover') throw recovering(deps, org);
-  throw known.status === 'ok' ? hasSocket(session) : unknown(session);
-}
-
-function shownLeased(deps: HttpDeps, lease: Lease, told: Told): LeasedShown {
-  const { row, budgets, now, stop } = told;
-  const { session, org, user, state, totalMs, chargedMs, overshootMs } = row;
-  const stopper = budgets.find(({ name }) => name === row.stoppedBy);
-  const binding = stopper ?? bindingOf(budgets)!;
-  const reading = { ...httpReadingOf(binding, now), sessionMs: totalMs };
-  return {
-    ...{ session, org, user, state, startedAt: instant(row.startedAt) },
-    ...{ minutesOf: lease.minutesOf, leaseSeconds: lease.leaseMs / MS_PER_SECOND },
-    ...{ totalMs, chargedMs, overshootMs, stop: stop !== null, reason: stop, reading },
-    actions: stopper === undefined ? [] : httpActionsOf(deps.actions(reading.binding)),
-  };
-}
-
-function unknown(session: string): ProblemError {
-  return new ProblemError(
-    'sessionUnknown',
-    `There is no session "${session}" without a socket here.`,
-  );
-}
-
-function hasSocket(session: string): ProblemError {
-  return new ProblemError(
-    'sessionHasSocket',
-    `The session "${session}" is metered by its recorder's socket: nothing can be told of it here. POST /v1/sessions/${session}/stop stops it.`,
-  );
+  const detail = `The file has ${bytes} bytes, more than the plan takes: make it smaller, or upgrade.`;
+  return new ProblemError('fileTooLarge', detail, { actions: httpActionsOf(deps.actions('plan')) });
 }

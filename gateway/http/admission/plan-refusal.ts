@@ -1,6 +1,7 @@
-/** What a plan refuses by itself: whoever is suspended, a feature it lacks, a file beyond its size. */
+/** What a plan refuses by itself: whoever is suspended, a feature that is a no, a file beyond its size. */
 import type { Binding, RefusalCode } from '../../../core/protocol/messages.ts';
 import type { Limits } from '../../../drizzle/queries/load-limits.ts';
+import { deniedBy } from '../features/piece-limit.ts';
 
 /** Of refusals those that a plan decides without a look at what is used. */
 export type PlanReason =
@@ -19,12 +20,8 @@ export interface PlanAsk {
 
 export function refusedByPlan(limits: Limits, ask: PlanAsk): PlanRefusal | null {
   if (limits.suspended) return { reason: 'organizationSuspended', binding: 'organization' };
-  if (ask.feature !== undefined) {
-    const feature = Object.hasOwn(limits.features, ask.feature)
-      ? limits.features[ask.feature]
-      : false;
-    const isAllowed = typeof feature === 'object' ? feature.limit > 0 : feature === true;
-    if (!isAllowed) return { reason: 'featureNotAllowed', binding: 'feature' };
+  if (ask.feature !== undefined && deniedBy(limits, ask.feature) !== null) {
+    return { reason: 'featureNotAllowed', binding: 'feature' };
   }
   const { maxFileBytes } = limits;
   if (ask.bytes !== undefined && maxFileBytes !== null && ask.bytes > maxFileBytes) {
