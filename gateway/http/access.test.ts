@@ -233,6 +233,40 @@ describe('what goes wrong', () => {
     expect(answers[1][0].headers.get('allow')).toContain('PUT');
   });
 
+  it('is said in words that a person can act on', async () => {
+    const cases: [string, object, string][] = [
+      ['PUT /v1/plans/p', { name: ' ' }, 'name must have at least 1 character, not " ".'],
+      ['PUT /v1/plans/p', { name: 'P', sessionsPerDay: 0.5 }, 'must be a whole number, not 0.5.'],
+      [
+        'PUT /v1/plans/p',
+        { name: 'P', features: { 'a b': true } },
+        '"a b" as a name must be 1 to 128 of A-Z a-z 0-9 . _ : -, first a letter or digit.',
+      ],
+      [
+        'PUT /v1/plans/p',
+        { name: 'P', features: { a: 1 } },
+        'features.a must be a boolean, or must be an object, not 1.',
+      ],
+      [
+        'POST /v1/orgs/acme/adjustments',
+        { kind: 'goodwill', hours: -1, reason: 'x' },
+        'hours must be above 0: goodwill gives, not -1.',
+      ],
+      [
+        'POST /v1/orgs/acme/consume/undo',
+        { consumption: 'x' },
+        'consumption must be a valid UUID, not "x".',
+      ],
+    ];
+    for (const [route, body, words] of cases) {
+      const [method, path] = route.split(' ') as [string, string];
+      const answer = await http.call(method, path, body);
+      expect([route, answer.status, answer.body.detail]).toEqual([
+        ...[route, 422, expect.stringContaining(words)],
+      ]);
+    }
+  });
+
   it('is 422 for an instant or a day of a year that no database keeps', async () => {
     const fits = (places: string[], values: string[]) =>
       places.flatMap((place) => values.map((value) => `/v1/orgs/acme/${place}=${value}`));

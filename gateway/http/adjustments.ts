@@ -32,6 +32,7 @@ import {
 } from './schemas.ts';
 
 const MAX_REASON_CHARACTERS = 500;
+const GOODWILL_WORDS = 'must be above 0: goodwill gives';
 
 const kindSchema = z.enum(['extra', 'plan', 'goodwill']);
 
@@ -68,9 +69,13 @@ const adjustmentBodySchema = z
   })
   .refine(eitherMinutesOrHours, { message: EITHER_WORDS })
   .refine((body) => quotaMsOf(body) !== undefined, { message: 'needs minutes or hours' })
-  .refine((body) => body.kind !== 'goodwill' || (body.minutes ?? body.hours ?? 1) > 0, {
+  .refine((body) => body.kind !== 'goodwill' || (body.minutes ?? 1) > 0, {
     path: ['minutes'],
-    message: 'must be above 0: goodwill gives',
+    message: GOODWILL_WORDS,
+  })
+  .refine((body) => body.kind !== 'goodwill' || (body.hours ?? 1) > 0, {
+    path: ['hours'],
+    message: GOODWILL_WORDS,
   })
   .refine((body) => body.session === undefined || body.kind === 'goodwill', {
     path: ['session'],

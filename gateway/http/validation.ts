@@ -35,16 +35,31 @@ function written(value: unknown): string {
   }
 }
 
+const TYPES: Partial<Record<string, string>> = {
+  ...{ int: 'a whole number', object: 'an object', record: 'an object', array: 'a list' },
+};
+const THINGS: Partial<Record<string, string>> = { string: 'character', array: 'item' };
+
+function amount(origin: string, how: string, bound: number | bigint): string {
+  const thing = THINGS[origin];
+  if (thing === undefined) return `must be ${how} ${bound}`;
+  return `must have ${how} ${bound} ${thing}${Number(bound) === 1 ? '' : 's'}`;
+}
+
 function expectation(issue: Issue): string {
   switch (issue.code) {
     case 'invalid_type':
-      return `must be ${/^[aeiou]/.test(issue.expected) ? 'an' : 'a'} ${issue.expected}`;
+      return `must be ${TYPES[issue.expected] ?? `a ${issue.expected}`}`;
     case 'too_small':
-      return `must be ${issue.inclusive === false ? 'above' : 'at least'} ${issue.minimum}`;
+      return amount(issue.origin, issue.inclusive === false ? 'above' : 'at least', issue.minimum);
     case 'too_big':
-      return `must be ${issue.inclusive === false ? 'below' : 'at most'} ${issue.maximum}`;
+      return amount(issue.origin, issue.inclusive === false ? 'below' : 'at most', issue.maximum);
     case 'invalid_value':
       return `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
+    case 'invalid_format':
+      return issue.message.replace(/^Invalid /, 'must be a valid ');
+    case 'invalid_union':
+      return [...new Set(issue.errors.flat().map(expectation))].join(', or ');
     default:
       return issue.message;
   }
@@ -73,6 +88,10 @@ function describe(
     }));
   }
   const pointer = issue.path.map((key) => `/${String(key)}`).join('');
+  if (issue.code === 'invalid_key') {
+    const name = JSON.stringify(issue.path.at(-1));
+    return [{ pointer, detail: `${name} as a name ${issue.issues.map(expectation).join(', ')}` }];
+  }
   const missing =
     pointer !== '' && shown(data, issue.path, target) === '' && issue.code === 'invalid_type';
   if (missing) return [{ pointer, detail: `is missing: it ${expectation(issue)}` }];
