@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Database, Queryable, Transaction } from '../client.ts';
+import type { Database, Transaction } from '../client.ts';
 
 /** Rows that said something else than what they are derived from. */
 export interface Recounted {
@@ -10,64 +10,25 @@ export interface Recounted {
 /** Who counts anew, and by which command: both are in the names of the audit log. */
 export interface Recounter {
   actor: string;
-  area: 'operator' | 'reconcile';
+  area: string;
 }
 
-/** As the audit log names it, after the area. */
-export const RECOUNT_ACTIONS = { quotas: 'rebuild.pieces', days: 'rebuild.costs' } as const;
-export const RECOUNTED = ['quotas', 'days'] as const satisfies (keyof Recounted)[];
-
-/**
- * The organizations of these whose counts differ from what they are derived from. Takes no lock: what is
- * counted is written in one transaction with its count, and this is one statement, of one snapshot.
- */
-export async function findCounts(
-  db: Queryable,
-  orgs: readonly string[],
-): Promise<(Recounted & { org: string })[]> {
-  if (orgs.length === 0) return [];
-  const asked = sql`(${sql.join(
-    orgs.map((org) => sql`${org}`),
-    sql`, `,
-  )})`;
-  const rows = await db.execute<{ org: string; quotas: number; days: number }>(sql`
-    with wrong as (
-      select q.org, 1 as quotas, 0 as days
-      from usage_quotas q left join feature_consumptions c
-        on c.org = q.org and c.feature = q.feature and c.undone_at is null
-          and (q.user_id = '' or c.user_id = q.user_id)
-          and q.starts_at = case q.per when 'day' then c.day_starts_at else c.month_starts_at end
-      where q.org in ${asked}
-      group by q.org, q.user_id, q.feature, q.per, q.starts_at, q.used
-      having q.used <> coalesce(sum(c.quantity), 0)
-      union all
-      select coalesce(d.org, e.org), 0, 1
-      from (select * from daily_costs where org in ${asked}) d
-      full join (
-        select org, day, sum(cost_micros) as cost, count(*) as events from usage_events
-        where org in ${asked} group by org, day
-      ) e on e.org = d.org and e.day = d.day
-      where (coalesce(d.cost_micros, 0), coalesce(d.events, 0))
-        <> (coalesce(e.cost, 0), coalesce(e.events, 0))
-    )
-    select org, sum(quotas)::int as quotas, sum(days)::int as days from wrong
-    group by org order by org`);
-  return [...rows];
-}
-
-/** Counts an organization anew, and leaves an entry in the audit log where that changed something. */
+/** Counts an organization anew, with an entry in the audit log for what that changed; answers that. */
 export function recountOrganization(
   db: Database,
   org: string,
   { actor, area }: Recounter,
-): Promise<Recounted> {
+): Promise<{ action: string; rows: number }[]> {
   return db.transaction(async (tx) => {
-    const done = await rebuildCounts(tx, org);
-    for (const what of RECOUNTED) {
-      if (done[what] === 0) continue;
+    const { quotas, days } = await rebuildCounts(tx, org);
+    const done = [
+      { action: 'rebuild.pieces', rows: quotas },
+      { action: 'rebuild.costs', rows: days },
+    ].filter(({ rows }) => rows > 0);
+    for (const { action, rows } of done) {
       await tx.execute(sql`
         insert into audit_log (actor, action, org, detail) values (${actor},
-          ${`${area}.${RECOUNT_ACTIONS[what]}`}, ${org}, ${JSON.stringify({ rows: done[what] })}::jsonb)`);
+          ${`${area}.${action}`}, ${org}, ${JSON.stringify({ rows })}::jsonb)`);
     }
     return done;
   });

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BudgetName } from '../../core/meter/budget-name.ts';
 import { SHARDS, shardOf } from '../../core/meter/keys.ts';
+import { countText } from '../../worker/ledger/check/count-text.ts';
 import { agreed, type Finding } from '../../worker/ledger/check/finding.ts';
 import type { LedgerCheck } from '../../worker/ledger/check/ledger-checks.ts';
 import {
@@ -54,9 +55,9 @@ export async function lookAtLedger(
   for (const orgs of slices) {
     findings.push(...(await inSnapshot(database.sql, (tx) => check.run(tx, orgs, when))));
     done += orgs.length;
-    progress(() => `  ${check.name}: ${done} organizations done`);
+    progress(() => `  ${check.name}: ${countText(done, 'organization')} done`);
   }
-  return { looked: `${check.what} of ${done} organization${done === 1 ? '' : 's'}`, findings };
+  return { looked: `${check.what} of ${countText(done, 'organization')}`, findings };
 }
 
 interface ShardsSeen {
@@ -141,6 +142,6 @@ export async function lookAtMeter(stores: Stores, scope: AccountScope): Promise<
   const budgets = readings.reduce((sum, it) => sum + it.budgets.length, 0);
   const live = readings.reduce((sum, it) => sum + it.live.length, 0);
   const moved = moving === 0 ? '' : `, ${moving} of them moved all the while and were not judged`;
-  const looked = `${budgets} live counters in ${looks.size} of ${asks.size} shards${moved}; ${live} open sessions, ${fields} unsettled fields`;
+  const looked = `${countText(budgets, 'live counter')} in ${looks.size} of ${countText(asks.size, 'shard')}${moved}; ${countText(live, 'open session')}, ${countText(fields, 'unsettled field')}`;
   return { looked, findings: mine };
 }

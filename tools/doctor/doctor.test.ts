@@ -35,10 +35,16 @@ beforeAll(async () => {
   });
   redis = new Redis(product.redisUrl);
   env = { REDIS_URL: product.redisUrl, DATABASE_URL: product.databaseUrl };
-  await product.api('PUT', '/v1/plans/two', { name: 'two', minutes: 2 });
+  await product.api('PUT', '/v1/plans/two', {
+    name: 'two',
+    minutes: 2,
+    features: { export: true },
+  });
   for (const org of ['acme', 'idle']) {
     await product.api('PUT', `/v1/orgs/${org}`, { name: org, plan: 'two' });
   }
+  await product.api('POST', '/v1/orgs/acme/consume', { user: 'ann', feature: 'export' });
+  await product.api('POST', '/v1/orgs/acme/usage-events', { kind: 'tokens', costCents: 12.5 });
   await giveLots('acme', [1, 8]);
   await record(product, { org: 'acme', user: 'ann', ms: 4_000 });
   await vi.waitFor(async () => {
@@ -89,9 +95,9 @@ describe('npm run doctor', () => {
     const told = await doctor(env);
     expect(told.stdout).toMatch(/ok +live counters +2 live counters in 64 of 64 shards/);
     expect(told.stdout).toMatch(/ok +period sums +sums of billing periods of 2 organizations/);
-    expect(told.stdout.match(/^ok /gm)).toHaveLength(23);
+    expect(told.stdout.match(/^ok /gm)).toHaveLength(25);
     expect(told.stdout).toContain('warning postgresDurability (1)');
-    expect(told.stdout).toContain('Not well: 1 findings.');
+    expect(told.stdout).toContain('Not well: 1 finding.');
     expect(told.code).toBe(1);
     expect(told.stdout + told.stderr).not.toContain(new URL(product.databaseUrl).password);
   });
@@ -101,7 +107,7 @@ describe('npm run doctor', () => {
     const told = report(examination, figures, false);
     expect(told).toMatch(/ann: live counter \d+ ms .*, ledger \d+ ms/);
     expect(told).toMatch(/lots +2 that serve/);
-    expect(told).toContain('All is well: 19 things were looked at.');
+    expect(told).toContain('All is well: 21 things were looked at.');
     expect(figures[0]).toMatchObject({ counterMs: figures[0]!.usedMs, openMs: 0, closed: 1 });
   });
 
@@ -132,6 +138,7 @@ describe('what was broken by hand', () => {
   const broken = [
     ...['monthlyCache', 'dailyUsage', 'periodSums', 'sessionSums', 'drawnSum', 'drift'],
     ...['sessionOrphan', 'limitStale', 'unsettledForeign', 'queuePaused', 'queueFailed'],
+    ...['pieceCounts', 'dailyCosts'],
   ];
 
   async function breakAll(): Promise<void> {
@@ -158,6 +165,8 @@ describe('what was broken by hand', () => {
     record_!.writeDoubleBE(record_!.readDoubleBE(USED_AT) + 5_000, USED_AT);
     await redis.set(budget!, record_!);
     await redis.hset(budget!.replace(/b\|o.*/, 'unsettled'), 'm|idle|poison|0|0', '1:5');
+    await admin`update usage_quotas set used = used + 7 where org = 'acme' and per = 'day'`;
+    await admin`update daily_costs set cost_micros = 0 where org = 'acme'`;
     await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
     await withQueues(product.redisUrl, log, async (queue) => {
       if (queue.name !== 'settle') return;
@@ -217,7 +226,7 @@ describe('what was broken by hand', () => {
       new Set([
         ...['doctor.rebuild.periods', 'doctor.rebuild.months', 'doctor.rebuild.days'],
         ...['doctor.rebuild.sessions', 'doctor.rebuild.drawn', 'doctor.recover', 'doctor.tell'],
-        ...['doctor.resume', 'doctor.retry'],
+        ...['doctor.rebuild.pieces', 'doctor.rebuild.costs', 'doctor.resume', 'doctor.retry'],
       ]),
     );
     // The first start and the test clock's speed were the others.

@@ -1,6 +1,6 @@
 import type { Log } from '../../core/runtime/log.ts';
 import { meterNow, readClock } from '../../drizzle/queries/clock.ts';
-import { LEDGER_CHECKS } from '../../worker/ledger/check/ledger-checks.ts';
+import { COUNT_CHECKS, LEDGER_CHECKS } from '../../worker/ledger/check/ledger-checks.ts';
 import { nextSlice } from '../../worker/ledger/check/organization-slice.ts';
 import type { When } from '../../worker/ledger/check/periods.ts';
 import { inSnapshot } from '../../worker/ledger/check/snapshot.ts';
@@ -85,7 +85,7 @@ export async function examine(
     ...{ isAll, say },
   });
   await look('live counters', async () => lookAtMeter(stores, await scope()));
-  for (const check of LEDGER_CHECKS) {
+  for (const check of [...LEDGER_CHECKS, ...COUNT_CHECKS]) {
     await look(check.name, async () => lookAtLedger(stores, check, await scope()));
   }
   return examination;

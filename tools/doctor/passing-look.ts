@@ -1,6 +1,7 @@
 /** What passes through Postgres and must not stay: recoveries, the outbox, requests at work. */
 import { SHARDS } from '../../core/meter/keys.ts';
 import type { ShardRow } from '../../drizzle/queries/read-shards.ts';
+import { countText } from '../../worker/ledger/check/count-text.ts';
 import { type Finding, finding } from '../../worker/ledger/check/finding.ts';
 import { inSnapshot, type Reading } from '../../worker/ledger/check/snapshot.ts';
 import type { Seen } from './examination.ts';
@@ -98,7 +99,7 @@ export function judgePassing({ recoveries, words, decreases, requests }: Passing
     ...words.map(({ org, count, ageS }) =>
       finding('outboxBacklog', {
         org,
-        says: `${count} changes of ${org} wait to be told to the meter, the oldest for ${Math.round(ageS)} s.`,
+        says: `${countText(count, 'change')} of ${org} not told to the meter yet, the oldest for ${Math.round(ageS)} s.`,
         figures: { count },
       }),
     ),
@@ -110,14 +111,14 @@ export function judgePassing({ recoveries, words, decreases, requests }: Passing
     ),
   ];
   if (requests === 0) return found;
-  const says = `${requests} requests with an idempotency key are at work for more than ${MOST_AT_WORK_S} s.`;
+  const says = `${countText(requests, 'request')} with an idempotency key at work for more than ${MOST_AT_WORK_S} s.`;
   return [...found, finding('requestHeld', { subject: 'requests', says, figures: { requests } })];
 }
 
 export async function lookAtPassing({ database }: Stores): Promise<Seen> {
   const passing = await inSnapshot(database.sql, readPassing);
   return {
-    looked: `recoveries asked for, ${passing.outbox} changes in the outbox, decreases, requests`,
+    looked: `recoveries asked for, ${countText(passing.outbox, 'change')} in the outbox, decreases, requests`,
     findings: judgePassing(passing),
   };
 }

@@ -2,6 +2,7 @@ import type { Job, Queue } from 'bullmq';
 import { QueueName } from '../../core/jobs/queues.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import { openQueue } from '../../core/runtime/queue.ts';
+import { countText } from '../../worker/ledger/check/count-text.ts';
 import { exactText } from '../../worker/ledger/check/duration-text.ts';
 import { type Finding, finding } from '../../worker/ledger/check/finding.ts';
 import type { Seen } from './examination.ts';
@@ -84,7 +85,8 @@ export function judgeQueue(state: QueueState): Finding[] {
     found.push(finding(code, { subject: name, says: `The queue "${name}" ${says}`, figures }));
   const waiting = counts.waiting ?? 0;
   const failed = counts.failed ?? 0;
-  if (state.isPaused) add('queuePaused', `is paused; ${waiting} jobs wait.`, { waiting });
+  if (state.isPaused)
+    add('queuePaused', `is paused; waiting: ${countText(waiting, 'job')}.`, { waiting });
   if (state.workers === 0) add('noWorker', 'has no worker.');
   if (failed > 0) {
     add('queueFailed', `has ${failed} failed jobs: ${state.reasons.join('; ')}.`, { failed });
@@ -104,7 +106,7 @@ export async function lookAtQueues(url: string, log: Log): Promise<Seen> {
   const looked = states
     .map(({ name, counts, workers }) => {
       const { waiting = 0, active = 0, delayed = 0, failed = 0 } = counts;
-      return `${name}: ${waiting} waiting, ${active} at work, ${delayed} delayed, ${failed} failed, ${workers} workers`;
+      return `${name}: ${waiting} waiting, ${active} at work, ${delayed} delayed, ${failed} failed, ${countText(workers, 'worker')}`;
     })
     .join('; ');
   return { looked, findings: states.flatMap(judgeQueue) };

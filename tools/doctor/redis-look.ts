@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { countText } from '../../worker/ledger/check/count-text.ts';
 import { type Finding, finding } from '../../worker/ledger/check/finding.ts';
 import type { Seen } from './examination.ts';
 import type { Stores } from './stores.ts';
@@ -63,7 +64,7 @@ export async function lookAtRedis({ redis }: Stores): Promise<Seen> {
   const first = infos[0]!;
   const used = infos.reduce((sum, info) => sum + Number(field(info, 'used_memory')), 0);
   const kept = field(first, 'aof_enabled') === '1' ? 'append-only file on' : 'nothing kept';
-  const looked = `${servers.length} server${servers.length === 1 ? '' : 's'} of version ${field(first, 'redis_version')}, ${kept}, ${field(first, 'maxmemory_policy')}, ${megabytes(used)} used`;
+  const looked = `${countText(servers.length, 'server')} of version ${field(first, 'redis_version')}, ${kept}, ${field(first, 'maxmemory_policy')}, ${megabytes(used)} used`;
   return { looked, findings };
 }
 
@@ -107,6 +108,6 @@ export async function lookAtClocks({ redis, database }: Stores): Promise<Seen> {
     return row!.at;
   });
   const readings = await Promise.all([...ofRedis, ofPostgres]);
-  const apart = readings.map(({ name, aheadMs }) => `${name} ${aheadMs.toFixed(0)} ms`).join(', ');
+  const apart = readings.map(({ name, aheadMs }) => `${name} ${Math.round(aheadMs)} ms`).join(', ');
   return { looked: `against this machine: ${apart}`, findings: judgeClocks(readings) };
 }

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { countText } from '../../worker/ledger/check/count-text.ts';
 import type { Finding } from '../../worker/ledger/check/finding.ts';
 import { groupBy } from '../../worker/ledger/grouping.ts';
 import { type Examination, isWell } from './examination.ts';
@@ -37,7 +38,7 @@ export function verdict(examination: Examination): string {
   const unknown = looks.filter((it) => it.outcome === 'unknown').length;
   if (isWell(examination)) return `All is well: ${looks.length} things were looked at.`;
   const parts = [
-    ...(findings.length > 0 ? [`${findings.length} findings`] : []),
+    ...(findings.length > 0 ? [countText(findings.length, 'finding')] : []),
     ...(unknown > 0 ? [`${unknown} of ${looks.length} looks failed, and may hide anything`] : []),
   ];
   return `Not well: ${parts.join('; ')}.`;

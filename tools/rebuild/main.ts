@@ -2,6 +2,7 @@
 
 import { FlagError, runCommand } from '../../core/runtime/command.ts';
 import { connect } from '../../drizzle/client.ts';
+import { countText } from '../../worker/ledger/check/count-text.ts';
 import { actorOf } from '../actor.ts';
 import { findStores, NothingToLookAt } from '../doctor/stores.ts';
 import { HELP, parseFlags, type RebuildFlags } from './flags.ts';
@@ -19,22 +20,16 @@ function databaseUrl(dataDir: string): string {
   return url || findStores({ DATABASE_URL: url, REDIS_URL }, dataDir).databaseUrl;
 }
 
-function lines({
-  organizations,
-  minutes,
-  differences,
-  rebuilt,
-  isDryRun,
-}: RebuildReport): string[] {
-  const verb = isDryRun ? 'differ' : 'differed';
+function lines({ organizations, minutes, differences, isDryRun }: RebuildReport): string[] {
+  const verb = isDryRun ? 'to put right' : 'put right';
   const rows = differences.reduce((sum, it) => sum + it.rows, 0);
   const rest = differences.length - MOST_SHOWN;
   return [
     ...differences
       .slice(0, MOST_SHOWN)
-      .map((it) => `${it.org}: ${it.rows} rows ${verb} (${it.action})`),
+      .map((it) => `${it.org}: ${countText(it.rows, 'row')} ${verb} (${it.action})`),
     ...(rest > 0 ? [`... and ${rest} more: --json lists all.`] : []),
-    `${organizations} organizations with ${minutes} minute records: ${rows} rows ${verb}, ${rebuilt} were rebuilt.`,
+    `${countText(organizations, 'organization')} with ${countText(minutes, 'minute record')}: ${countText(rows, 'row')} ${verb}.`,
   ];
 }
 

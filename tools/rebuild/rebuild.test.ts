@@ -46,7 +46,7 @@ it('says what differs, puts it right, and writes down what it did', async () => 
     differences: [{ org, action: 'rebuild.months', rows: 1 }],
   });
   const done = command();
-  expect([done.status, done.stdout]).toEqual([0, expect.stringContaining('1 were rebuilt')]);
+  expect([done.status, done.stdout]).toEqual([0, expect.stringContaining(': 1 row put right.')]);
   const [row] = await sql`select used_ms from monthly_usage_cache where org = ${org}`;
   expect(row).toEqual({ used_ms: 0 });
   const audit = await sql`select action from audit_log where org = ${org}`;
@@ -77,7 +77,7 @@ it('counts pieces and costs again as well', async () => {
     ],
   });
   expect(dry.status).toBe(1);
-  expect(command('--org', org).stdout).toContain('3 were rebuilt');
+  expect(command('--org', org).stdout).toContain(': 3 rows put right.');
   const used = await sql`
     select user_id, per, used from usage_quotas where org = ${org} order by user_id, per`;
   expect(used.map((it) => it.used)).toEqual([3, 3, 3]);
@@ -89,7 +89,10 @@ it('counts pieces and costs again as well', async () => {
     { action: 'operator.rebuild.costs', detail: { rows: 1 } },
   ]);
   const again = command('--org', org, '--dry-run');
-  expect([again.status, again.stdout]).toEqual([0, expect.stringContaining(' 0 rows differ')]);
+  expect([again.status, again.stdout]).toEqual([
+    0,
+    expect.stringContaining('1 organization with 0 minute records: 0 rows to put right.'),
+  ]);
 });
 
 it('refuses what it does not know, and says it', async () => {

@@ -1,11 +1,5 @@
 import type { DatabaseConnection } from '../../drizzle/client.ts';
-import {
-  findCounts,
-  RECOUNT_ACTIONS,
-  RECOUNTED,
-  type Recounted,
-  recountOrganization,
-} from '../../drizzle/queries/rebuild-counts.ts';
+import { countText } from '../../worker/ledger/check/count-text.ts';
 import { nextSlice } from '../../worker/ledger/check/organization-slice.ts';
 import { inSnapshot } from '../../worker/ledger/check/snapshot.ts';
 import { findDerived, rebuildOrganization } from '../../worker/ledger/fix/rebuild.ts';
@@ -58,11 +52,6 @@ async function* slices(
   }
 }
 
-const recountedOf = (counts: Recounted): { action: string; rows: number }[] =>
-  RECOUNTED.filter((what) => counts[what] > 0).map((what) => ({
-    ...{ action: RECOUNT_ACTIONS[what], rows: counts[what] },
-  }));
-
 /**
  * Compares all that is derived with the minutes, and counts of pieces and costs with what they count,
  * slice by slice, and rebuilds it where it differs. A difference that was seen is looked at again under
@@ -82,21 +71,17 @@ export async function runRebuild(
     const found = await inSnapshot(database.sql, (tx) => findDerived(tx, orgs));
     report.organizations += orgs.length;
     report.minutes += minutes;
-    for (const { org: one, ...counts } of await findCounts(database.db, orgs)) {
-      found.push(...recountedOf(counts).map((it) => ({ org: one, ...it })));
-    }
     if (isDryRun) report.differences.push(...found);
     else {
       for (const one of new Set(found.map((it) => it.org))) {
         const fix = { sql: database.sql, db: database.db, actor, area: 'operator' as const };
         const done = await rebuildOrganization(fix, one);
-        done.push(...recountedOf(await recountOrganization(database.db, one, fix)));
         report.differences.push(...done.map((it) => ({ org: one, ...it })));
         report.rebuilt += done.reduce((sum, it) => sum + it.rows, 0);
         if (done.length > 0) say(`${one}: ${done.map((it) => it.action).join(', ')}`);
       }
     }
-    say(`${report.organizations} organizations done`);
+    say(`${countText(report.organizations, 'organization')} done`);
   }
   report.tookMs = Math.round(performance.now() - startedAt);
   return report;

@@ -80,7 +80,7 @@ it('counts pieces and costs again, which are of no minute', async () => {
   await sql`insert into daily_costs (org, day, cost_micros) values (${acme.org}, '2026-05-20', 7)`;
   const result = await ask(acme.org, acme.shard);
   expect(result.found.map((it) => it.code)).toEqual(['pieceCounts', 'dailyCosts']);
-  expect(result.changed.map((it) => it.codes)).toEqual([['pieceCounts'], ['dailyCosts']]);
+  expect(result.changed.map((it) => it.codes)).toEqual([['pieceCounts', 'dailyCosts']]);
   expect(result).toMatchObject({ left: [], isWell: true });
   const [quota] = await sql`select used from usage_quotas where org = ${acme.org}`;
   expect(quota).toEqual({ used: 0 });

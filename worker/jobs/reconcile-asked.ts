@@ -1,8 +1,7 @@
 import type postgres from 'postgres';
 import type { Log } from '../../core/runtime/log.ts';
 import type { Stoppable } from '../../core/runtime/stop.ts';
-import { recountOrganization } from '../../drizzle/queries/rebuild-counts.ts';
-import { type ReconcileResult, reconcileOrganization } from '../ledger/fix/reconcile.ts';
+import { reconcileOrganization } from '../ledger/fix/reconcile.ts';
 import type { LedgerContext } from '../ledger/settle.ts';
 import { repeat } from '../repeat.ts';
 
@@ -30,34 +29,13 @@ export async function answerReconcile(context: LedgerContext): Promise<boolean> 
 }
 
 /** What can't be carried out is answered too, lest it be tried for ever. */
-async function attempt(context: LedgerContext, asked: Asked): Promise<object> {
-  const { org, actor, id } = asked;
+async function attempt(context: LedgerContext, { org, actor, id }: Asked): Promise<object> {
   try {
-    const result = await reconcileOrganization(context, org, actor);
-    await recount(context, asked, result);
-    return result;
+    return await reconcileOrganization(context, org, actor);
   } catch (error) {
     context.log.error({ err: error, org, reconcile: id }, 'an organization was not reconciled');
     return { failed: 'It could not be looked at: is Redis away? Ask again.' };
   }
-}
-
-/** Counts of pieces and costs are of no minute; what was found of them is put right by the same step. */
-async function recount(
-  { db }: LedgerContext,
-  { org, actor }: Asked,
-  { found, changed }: ReconcileResult,
-): Promise<void> {
-  const { quotas, days } = await recountOrganization(db, org, { actor, area: 'reconcile' });
-  const note = (code: string, rows: number, title: string, says: string) => {
-    if (rows === 0) return;
-    found.push({ code, subject: null, says, figures: { rows } });
-    changed.push({ title, codes: [code], says: `${org}: ${rows} rows` });
-  };
-  const pieces = 'Pieces of features were counted as something else than was consumed.';
-  note('pieceCounts', quotas, `count the pieces of ${org} again`, pieces);
-  const costs = 'Days had another cost than their usage events.';
-  note('dailyCosts', days, `add up the costs of ${org} again`, costs);
 }
 
 async function write(tx: postgres.TransactionSql, id: string, result: object): Promise<void> {

@@ -2,6 +2,7 @@ import { recoverJobId } from '../../../core/jobs/job-id.ts';
 import { QueueName } from '../../../core/jobs/queues.ts';
 import { openQueue } from '../../../core/runtime/queue.ts';
 import type { Code } from '../../../worker/ledger/check/codes.ts';
+import { countText } from '../../../worker/ledger/check/count-text.ts';
 import { inRepair, noteRepair, type Step } from '../../../worker/ledger/fix/step.ts';
 import { type FixContext, ledgerFixOf } from './step.ts';
 
@@ -24,7 +25,7 @@ export async function wakeRecovery({ stores, log }: FixContext, shards: number[]
 
 export function wakeShards(context: FixContext, shards: number[], codes: Code[]): Step {
   return {
-    title: `wake the workers for the recovery of ${shards.length} shards`,
+    title: `wake the workers for the recovery of ${countText(shards.length, 'shard')}`,
     codes,
     async run() {
       await wakeRecovery(context, shards);
@@ -32,7 +33,7 @@ export function wakeShards(context: FixContext, shards: number[], codes: Code[])
       await inRepair(fix.sql, (tx) =>
         noteRepair(tx, fix, { action: 'wake', subject: 'recover', detail: { shards } }),
       );
-      return `the workers were woken for ${shards.length} shards`;
+      return `the workers were woken for ${countText(shards.length, 'shard')}`;
     },
   };
 }

@@ -1,5 +1,6 @@
 /** Jobs that wait and are woken. */
 
+import { countText } from '../../../worker/ledger/check/count-text.ts';
 import { inRepair, noteRepair, type Step } from '../../../worker/ledger/fix/step.ts';
 import { withQueues } from '../queue-look.ts';
 import { type FixContext, ledgerFixOf } from './step.ts';
@@ -45,7 +46,7 @@ export function retryJobs(context: FixContext, names: string[]): Step {
       await inRepair(fix.sql, (tx) =>
         noteRepair(tx, fix, { action: 'retry', subject: names.join(), detail }),
       );
-      return `${failed} jobs are tried again`;
+      return `tried again: ${countText(failed, 'job')}`;
     },
   };
 }

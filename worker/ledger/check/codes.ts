@@ -112,6 +112,16 @@ export const CODES = {
     'The count of minute records in a report differs; the time in it is right.',
     `${FIX} It counts again.`,
   ),
+  pieceCounts: entry(
+    'wrong',
+    'A count of pieces is not what was consumed: people are refused a feature too early or too late.',
+    `${FIX} It counts what was consumed again.`,
+  ),
+  dailyCosts: entry(
+    'wrong',
+    'The cost of a day is not what its usage events come to: its ceiling holds too early or too late.',
+    `${FIX} It adds the events up again.`,
+  ),
   // Lots beside their payments
   paymentLot: entry(
     'wrong',

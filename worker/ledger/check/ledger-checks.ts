@@ -1,3 +1,4 @@
+import * as counts from './derived-counts.ts';
 import * as sums from './derived-sums.ts';
 import type { Finding } from './finding.ts';
 import * as lots from './lots.ts';
@@ -45,4 +46,13 @@ export const LEDGER_CHECKS: readonly LedgerCheck[] = [
   check('periods', 'periods ahead', periods.missingPeriods, periods.judgeMissingPeriods),
   check('overlaps', 'periods apart', periods.overlaps, periods.judgeOverlaps),
   check('alerts', 'alerts of crossed thresholds', periods.missingAlerts, periods.judgeAlerts),
+];
+
+/**
+ * What is of no minute. Each is a sum over all that was ever consumed or spent, which a slice of so many
+ * minutes does not bound: so they are for whoever asks, and not for the running worker.
+ */
+export const COUNT_CHECKS: readonly LedgerCheck[] = [
+  check('piece counts', 'pieces of features', counts.wrongPieces, counts.judgePieces),
+  check('daily costs', 'costs of days', counts.wrongCosts, counts.judgeCosts),
 ];

@@ -6,12 +6,12 @@ import { writeAudit } from '../audit.ts';
 import type { Code } from '../check/codes.ts';
 import type { Finding } from '../check/finding.ts';
 import { recoverShard } from './raise-generation.ts';
-import { rebuildSums } from './rebuild.ts';
+import { rebuildDerived } from './rebuild.ts';
 import { inRepair, type LedgerFix, noteRepair, type Step } from './step.ts';
 
-const SUMS: readonly Code[] = [
+const DERIVED: readonly Code[] = [
   ...(['periodSums', 'monthlyCache', 'dailyUsage', 'sessionSums', 'drawnSum'] as const),
-  'minuteCount',
+  ...(['minuteCount', 'pieceCounts', 'dailyCosts'] as const),
 ];
 const TOLD: readonly Code[] = ['limitStale', 'outboxBacklog', 'decreaseWaiting', 'paymentLot'];
 const RECOVERED: readonly Code[] = [
@@ -96,8 +96,8 @@ export function planLedgerFix(fix: LedgerFix, findings: readonly Finding[]): Ste
   for (const { org, subject } of of(['paymentWithoutLot'])) {
     steps.push(makeLot(fix, org!, subject!));
   }
-  for (const org of distinct(of(SUMS).map((it) => it.org!))) {
-    steps.push(rebuildSums(fix, org, codesOf(of(SUMS).filter((it) => it.org === org))));
+  for (const org of distinct(of(DERIVED).map((it) => it.org!))) {
+    steps.push(rebuildDerived(fix, org, codesOf(of(DERIVED).filter((it) => it.org === org))));
   }
   for (const org of distinct(of(TOLD).map((it) => it.org!))) {
     steps.push(tellLimits(fix, org, codesOf(of(TOLD).filter((it) => it.org === org))));

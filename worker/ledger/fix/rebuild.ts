@@ -1,6 +1,8 @@
 import type postgres from 'postgres';
 import { shardOf } from '../../../core/meter/keys.ts';
+import { recountOrganization } from '../../../drizzle/queries/rebuild-counts.ts';
 import type { Code } from '../check/codes.ts';
+import { wrongCosts, wrongPieces } from '../check/derived-counts.ts';
 import {
   type WrongDrawn,
   type WrongPeriod,
@@ -76,11 +78,20 @@ function writeDrawn(tx: Tx, rows: WrongDrawn[]): Promise<unknown> {
     where o.id = w.org`;
 }
 
-interface Derived {
+interface Changed {
+  /** `rebuild.months`: what of it, as the audit log names it after the area */
   action: string;
+  rows: number;
+}
+
+interface Found {
+  action: string;
+  wrong(tx: Tx, orgs: string[]): Promise<{ org: string }[]>;
+}
+
+interface Derived extends Found {
   /** whether the meter counts with it: then it must hear of the change */
   isCounted: boolean;
-  wrong(tx: Tx, orgs: string[]): Promise<{ org: string }[]>;
   rebuild(tx: Tx, org: string): Promise<{ org: string }[]>;
 }
 
@@ -107,15 +118,20 @@ const DERIVED: readonly Derived[] = [
   derived('rebuild.sessions', true, wrongSessions, writeSessions),
   derived('rebuild.drawn', true, wrongDrawn, writeDrawn),
 ];
+const COUNTED: readonly Found[] = [
+  { action: 'rebuild.pieces', wrong: wrongPieces },
+  { action: 'rebuild.costs', wrong: wrongCosts },
+];
 
 /**
  * Adds an organization's minutes up again, all that is derived of them at once, under the lock of its
  * shard: nobody settles meanwhile. Reads the lots' burns, and writes neither them nor the lots.
  * Where the meter counts with what was wrong, its shard is recovered: it takes the sums from there.
+ * Then pieces and costs are counted again, under locks of their own.
  */
-export function rebuildSums(fix: LedgerFix, org: string, codes: Code[]): Step {
+export function rebuildDerived(fix: LedgerFix, org: string, codes: Code[]): Step {
   return {
-    title: `add up the minutes of ${org} again`,
+    title: `add up what is derived of ${org} again`,
     codes,
     async run() {
       const done = await rebuildOrganization(fix, org);
@@ -126,15 +142,17 @@ export function rebuildSums(fix: LedgerFix, org: string, codes: Code[]): Step {
 }
 
 /** The same; answers how many rows of what were changed. */
-export function rebuildOrganization(
-  fix: LedgerFix,
-  org: string,
-): Promise<{ action: string; rows: number }[]> {
+export async function rebuildOrganization(fix: LedgerFix, org: string): Promise<Changed[]> {
+  const sums = await rebuildSums(fix, org);
+  return [...sums, ...(await recountOrganization(fix.db, org, fix))];
+}
+
+function rebuildSums(fix: LedgerFix, org: string): Promise<Changed[]> {
   return inRepair(fix.sql, async (tx) => {
     const shard = shardOf(org);
     await lockShard(tx, shard);
     await lockOrganizations(tx, [org]);
-    const done: { action: string; rows: number }[] = [];
+    const done: Changed[] = [];
     let mustTell = false;
     for (const { action, isCounted, rebuild } of DERIVED) {
       const rows = await rebuild(tx, org);
@@ -151,12 +169,9 @@ export function rebuildOrganization(
 }
 
 /** What `rebuildOrganization` would change, of many: by what, and of whom how many rows. */
-export async function findDerived(
-  tx: Tx,
-  orgs: string[],
-): Promise<{ org: string; action: string; rows: number }[]> {
-  const found: { org: string; action: string; rows: number }[] = [];
-  for (const { action, wrong } of DERIVED) {
+export async function findDerived(tx: Tx, orgs: string[]): Promise<(Changed & { org: string })[]> {
+  const found: (Changed & { org: string })[] = [];
+  for (const { action, wrong } of [...DERIVED, ...COUNTED]) {
     const counts = new Map<string, number>();
     for (const { org } of await wrong(tx, orgs)) counts.set(org, (counts.get(org) ?? 0) + 1);
     for (const [org, rows] of counts) found.push({ org, action, rows });

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { shardOf } from '../../../core/meter/keys.ts';
 import { meterNow, readClock } from '../../../drizzle/queries/clock.ts';
 import { agreed, type Finding } from '../check/finding.ts';
-import { LEDGER_CHECKS } from '../check/ledger-checks.ts';
+import { COUNT_CHECKS, LEDGER_CHECKS } from '../check/ledger-checks.ts';
 import { namesOf } from '../check/meter-checks.ts';
 import { lookAtShard, type ShardLook } from '../check/shard-look.ts';
 import { inSnapshot } from '../check/snapshot.ts';
@@ -67,7 +67,7 @@ async function examine(context: LedgerContext, org: string): Promise<Finding[]> 
   const clock = await readClock(context.db);
   const when = { now: meterNow(clock, context.wallMs()), speed: clock.speed };
   const ledger: Finding[] = [];
-  for (const check of LEDGER_CHECKS) {
+  for (const check of [...LEDGER_CHECKS, ...COUNT_CHECKS]) {
     ledger.push(...(await inSnapshot(context.sql, (tx) => check.run(tx, [org], when))));
   }
   return [...live.filter((it) => it.org === org), ...ledger];

@@ -1,0 +1,86 @@
+/**
+ * Pieces of features and costs of days as they are counted, beside what was consumed and spent: each read
+ * answers only the rows that differ, of one snapshot. Both sides are written in one transaction.
+ */
+import { type Finding, finding } from './finding.ts';
+import type { Reading } from './snapshot.ts';
+
+/** 10,000 a cent, as they are kept. */
+const MICROS_PER_CENT = 10_000;
+
+export interface WrongPieces {
+  org: string;
+  /** '': the whole organization's */
+  user: string;
+  feature: string;
+  per: 'day' | 'month';
+  startsAt: number;
+  stored: number;
+  real: number;
+}
+export interface WrongCost {
+  org: string;
+  day: string;
+  /** zeros where the row is missing */
+  stored: { costMicros: number; events: number };
+  real: { costMicros: number; events: number };
+}
+
+export function wrongPieces(tx: Reading, orgs: string[]): Promise<WrongPieces[]> {
+  return tx<WrongPieces[]>`
+    select q.org, q.user_id as user, q.feature, q.per, epoch_ms(q.starts_at) as "startsAt",
+      q.used as stored, coalesce(sum(c.quantity), 0)::bigint as real
+    from usage_quotas q left join feature_consumptions c
+      on c.org = q.org and c.feature = q.feature and c.undone_at is null
+        and (q.user_id = '' or c.user_id = q.user_id)
+        and q.starts_at = case q.per when 'day' then c.day_starts_at else c.month_starts_at end
+    where q.org = any(${orgs})
+    group by q.org, q.user_id, q.feature, q.per, q.starts_at, q.used
+    having q.used <> coalesce(sum(c.quantity), 0)
+    order by 1, 3, 2, 4, 5`;
+}
+
+export function wrongCosts(tx: Reading, orgs: string[]): Promise<WrongCost[]> {
+  return tx<WrongCost[]>`
+    with d as (select * from daily_costs where org = any(${orgs})),
+    e as (select org, day, sum(cost_micros)::bigint as cost, count(*) as events from usage_events
+      where org = any(${orgs}) group by org, day)
+    select coalesce(d.org, e.org) as org, coalesce(d.day, e.day)::text as day,
+      json_build_object('costMicros', coalesce(d.cost_micros, 0), 'events', coalesce(d.events, 0))
+        as stored,
+      json_build_object('costMicros', coalesce(e.cost, 0), 'events', coalesce(e.events, 0)) as real
+    from d full join e on e.org = d.org and e.day = d.day
+    where (coalesce(d.cost_micros, 0), coalesce(d.events, 0))
+      <> (coalesce(e.cost, 0), coalesce(e.events, 0))
+    order by 1, 2`;
+}
+
+export function judgePieces(rows: readonly WrongPieces[]): Finding[] {
+  return rows.map(({ org, user, feature, per, startsAt, stored, real }) => {
+    const since = new Date(startsAt).toISOString();
+    const whose = user === '' ? org : `${user} in ${org}`;
+    return finding('pieceCounts', {
+      org,
+      subject: `${feature} ${user || 'all'} ${per} ${since}`,
+      says: `The ${per} from ${since} of ${whose} counts ${stored} of "${feature}" where ${real} were consumed.`,
+      figures: { stored, real },
+    });
+  });
+}
+
+export function judgeCosts(rows: readonly WrongCost[]): Finding[] {
+  return rows.map(({ org, day, stored, real }) => {
+    const text = (it: WrongCost['stored']) =>
+      `${it.costMicros / MICROS_PER_CENT} cents of ${it.events} events`;
+    return finding('dailyCosts', {
+      org,
+      subject: day,
+      says: `The day ${day} of ${org} says ${text(stored)} where its usage events come to ${text(real)}.`,
+      figures: {
+        storedCents: stored.costMicros / MICROS_PER_CENT,
+        realCents: real.costMicros / MICROS_PER_CENT,
+        ...{ storedEvents: stored.events, realEvents: real.events },
+      },
+    });
+  });
+}
