@@ -1,4 +1,5 @@
-import { CODES, type Code, type Severity } from './codes.ts';
+import type { Severity } from './code-entry.ts';
+import { CODES, type Code } from './codes.ts';
 
 /** One thing that is wrong, in words for a person and in figures for a program. */
 export interface Finding {
