@@ -62,5 +62,6 @@ function lostCents({ disputes }: PaymentState): number {
 function shareOf(grantedMs: number, cents: number, amountCents: number): number {
   if (cents <= 0) return 0;
   if (cents >= amountCents) return grantedMs;
-  return Math.floor((grantedMs * cents) / amountCents);
+  // Their product can be beyond what a number holds exactly.
+  return Number((BigInt(grantedMs) * BigInt(cents)) / BigInt(amountCents));
 }

@@ -51,3 +51,10 @@ describe.each(FULL_STORY)('all events of a purchase: $title', (story) => {
     );
   });
 });
+
+it('reverses no millisecond more than its part, of however many and however dear minutes', () => {
+  const [grantedMs, amountCents] = [3_907_812_300_000, 1_712_380_278];
+  const refunds = [{ id: 're_1', cents: 1_270_581_801, status: 'succeeded' }] as const;
+  const state = { ...STARTED, status: 'paid', grantedMs, amountCents, refunds } as const;
+  expect(lotTarget(state)!.reversedMs).toBe(2_899_586_764_630);
+});
