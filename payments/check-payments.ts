@@ -36,7 +36,7 @@ export async function checkPayments(options: CheckOptions): Promise<PaymentCheck
     if (!goesOn(found)) return found;
     await take.byIntent(idOf(dispute.payment_intent), readDispute(dispute));
   }
-  await checkStanding(options, found, take);
   await checkInvoices(options, found);
+  await checkStanding(options, found, take);
   return found;
 }

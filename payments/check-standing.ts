@@ -2,7 +2,7 @@
  * What is not decided yet by all that is known here, asked for one by one: the lists of the last days
  * do not have a purchase that was begun before them, nor a dispute that a bank decides weeks later.
  */
-import { and, eq, inArray, lt, ne, notInArray } from 'drizzle-orm';
+import { and, eq, gt, inArray, lt, ne, notInArray } from 'drizzle-orm';
 import { paymentDisputes, paymentRefunds, payments } from '../drizzle/schema/payments.ts';
 import {
   type CheckOptions,
@@ -16,8 +16,11 @@ import type { PaymentRow } from './payment-state.ts';
 import { readCheckout, readDispute, readIntent, readRefund } from './read-object.ts';
 import { orNull } from './stripe-trouble.ts';
 
+const DAY_MS = 86_400_000;
 /** A purchase without an intent for so long never got one: its request broke off. */
-const LOST_AFTER_MS = 86_400_000;
+const LOST_AFTER_MS = DAY_MS;
+/** One that is not paid for so long will hardly be: asked for each night, they would be ever more. */
+const ASKED_FOR_MS = 60 * DAY_MS;
 
 /** @throws what Stripe's library throws, but where it does not have what is asked for */
 export async function checkStanding(
@@ -25,8 +28,8 @@ export async function checkStanding(
   found: PaymentCheck,
   take: Taker,
 ): Promise<void> {
-  await checkUnpaid(options, found, take);
   await checkUndecided(options, found, take);
+  await checkUnpaid(options, found, take);
 }
 
 async function checkUnpaid(options: CheckOptions, found: PaymentCheck, take: Taker) {
@@ -38,6 +41,7 @@ async function checkUnpaid(options: CheckOptions, found: PaymentCheck, take: Tak
       and(
         notInArray(payments.status, ['paid', 'canceled']),
         lt(payments.createdAt, wallNow - LOST_AFTER_MS),
+        gt(payments.createdAt, wallNow - ASKED_FOR_MS),
         atStripe(options),
       ),
     );

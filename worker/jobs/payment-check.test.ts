@@ -144,11 +144,17 @@ describe('a comparison with Stripe', () => {
   });
 
   it('goes on where Stripe has not what a purchase names, and ends what nobody can pay', async () => {
-    const gone = await begin({ createdAt: Date.now() - 9 * DAY_MS });
+    const createdAt = Date.now() - 9 * DAY_MS;
+    const gone = { ...(await begin({ createdAt })), createdAt };
     const session = { method: 'checkout', checkoutSession: `cs_${gone.id}` } as const;
-    const page = await begin({ ...session, paymentIntent: null, createdAt: 0 });
-    for (const it of [gone, page]) fake.account.intents.delete(it.intent);
-    const { missed } = await check();
+    const page = await begin({ ...session, paymentIntent: null, createdAt: gone.createdAt });
+    const old = await begin({ createdAt: Date.now() - 61 * DAY_MS });
+    const banks = await begin({ createdAt, status: 'processing' });
+    for (const it of [gone, page, old, banks]) fake.account.intents.delete(it.intent);
+    const { missed, leftOver } = await check();
+    expect(leftOver.map(({ object }) => object)).toEqual([banks.intent]);
+    // Nobody pays it any more, and each night there are more of them.
+    expect((await payment(old.id)).status).toBe('open');
     expect(missed).toEqual(
       expect.arrayContaining([gone, page].map(({ id }) => ({ payment: id, what: 'canceled' }))),
     );
