@@ -7,9 +7,9 @@ import { and, eq, isNotNull, isNull, min, sql } from 'drizzle-orm';
 import type Stripe from 'stripe';
 import type { Transaction } from '../drizzle/client.ts';
 import { applyLimits } from '../drizzle/queries/apply-limits.ts';
+import { auditLog } from '../drizzle/schema/operations.ts';
 import { organizations } from '../drizzle/schema/organizations.ts';
 import { stripeCustomers, stripeInvoices } from '../drizzle/schema/payments.ts';
-import { writePaymentAudit } from './payment-audit.ts';
 import { idOf } from './read-object.ts';
 
 const MS_PER_SECOND = 1_000;
@@ -87,7 +87,7 @@ export async function takeInvoice(
     .where(eq(organizations.id, org));
   if (ended !== before!.paymentGraceEnded) await applyLimits(tx, [org], at);
   const action = since === null ? 'payment.settled' : 'payment.overdue';
-  await writePaymentAudit(tx, { actor: 'stripe', action, org, subject: fact.id });
+  await tx.insert(auditLog).values({ actor: 'stripe', action, org, subject: fact.id });
   return { org, isNews: true };
 }
 
