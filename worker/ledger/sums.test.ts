@@ -92,7 +92,8 @@ it('tells of every period that drew on extra minutes', async () => {
     },
   };
   await settle({ ...ledger.context, meter }, acme.shard, { limit: 100 });
-  expect(told.sort()).toEqual([
+  // One of another test may be of the same shard.
+  expect(told.filter((name) => name.includes(acme.org)).sort()).toEqual([
     `m|${acme.org}|bob|${JUNE}`,
     `o|${acme.org}|${MAY}`,
     `o|${acme.org}|${JUNE}`,
