@@ -9,7 +9,7 @@ import { type CustomerDeps, customerOf, turnOf } from './customer.ts';
 import { learnIntent, lockIntent, type StripeNames } from './learn-intent.ts';
 import { lockPayment, type PaymentRow } from './payment-state.ts';
 import { idOf, type PaymentMetadata } from './read-object.ts';
-import { isBroken, isMissing, StripeTrouble, troubleOf } from './stripe-trouble.ts';
+import { isKeySpent, isMissing, StripeTrouble, troubleOf } from './stripe-trouble.ts';
 import { takeFact } from './take-fact.ts';
 
 const MS_PER_SECOND = 1_000;
@@ -98,9 +98,9 @@ async function begun(deps: StartDeps, row: PaymentRow, by: PayingBy): Promise<At
     return await create(deps, row, { customer, by, key: `purchase-${id}-${customer}` });
   } catch (error) {
     if (isMissing(error, 'customer')) customer = await customerOf(deps, org, customer);
-    else if (!isBroken(error)) throw error;
-    // Stripe gives the answer of a key again, also where it broke; what it did is asked for.
-    const made = isBroken(error) ? await madeBefore(deps, row, customer) : null;
+    else if (!isKeySpent(error)) throw error;
+    // What it did under the key all the same is asked for.
+    const made = isKeySpent(error) ? await madeBefore(deps, row, customer) : null;
     const key = `purchase-${id}-${customer}-${turnOf(deps.now())}`;
     return made ?? create(deps, row, { customer, by, key });
   }

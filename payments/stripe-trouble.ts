@@ -64,9 +64,14 @@ export async function orNull<T>(ask: () => Promise<T>): Promise<T | null> {
   }
 }
 
-/** Stripe answered that it broke: with the same idempotency key it answers so for a day. */
-export function isBroken(error: unknown): boolean {
-  return error instanceof StripeError && error.statusCode === 500;
+/**
+ * Whether Stripe has no other answer under this idempotency key for a day: it broke, or the key was for
+ * other words, as where an update of ours came between.
+ */
+export function isKeySpent(error: unknown): boolean {
+  if (!(error instanceof StripeError)) return false;
+  const { statusCode, type } = error;
+  return statusCode === 500 || (statusCode === 400 && type === 'StripeIdempotencyError');
 }
 
 /** An intent or a session that is beyond what was asked for: paid, or ended. */

@@ -9,7 +9,7 @@ import { and, eq, isNull, sql } from 'drizzle-orm';
 import Stripe from 'stripe';
 import type { Log } from '../../core/runtime/log.ts';
 import { overageReports } from '../../drizzle/schema/overage-reports.ts';
-import { isBroken, type StripeTrouble, troubleOf } from '../../payments/stripe-trouble.ts';
+import { isKeySpent, type StripeTrouble, troubleOf } from '../../payments/stripe-trouble.ts';
 import type { LedgerContext } from '../ledger/settle.ts';
 import { OLDEST_MS } from './append.ts';
 
@@ -92,7 +92,7 @@ async function underKey(
   try {
     await ask({ idempotencyKey });
   } catch (error) {
-    if (!isBroken(error)) throw error;
+    if (!isKeySpent(error)) throw error;
     await ask({ idempotencyKey: `${idempotencyKey}-${attempts}` });
   }
 }

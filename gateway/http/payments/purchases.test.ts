@@ -185,6 +185,24 @@ describe('where Stripe does not do what it was asked', () => {
     expect(intentsOf(left.purchase)).toHaveLength(1);
   });
 
+  it('a payment that was asked for in other words, before an update, is gone on with', async () => {
+    for (const wasMade of [true, false]) {
+      const { answer, options } = await ask({ error: { status: 503 }, times: 9 });
+      expect(answer.status).toBe(503);
+      const { purchase } = await latest();
+      const { customer } = (await http.db.select().from(stripeCustomers))[0]!;
+      const idempotencyKey = `purchase-${purchase}-${customer}`;
+      const metadata = { purchase: wasMade ? purchase : 'nothing', org: 'acme' };
+      const words = { amount: 999, currency: 'usd', customer, metadata };
+      const before = await fake.stripe.paymentIntents.create(words, { idempotencyKey });
+      const { status, body } = await begin({}, options);
+      expect([status, body.purchase]).toEqual([201, purchase]);
+      const [made] = intentsOf(purchase);
+      expect(made!.id === before.id).toBe(wasMade);
+      expect(body.clientSecret).toBe(made!.client_secret);
+    }
+  });
+
   it('a payment whose answer was lost for good is found by its event', async () => {
     const { options } = await ask({ cut: 'after', times: 3 });
     const { purchase } = await latest();

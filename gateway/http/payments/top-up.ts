@@ -7,7 +7,7 @@ import { extraMinutesPackages } from '../../../drizzle/schema/extra-minutes.ts';
 import { stripeCustomers } from '../../../drizzle/schema/payments.ts';
 import { topUps } from '../../../drizzle/schema/top-ups.ts';
 import { customerOf, digestOf } from '../../../payments/customer.ts';
-import { isBroken, troubleOf } from '../../../payments/stripe-trouble.ts';
+import { isKeySpent, troubleOf } from '../../../payments/stripe-trouble.ts';
 import { topUpMonth } from '../../../payments/top-up-month.ts';
 import { topUpMessage } from '../../../payments/top-up-words.ts';
 import { audit } from '../audit.ts';
@@ -196,7 +196,7 @@ export function topUp(deps: HttpDeps) {
         );
       const made = await create(idempotencyKey ? { idempotencyKey } : {}).catch((error) => {
         // It would answer so for a day under this key, and a second one costs nothing.
-        if (!isBroken(error)) throw error;
+        if (!isKeySpent(error)) throw error;
         return create({});
       });
       const { client_secret: clientSecret } = made;
