@@ -1,5 +1,6 @@
 import { and, eq } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { organizations } from '../../drizzle/schema/organizations.ts';
 import { payments, stripeCustomers } from '../../drizzle/schema/payments.ts';
 import { topUps } from '../../drizzle/schema/top-ups.ts';
 import { takeEvent } from '../../payments/take-event.ts';
@@ -195,6 +196,30 @@ describe('a top-up', () => {
     }
     expect(charged(acme)).toBe(2);
     expect(topUpMessage(await settingsOf(acme))).toContain('1999 cents');
+  });
+
+  it('begins a new month at the midnight of its organization, wherever that is', async () => {
+    const acme = await saver('pm_card_visa', {
+      ...{ thresholdMs: 500 * MINUTE_MS, monthlyCapCents: PRICE_CENTS, coolOffMs: 0 },
+    });
+    const { db } = ledger.connection;
+    // Twelve hours ahead of UTC in May.
+    await db
+      .update(organizations)
+      .set({ timeZone: 'Pacific/Auckland' })
+      .where(eq(organizations.id, acme.org));
+    const midnight = Date.UTC(2026, 4, 31, 12);
+    const before = ledger.now;
+    await ledger.setNow(midnight - 2);
+    await look();
+    await ledger.setNow(midnight - 1);
+    await look();
+    expect(charged(acme)).toBe(1);
+    expect(await settingsOf(acme)).toMatchObject({ pausedUntil: midnight });
+    await ledger.setNow(midnight);
+    await look();
+    expect(charged(acme)).toBe(2);
+    await ledger.setNow(before);
   });
 
   it.each([
