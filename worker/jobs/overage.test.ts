@@ -10,6 +10,7 @@ import { type FakeStripe, startFakeStripe } from '../../payments/testing/fake-st
 import { judgeOverage, wrongOverage } from '../ledger/check/overage.ts';
 import { inSnapshot } from '../ledger/check/snapshot.ts';
 import { settle } from '../ledger/settle.ts';
+import { appendReports } from '../overage/append.ts';
 import {
   createTestLedger,
   JUNE,
@@ -255,6 +256,36 @@ describe('overage', () => {
     await setBillable(acme, 6);
     await look();
     expect(told(acme)).toBe(7);
+  });
+
+  it('that a worker takes to Stripe at this moment is not taken for one that Stripe never heard of', async () => {
+    const acme = await billed();
+    await acme.record('s1', 3 * MINUTE_MS);
+    const { db, sql: query } = ledger.connection;
+    const append = () => appendReports({ ...ledger.context, livemode: false }, ledger.now);
+    await append();
+    await setBillable(acme, 2);
+    const { identifier } = (await rowsOf(acme))[0]!;
+    let appended: Promise<number> | undefined;
+    // As a worker claims it, while another one looks.
+    await query.begin(async (tx) => {
+      await tx`update overage_reports set attempts = 1 where identifier = ${identifier}`;
+      appended = append();
+      const waiting = async () =>
+        (
+          await query`select from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`
+        ).length;
+      await expect.poll(waiting, { timeout: 10_000 }).toBe(1);
+    });
+    await appended;
+    expect(await rowsOf(acme)).toMatchObject([{ cancelAt: null, minutes: 3 }]);
+    await db.execute(sql`update overage_reports set attempts = 0 where org = ${acme.org}`);
+    await append();
+    expect((await rowsOf(acme)).map((it) => [it.minutes, it.cancelledAt === null])).toEqual([
+      [3, false],
+      [2, true],
+    ]);
   });
 
   it('that Stripe refuses to take back becomes a credit', async () => {

@@ -3,7 +3,7 @@
  * difference between what the ledger says now and what all rows say together, in one transaction.
  */
 import { randomUUID } from 'node:crypto';
-import { and, asc, eq, sql } from 'drizzle-orm';
+import { and, desc, eq, gt, isNull, or, sql } from 'drizzle-orm';
 import type { RoundTo } from '../../core/billing/billed-time.ts';
 import { overageMinutes } from '../../core/billing/overage-minutes.ts';
 import type { Transaction } from '../../drizzle/client.ts';
@@ -91,22 +91,17 @@ async function appendOne(
   if (figures === undefined) return false;
   const { billableMs, endsAt, roundTo, eventName, customer } = figures;
   const target = overageMinutes(billableMs, endsAt <= now, roundTo);
-  const rows = await tx
-    .select()
-    .from(overageReports)
-    .where(and(eq(overageReports.org, org), eq(overageReports.period, period)))
-    .orderBy(asc(overageReports.sequence));
-  const told = rows.filter(counts).reduce((sum, { minutes }) => sum + minutes, 0);
+  const { told, sequence } = await toldOf(tx, { org, period });
   if (told === target) return false;
   const wall = deps.wallMs();
-  const left = told > target ? await takeBack(tx, rows, told - target, wall) : told;
+  const left = told > target ? await takeBack(tx, { org, period, wall }, { told, target }) : told;
   if (left === null) return false;
   if (left !== target) {
     const minutes = target - left;
     const isCredit = minutes < 0;
     await tx.insert(overageReports).values({
       ...{ org, period, minutes, eventName, customer },
-      sequence: (rows.at(-1)?.sequence ?? 0) + 1,
+      sequence: sequence + 1,
       kind: isCredit ? 'credit' : 'report',
       identifier: randomUUID(),
       ...{ createdAt: wall, nextTryAt: wall },
@@ -121,7 +116,27 @@ async function appendOne(
   return true;
 }
 
-const counts = (row: Row) => row.cancelAt === null;
+interface Told {
+  /** minutes that Stripe has, or will have */
+  told: number;
+  /** of the last row; 0: there is none */
+  sequence: number;
+}
+
+async function toldOf(
+  tx: Transaction,
+  { org, period }: Pick<Which, 'org' | 'period'>,
+): Promise<Told> {
+  const { minutes, cancelAt, sequence } = overageReports;
+  const [row] = await tx
+    .select({
+      told: sql<number>`coalesce(sum(${minutes}) filter (where ${cancelAt} is null), 0)::integer`,
+      sequence: sql<number>`coalesce(max(${sequence}), 0)`,
+    })
+    .from(overageReports)
+    .where(and(eq(overageReports.org, org), eq(overageReports.period, period)));
+  return row!;
+}
 
 /**
  * Too much was told: the newest rows that Stripe can take back are taken back, until no more is told
@@ -130,28 +145,39 @@ const counts = (row: Row) => row.cancelAt === null;
  */
 async function takeBack(
   tx: Transaction,
-  rows: readonly Row[],
-  excess: number,
-  wall: number,
+  { org, period, wall }: { org: string; period: number; wall: number },
+  { told, target }: { told: number; target: number },
 ): Promise<number | null> {
-  const counting = rows.filter(counts);
-  if (counting.some((it) => it.kind === 'report' && it.attempts > 0 && isOpen(it))) return null;
-  let told = counting.reduce((sum, { minutes }) => sum + minutes, 0);
-  const target = told - excess;
-  for (const row of counting.reverse()) {
-    if (told <= target) break;
+  const { sentAt, cancelAt, kind, sequence } = overageReports;
+  const rows = await tx
+    .select()
+    .from(overageReports)
+    .where(
+      and(
+        ...[eq(overageReports.org, org), eq(overageReports.period, period)],
+        ...[eq(kind, 'report'), isNull(cancelAt)],
+        or(isNull(sentAt), gt(sentAt, wall - CANCELLABLE_MS)),
+      ),
+    )
+    .orderBy(desc(sequence))
+    // Locked: one that a worker takes to Stripe at this moment is seen to be on its way.
+    .for('update');
+  if (rows.some((it) => it.attempts > 0 && isOpen(it))) return null;
+  let left = told;
+  for (const row of rows) {
+    if (left <= target) break;
     const isUnsent = isOpen(row);
-    if (row.kind === 'credit' || !(isUnsent || isCancellable(row, wall))) continue;
+    if (!isUnsent && !isCancellable(row)) continue;
     await tx
       .update(overageReports)
       // What Stripe never heard of needs no word to it.
       .set(isUnsent ? { cancelAt: wall, cancelledAt: wall } : { cancelAt: wall, nextTryAt: wall })
       .where(eq(overageReports.identifier, row.identifier));
-    told -= row.minutes;
+    left -= row.minutes;
   }
-  return told;
+  return left;
 }
 
 const isOpen = ({ sentAt, unclearAt }: Row) => sentAt === null && unclearAt === null;
-const isCancellable = ({ sentAt, cancelRefusedAt }: Row, wall: number) =>
-  sentAt !== null && cancelRefusedAt === null && wall - sentAt < CANCELLABLE_MS;
+const isCancellable = ({ sentAt, cancelRefusedAt }: Row) =>
+  sentAt !== null && cancelRefusedAt === null;
