@@ -51,9 +51,14 @@ function quotaMsOf(state: MeterState): number | null {
   return planRemainingMs > 0 ? planRemainingMs / (1 - reading.percent / 100) : null;
 }
 
-/** Stopped because nothing was left: what the meter had not charged yet is gone all the same. */
+/**
+ * Stopped because nothing was left: what the meter had not charged yet is gone all the same. A tick in
+ * the save window may come before the last piece is charged; minutes that come in it raise the limit.
+ */
 function isUsedUp({ stop, reading }: MeterState): boolean {
-  if (stop === null || stop.reading !== reading) return false;
+  if (stop === null || stop.reading === null || reading === null) return false;
+  const { binding, limitMs } = stop.reading;
+  if (binding !== reading.binding || limitMs !== reading.limitMs) return false;
   return stop.reason === 'limitReached' || stop.reason === 'sessionLimit';
 }
 
