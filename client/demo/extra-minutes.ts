@@ -86,12 +86,12 @@ export class ExtraMinutes {
     const content = this.#template.content.firstElementChild as HTMLElement;
     const item = document.importNode(content, true);
     const { length, price, status } = purchaseSentences;
-    const { grantedMs, amountCents, currency, method } = purchase;
+    const { grantedMs, amountCents, currency, livemode } = purchase;
     item.dataset.status = purchase.status;
     item.querySelector('.what')!.textContent = length(grantedMs);
     const when = dayAndTime(Date.parse(purchase.startedAt));
     item.querySelector('.when')!.textContent = `${price(amountCents, currency)} · ${when}`;
-    const test = method === 'test' ? ' (test)' : '';
+    const test = livemode ? '' : ' (test)';
     item.querySelector('.state')!.textContent = `${status(purchase)}${test}`;
     return item;
   }

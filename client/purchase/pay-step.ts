@@ -29,8 +29,12 @@ export function payStep(context: PayContext, state: PurchaseState): PayStep {
   const back = makeButton('tm-plain', sentences.back, () => flow.back());
   const head = make('p', 'tm-summary', summary);
   const way = ways[method](context, state, price);
+  // With keys for testing nothing of Stripe's form says so.
+  const isTest = method !== 'test' && state.payments?.livemode === false;
+  const note = isTest ? [make('p', 'tm-note', sentences.testMode)] : [];
   const element = make('div', 'tm-step', [
     head,
+    ...note,
     way.element,
     make('div', 'tm-buttons', [...way.buttons, back]),
   ]);

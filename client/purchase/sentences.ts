@@ -72,6 +72,7 @@ export const purchaseSentences = {
   checkout: 'Pay at Stripe',
   checkoutNote:
     'A page of Stripe opens in a new tab. Come back when you have paid: this page notices by itself.',
+  testMode: 'Test mode of Stripe: no money moves, and only test cards are taken.',
   testTitle: 'Test payment: no money moves',
   testNote:
     'This installation runs in development without keys of Stripe. Say what the bank would:',

@@ -100,7 +100,7 @@ async function readInside(folder: string, path: string): Promise<Buffer | undefi
   }
 }
 
-/** What Stripe.js needs beside the place it comes from: docs/payments.md. */
+/** What Stripe.js needs beside the place it comes from: docs/purchase-dialog.md. */
 const STRIPE_JS = 'https://js.stripe.com';
 const STRIPE_SCRIPTS = ' https://js.stripe.com https://*.js.stripe.com';
 const STRIPE_FRAMES = `${STRIPE_SCRIPTS} https://hooks.stripe.com`;
