@@ -72,8 +72,8 @@ describe('a payment', () => {
 
   it('from the warning of a recording lets it go on past its old limit', async () => {
     const account = await createAccount(product, {
-      minutes: 10 * SECONDS,
-      thresholds: { percent: [], remainingMinutes: [8 * SECONDS] },
+      minutes: 7 * SECONDS,
+      thresholds: { percent: [], remainingMinutes: [6 * SECONDS] },
     });
     const recorder = await record(account);
     const warning = await recorder.next('warning');
@@ -91,7 +91,7 @@ describe('a payment', () => {
     // Past the old limit its minutes are those that were bought.
     const source = await recorder.next('source', ({ to }) => to === 'extra');
     expect(source.from).toBe('plan');
-    await recorder.next('tick', (it) => it.reading.sessionMs > 10_500);
+    await recorder.next('tick', (it) => it.reading.sessionMs > 7_500);
     const types = recorder.messages.slice(before).map(({ type }) => type);
     for (const type of ['stop', 'started', 'ended']) expect(types).not.toContain(type);
     await recorder.stop();
