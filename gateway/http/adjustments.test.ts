@@ -52,6 +52,23 @@ describe('minutes or hours', () => {
   });
 });
 
+it('a lot given in the same instant as others is on one page of the balance, and on no other', async () => {
+  await http.call('PUT', '/v1/orgs/same', { name: 'Same', plan: 'basic' });
+  const made: string[] = [];
+  for (let i = 0; i < 5; i += 1) {
+    made.push((await give('same', { kind: 'extra', minutes: 1 })).body.adjustment);
+  }
+  const seen: string[] = [];
+  let cursor: string | null = '';
+  for (let page = 0; cursor !== null && page < 9; page += 1) {
+    const path: string = `/v1/orgs/same/extra-minutes?limit=2${cursor && `&cursor=${cursor}`}`;
+    const { body } = await http.call('GET', path);
+    seen.push(...body.lots.map((lot: { purchase: string }) => lot.purchase));
+    cursor = body.nextCursor;
+  }
+  expect(seen).toEqual(made.sort());
+});
+
 describe('goodwill', () => {
   it('for a session is a lot of its own, names its member, and changes no minute', async () => {
     await settled('kind', 10 * MINUTE_MS);

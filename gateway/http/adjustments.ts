@@ -1,11 +1,11 @@
 /** Minutes given or taken by hand, each with its reason. */
 import { createRoute, z } from '@hono/zod-openapi';
-import { and, desc, eq, lt, or } from 'drizzle-orm';
+import { and, desc, eq } from 'drizzle-orm';
 import type { Queryable } from '../../drizzle/client.ts';
 import { adjustments as table } from '../../drizzle/schema/extra-minutes.ts';
 import { type AdjustmentRow, adjust } from './adjust.ts';
 import { audit } from './audit.ts';
-import { decodeCursor, isNumberAndTextKey, pageFrom } from './cursor.ts';
+import { afterKey, decodeCursor, isNumberAndTextKey, pageFrom } from './cursor.ts';
 import type { HttpDeps } from './deps.ts';
 import { idempotencyHeader, writeOnce } from './idempotency.ts';
 import { requireKnown } from './members.ts';
@@ -197,9 +197,7 @@ function listAdjustments(
         kind === undefined ? undefined : eq(table.kind, kind as AdjustmentRow['kind']),
         user === undefined ? undefined : eq(table.user, user),
         session === undefined ? undefined : eq(table.session, session),
-        after === undefined
-          ? undefined
-          : or(lt(createdAt, after[0]), and(eq(createdAt, after[0]), lt(id, after[1]))),
+        afterKey([createdAt, id], after),
       ),
     )
     .orderBy(desc(createdAt), desc(id))

@@ -2,6 +2,8 @@
  * Cursors of paged lists: the sort key of the last item shown, opaque to the caller. A page asks
  * for what comes after it, so that items made or removed meanwhile shift nothing.
  */
+import { type SQL, sql } from 'drizzle-orm';
+import type { PgColumn } from 'drizzle-orm/pg-core';
 import { ProblemError } from './problem.ts';
 
 /** The end of the year 9999: beyond any instant, and any row's number. */
@@ -51,6 +53,22 @@ export function isTwoNumbersKey(key: unknown[]): key is [number, number] {
 }
 export function isNumberAndTextKey(key: unknown[]): key is [number, string] {
   return key.length === 2 && Number.isSafeInteger(key[0]) && typeof key[1] === 'string';
+}
+
+/**
+ * What a list by these two columns shows after this key: `desc` what is older, as most lists are. One
+ * comparison of rows, which an index on both answers. Undefined for the first page.
+ */
+export function afterKey(
+  [first, second]: readonly [PgColumn, PgColumn],
+  key: readonly [number, string | number] | undefined,
+  order: 'asc' | 'desc' = 'desc',
+): SQL | undefined {
+  if (key === undefined) return undefined;
+  const last = sql`(${sql.param(key[0], first)}, ${sql.param(key[1], second)})`;
+  return order === 'desc'
+    ? sql`(${first}, ${second}) < ${last}`
+    : sql`(${first}, ${second}) > ${last}`;
 }
 
 /** Cuts one item more than asked for down to a page: that it is there says that there is more. */

@@ -1,8 +1,8 @@
 /** Extra minutes: what an organization has, lot by lot. What can be bought: payments/packages.ts. */
 import { createRoute, z } from '@hono/zod-openapi';
-import { and, asc, eq, gt, or } from 'drizzle-orm';
+import { and, asc, eq } from 'drizzle-orm';
 import { extraMinutesPurchases } from '../../drizzle/schema/extra-minutes.ts';
-import { decodeCursor, isNumberAndTextKey, pageFrom } from './cursor.ts';
+import { afterKey, decodeCursor, isNumberAndTextKey, pageFrom } from './cursor.ts';
 import type { HttpDeps } from './deps.ts';
 import { readLiveBudgets } from './live-budgets.ts';
 import { debtMsOf, lotSchema, lotShown } from './lot-shown.ts';
@@ -73,14 +73,7 @@ function lotsAfter(
     .of(org)
     .select()
     .from(extraMinutesPurchases)
-    .where(
-      and(
-        eq(extraMinutesPurchases.org, org),
-        after === undefined
-          ? undefined
-          : or(gt(purchasedAt, after[0]), and(eq(purchasedAt, after[0]), gt(id, after[1]))),
-      ),
-    )
+    .where(and(eq(extraMinutesPurchases.org, org), afterKey([purchasedAt, id], after, 'asc')))
     .orderBy(asc(purchasedAt), asc(id))
     .limit(limit);
 }

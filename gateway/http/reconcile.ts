@@ -5,10 +5,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRoute, z } from '@hono/zod-openapi';
-import { and, desc, eq, lt, or } from 'drizzle-orm';
+import { and, desc, eq } from 'drizzle-orm';
 import { reconciles } from '../../drizzle/schema/reconciles.ts';
 import { audit } from './audit.ts';
-import { decodeCursor, isNumberAndTextKey, pageFrom } from './cursor.ts';
+import { afterKey, decodeCursor, isNumberAndTextKey, pageFrom } from './cursor.ts';
 import type { HttpDeps } from './deps.ts';
 import { idempotencyHeader, writeOnce } from './idempotency.ts';
 import { requireKnown } from './members.ts';
@@ -121,12 +121,10 @@ export function reconcile(deps: HttpDeps) {
     const db = deps.db.of(org);
     await db.transaction((tx) => requireKnown(tx, org));
     const { requestedAt, id } = reconciles;
-    const older =
-      after && or(lt(requestedAt, after[0]), and(eq(requestedAt, after[0]), lt(id, after[1])));
     const rows = await db
       .select()
       .from(reconciles)
-      .where(and(eq(reconciles.org, org), older))
+      .where(and(eq(reconciles.org, org), afterKey([requestedAt, id], after)))
       .orderBy(desc(requestedAt), desc(id))
       .limit(limit + 1);
     const page = pageFrom('reconcile', rows, limit, (row) => [row.requestedAt, row.id]);

@@ -1,10 +1,11 @@
 /** What the ledger and the meter together know of sessions. */
-import { and, asc, desc, eq, inArray, lt, or, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import type { SessionRow } from '../../core/meter/rows.ts';
 import type { Queryable } from '../../drizzle/client.ts';
 import { extraMinutesUsage } from '../../drizzle/schema/extra-minutes.ts';
 import { sessions, usageTracking } from '../../drizzle/schema/sessions.ts';
+import { afterKey } from './cursor.ts';
 import { instant, instantOrNull, MS_PER_MINUTE } from './schemas.ts';
 import type { Minute, SessionSummary } from './session-schema.ts';
 
@@ -32,18 +33,15 @@ export function listSessions(
   after: readonly [number, string] | undefined,
   limit: number,
 ): Promise<LedgerSession[]> {
-  const isAfter =
-    after === undefined
-      ? undefined
-      : or(
-          lt(sessions.startedAt, after[0]),
-          and(eq(sessions.startedAt, after[0]), lt(sessions.id, after[1])),
-        );
   return db
     .select()
     .from(sessions)
     .where(
-      and(eq(sessions.org, org), user === undefined ? undefined : eq(sessions.user, user), isAfter),
+      and(
+        eq(sessions.org, org),
+        user === undefined ? undefined : eq(sessions.user, user),
+        afterKey([sessions.startedAt, sessions.id], after),
+      ),
     )
     .orderBy(desc(sessions.startedAt), desc(sessions.id))
     .limit(limit);

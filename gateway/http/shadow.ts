@@ -1,11 +1,11 @@
 /** What enforcement would have refused or stopped: to look at before it is switched on. */
 import { createRoute, z } from '@hono/zod-openapi';
-import { and, count, desc, eq, gte, lt, or } from 'drizzle-orm';
+import { and, count, desc, eq, gte, lt } from 'drizzle-orm';
 import type { Queryable } from '../../drizzle/client.ts';
 import { organizations } from '../../drizzle/schema/organizations.ts';
 import { plans } from '../../drizzle/schema/plans.ts';
 import { shadowDecisions } from '../../drizzle/schema/shadow.ts';
-import { decodeCursor, isTwoNumbersKey, pageFrom } from './cursor.ts';
+import { afterKey, decodeCursor, isTwoNumbersKey, pageFrom } from './cursor.ts';
 import type { HttpDeps } from './deps.ts';
 import { organizationUnknown } from './live-budgets.ts';
 import { backendSecurity } from './openapi.ts';
@@ -97,14 +97,12 @@ export function shadow(deps: HttpDeps) {
       to === undefined ? undefined : lt(table.decidedAt, to),
     );
     const { decidedAt, id } = table;
-    const further =
-      before && or(lt(decidedAt, before[0]), and(eq(decidedAt, before[0]), lt(id, before[1])));
     const [enforcement, rows, counts] = await Promise.all([
       enforcementOf(db, org),
       db
         .select()
         .from(table)
-        .where(and(asked, further))
+        .where(and(asked, afterKey([decidedAt, id], before)))
         .orderBy(desc(decidedAt), desc(id))
         .limit(limit + 1),
       db

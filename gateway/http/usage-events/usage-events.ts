@@ -1,9 +1,9 @@
 /** Use of other kinds: recorded once an event, listed newest first. */
 import { createRoute } from '@hono/zod-openapi';
-import { and, desc, eq, gte, lt, sql } from 'drizzle-orm';
+import { and, desc, eq, gte, lt } from 'drizzle-orm';
 import { loadLimits } from '../../../drizzle/queries/load-limits.ts';
 import { usageEvents as eventTable } from '../../../drizzle/schema/usage-events.ts';
-import { decodeCursor, isNumberAndTextKey, pageFrom } from '../cursor.ts';
+import { afterKey, decodeCursor, isNumberAndTextKey, pageFrom } from '../cursor.ts';
 import type { HttpDeps } from '../deps.ts';
 import { suspended } from '../features/refusal.ts';
 import { idempotencyHeader, writeOnce } from '../idempotency.ts';
@@ -121,9 +121,7 @@ export function usageEvents(deps: HttpDeps) {
           user === undefined ? undefined : eq(eventTable.user, user),
           from === undefined ? undefined : gte(eventTable.occurredAt, from),
           to === undefined ? undefined : lt(eventTable.occurredAt, to),
-          after === undefined
-            ? undefined
-            : sql`(occurred_at, id) < (from_epoch_ms(${after[0]}), ${after[1]})`,
+          afterKey([eventTable.occurredAt, eventTable.id], after),
         ),
       )
       .orderBy(desc(eventTable.occurredAt), desc(eventTable.id))
