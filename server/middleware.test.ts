@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Decision } from './gate.ts';
+import { ticketEndpoint as nextTicket } from './next.ts';
 import { createTaximeter } from './taximeter.ts';
 import { type App, FRAMEWORKS, type Running } from './test-frameworks.ts';
 import { ok, problem, startUpstream, type Upstream } from './test-upstream.ts';
@@ -260,4 +261,12 @@ describe.each(Object.entries(FRAMEWORKS))('on %s', (_, start) => {
     expect((await app.call(ANN)).status).toBe(503);
     expect(JSON.stringify(decisions)).not.toContain(TICKET.ticket);
   });
+});
+
+it('asks for a ticket by organization and user alone, whatever else is known of who asks', async () => {
+  upstream.script(ok(TICKET, 201));
+  const ann = { org: 'acme', user: 'ann', name: 'Ann', email: 'ann@example.org' };
+  const post = nextTicket({ taximeter: client(), who: () => ann });
+  expect((await post(new Request('http://app.example/ticket'))).status).toBe(201);
+  expect(JSON.parse(upstream.heard[0]!.body)).toEqual({ org: 'acme', user: 'ann' });
 });

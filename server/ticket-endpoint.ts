@@ -19,7 +19,8 @@ export async function answerTicket<R>(options: TicketOptions<R>, request: R): Pr
   const more = (await options.ticket?.(request, who)) ?? {};
   let minted: Ticket | null = null;
   const passage = await decide(options, request, who, null, async () => {
-    minted = await options.taximeter.tickets.mint({ ...more, ...who });
+    const { org, user } = who;
+    minted = await options.taximeter.tickets.mint({ ...more, org, user });
     return { headers: {}, giveBack: null };
   });
   if ('refusal' in passage) return refusalResponse(passage.refusal);
