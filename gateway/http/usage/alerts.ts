@@ -18,14 +18,22 @@ import {
   pageOf,
   pageQuery,
 } from '../schemas.ts';
+import { daySchema } from './range.ts';
+
+const scopeSchema = z.enum(['organization', 'member', 'session', 'cost']);
 
 const alertSchema = z
   .object({
     at: instantSchema.openapi({ description: 'When it was crossed, in meter time.' }),
-    scope: z.enum(['organization', 'member', 'session']),
+    scope: scopeSchema.openapi({ description: '`cost`: what a day may cost.' }),
     user: idSchema('ann').nullable(),
     session: idSchema('interview-7').nullable(),
     period: instantSchema.nullable().openapi({ description: 'Start of its billing period.' }),
+    day: daySchema.nullable().openapi({ description: 'Of `cost`: the local day.' }),
+    ceilingCents: z
+      .int()
+      .nullable()
+      .openapi({ description: 'Of `cost`: what the day might cost.' }),
     threshold: z.union([
       z.object({ percent: z.number() }),
       z.object({ remainingMs: z.int(), remainingMinutes: z.number() }),
@@ -40,13 +48,13 @@ const alertsRoute = createRoute({
   summary: 'Thresholds that were crossed, newest first',
   description:
     'A crossing that was withdrawn, since more minutes came, stays in the list. A ticket sees those of ' +
-    'the organization and of its own member.',
+    'the organization’s minutes and of its own member.',
   security: backendOrTicketSecurity,
   request: {
     params: orgParams,
     query: pageQuery.extend({
       user: idSchema('ann').optional(),
-      scope: z.enum(['organization', 'member', 'session']).optional(),
+      scope: scopeSchema.optional(),
     }),
   },
   responses: {
@@ -60,7 +68,7 @@ interface Row extends Record<string, unknown> {
   budget: string;
   level: number;
   version: number;
-  scope: 'organization' | 'member' | 'session';
+  scope: z.infer<typeof scopeSchema>;
   user: string | null;
   session: string | null;
   period: number | null;
@@ -108,12 +116,19 @@ function isAfter([at, budget, level, version]: Key): SQL {
     < (from_epoch_ms(${at}), ${budget}, ${level}, ${version})`;
 }
 
-function shown({ at, scope, user, session, period, level }: Row): z.infer<typeof alertSchema> {
+function shown(row: Row): z.infer<typeof alertSchema> {
+  const { at, scope, user, session, period, level } = row;
   const threshold =
     level > 0
       ? { percent: Number(level) }
       : { remainingMs: -Number(level), remainingMinutes: -Number(level) / 60_000 };
-  return { at: instant(at), scope, user, session, period: instantOrNull(period), threshold };
+  const isCost = scope === 'cost';
+  return {
+    ...{ at: instant(at), scope, user, session, period: instantOrNull(period), threshold },
+    // `cost|ORG|DAY`, and the ceiling is what its crossing is of.
+    day: isCost ? row.budget.split('|').at(-1)! : null,
+    ceilingCents: isCost ? Number(row.version) : null,
+  };
 }
 
 function isAlertKey(key: unknown[]): key is [number, string, number, number] {

@@ -148,6 +148,24 @@ describe('alerts', () => {
   const alerts = (query = '', as?: string) =>
     http.call('GET', `/v1/orgs/warned/usage/alerts?${query}`, undefined, as ? { as } : {});
 
+  it('of what a day costs say which day, and the ceiling', async () => {
+    await http.call('PUT', '/v1/plans/dear', { name: 'Dear', dailyCostCents: 10 });
+    await http.call('PUT', '/v1/orgs/dear', { name: 'Dear', plan: 'dear' });
+    await http.call('POST', '/v1/orgs/dear/usage-events', { kind: 'tokens', costCents: 9 });
+    const { status, body } = await http.call('GET', '/v1/orgs/dear/usage/alerts?scope=cost');
+    const at = new Date(http.now());
+    expect([status, body.items]).toEqual([
+      200,
+      [
+        {
+          ...{ at: at.toISOString(), scope: 'cost', threshold: { percent: 80 } },
+          ...{ user: null, session: null, period: null },
+          ...{ day: at.toISOString().slice(0, 10), ceilingCents: 10 },
+        },
+      ],
+    ]);
+  });
+
   it('are newest first, page by page, none twice where two were crossed at once', async () => {
     const found: { threshold: object; scope: string }[] = [];
     let cursor: string | null = '';
