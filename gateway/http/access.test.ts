@@ -257,6 +257,11 @@ describe('what goes wrong', () => {
         { consumption: 'x' },
         'consumption must be a valid UUID, not "x".',
       ],
+      [
+        'POST /v1/orgs/acme/usage-events',
+        { kind: 'x', occurredAt: 'now' },
+        'fit: occurredAt must be an instant with offset, like 2026-03-01T09:30:00Z, not "now".',
+      ],
     ];
     for (const [route, body, words] of cases) {
       const [method, path] = route.split(' ') as [string, string];

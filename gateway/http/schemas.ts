@@ -32,12 +32,15 @@ const isOfYears = (text: string) => Date.parse(text) >= FIRST_AT && Date.parse(t
 
 /** An instant as a caller may say it, with any offset; read as epoch milliseconds. */
 export const givenInstant = z.iso
-  .datetime({ offset: true, message: 'must be an instant with offset, like 2026-03-01T09:30:00Z' })
+  .datetime({
+    ...{ offset: true, abort: true },
+    message: 'must be an instant with offset, like 2026-03-01T09:30:00Z',
+  })
   .refine(isOfYears, YEARS)
   .transform((text) => Date.parse(text));
 /** A local day as a caller may say it. */
 export const givenDay = z.iso
-  .date({ message: 'must be a day, like 2026-03-01' })
+  .date({ abort: true, message: 'must be a day, like 2026-03-01' })
   .refine(isOfYears, YEARS)
   .openapi({ example: '2026-03-01' });
 export const durationMsSchema = z.int().min(0).openapi({ example: 90_000 });

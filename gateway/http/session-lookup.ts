@@ -44,10 +44,10 @@ export async function findSession(
     // What the meter has let go of since the ledger was read, the ledger has now: all of it.
     ledger = (await findSessions(deps.db, session, [org]))[0] ?? null;
   }
-  if (ledger === null && live === null) throw unknown(session);
+  if (ledger === null && live === null) throw unknown(session, asked);
   const found = { ledger, live } as Found;
   const { user } = (live ?? ledger)!;
-  if (principal.kind === 'ticket' && user !== principal.claims.user) throw unknown(session);
+  if (principal.kind === 'ticket' && user !== principal.claims.user) throw unknown(session, asked);
   return found;
 }
 
@@ -76,9 +76,11 @@ export function ofSeveral(session: string): ProblemError {
   );
 }
 
-function unknown(session: string): ProblemError {
+function unknown(session: string, asked: string | undefined): ProblemError {
   return new ProblemError(
     'sessionUnknown',
-    `There is no session "${session}" here. In its first second it is found with ?org= only.`,
+    asked === undefined
+      ? `There is no session "${session}" here. In its first second it is found with ?org= only.`
+      : `There is no session "${session}" in "${asked}".`,
   );
 }

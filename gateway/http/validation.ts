@@ -6,12 +6,12 @@ type Issue = z.core.$ZodIssue;
 type Target = 'json' | 'form' | 'query' | 'param' | 'header' | 'cookie';
 
 const PLACES: Record<Target, string> = {
-  json: 'The body',
-  form: 'The form',
-  query: 'The query',
-  param: 'The path',
-  header: 'The headers',
-  cookie: 'The cookies',
+  json: 'The body does not fit',
+  form: 'The form does not fit',
+  query: 'The query does not fit',
+  param: 'The path does not fit',
+  header: 'The headers do not fit',
+  cookie: 'The cookies do not fit',
 };
 const SHOWN_CHARACTERS = 60;
 /** A body full of faults needs no book as an answer. */
@@ -112,7 +112,7 @@ export function invalidRequest(
     const name = pointer.slice(1).replaceAll('/', '.');
     return detail.startsWith('"') || name === '' ? detail : `${name} ${detail}`;
   });
-  return new ProblemError('invalid', `${PLACES[target]} does not fit: ${sentences.join('; ')}.`, {
+  return new ProblemError('invalid', `${PLACES[target]}: ${sentences.join('; ')}.`, {
     errors,
   });
 }
