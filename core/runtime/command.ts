@@ -1,10 +1,22 @@
 /** A command that a person types: flags in, words or JSON on standard output, an exit code. */
 
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { Environment } from './env.ts';
 
 /** The message is for a person. */
 export class FlagError extends Error {
   override name = 'FlagError';
+}
+
+/** What stands behind the command, by its options. @throws FlagError for what is none of them */
+export function readArgs<const Config extends ParseArgsConfig>(
+  config: Config,
+): ReturnType<typeof parseArgs<Config>> {
+  try {
+    return parseArgs(config);
+  } catch (error) {
+    throw new FlagError(`${error instanceof Error ? error.message : String(error)} See --help.`);
+  }
 }
 
 export interface Command<Flags> {

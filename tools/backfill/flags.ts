@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { isTimeZone } from '../../core/calendar/local-day.ts';
-import { FlagError } from '../../core/runtime/command.ts';
+import { FlagError, readArgs } from '../../core/runtime/command.ts';
 import { idFlag } from '../id-flag.ts';
 import { type ColumnMap, KINDS, type Kind } from './columns.ts';
 import { createInstants } from './instant.ts';
@@ -95,12 +94,7 @@ export function parseFlags(args: readonly string[]): BackfillFlags | 'help' {
     table: { type: 'string', multiple: true },
     help: { type: 'boolean', short: 'h' },
   } as const;
-  let values: ReturnType<typeof parseArgs<{ options: typeof options }>>['values'];
-  try {
-    values = parseArgs({ args: [...args], options, strict: true }).values;
-  } catch (error) {
-    throw new FlagError(`${error instanceof Error ? error.message : String(error)} See --help.`);
-  }
+  const { values } = readArgs({ args: [...args], options, strict: true });
   if (values.help === true) return 'help';
   if (!values.from) throw new FlagError('--from is missing: a CSV file, a folder or postgres://…');
   const zone = values.zone ?? 'UTC';

@@ -1,3 +1,4 @@
+import { countText } from '../../worker/ledger/check/count-text.ts';
 import { exactText } from '../../worker/ledger/check/duration-text.ts';
 import type { Noted } from './forecast.ts';
 import type { BackfillReport } from './run.ts';
@@ -23,7 +24,7 @@ function monthLines({ forecast, isDryRun }: BackfillReport): string[] {
   return [
     `${head}: ${minutes(ms)} minutes, by organization and month`,
     ...months.slice(0, MOST_MONTHS).map(({ org, month, rows, sessions, ms: mine }) => {
-      return `  ${month}  ${org}: ${minutes(mine)} min of ${rows} rows, ${sessions} sessions`;
+      return `  ${month}  ${org}: ${minutes(mine)} min of ${countText(rows, 'row')}, ${countText(sessions, 'session')}`;
     }),
     ...(rest > 0 ? [`  ... and ${rest} more: --json lists all.`] : []),
   ];
@@ -76,10 +77,10 @@ export function reportText(report: BackfillReport): string {
   const would = isDryRun ? 'would be ' : '';
   const lines = [
     isDryRun ? `Dry run of ${report.source}: nothing was written.` : `Imported ${report.source}.`,
-    ...tables.map(({ kind, name, rows }) => `  ${kind}: ${rows} rows of ${name}`),
+    ...tables.map(({ kind, name, rows }) => `  ${kind}: ${countText(rows, 'row')} of ${name}`),
     '',
     `Rows of usage: ${usage.taken} ${would}taken, ${usage.raised} ${would}raised`,
-    `Accounts: ${accounts.organizations} organizations and ${accounts.members} members ${would}made`,
+    `Accounts: ${countText(accounts.organizations, 'organization')} and ${countText(accounts.members, 'member')} ${would}made`,
     `Lots: ${lots.made} ${would}made with ${exactText(lots.grantedMs)}, of which ${exactText(lots.leftMs)} are left`,
     ...(lots.lowered > 0
       ? [
@@ -91,7 +92,7 @@ export function reportText(report: BackfillReport): string {
     ...(written === null
       ? []
       : [
-          `  plan ${minutes(written.planMs)}, extra ${minutes(written.extraMs)}, beyond both ${minutes(written.overageMs)} min; ${written.periods} periods made`,
+          `  plan ${minutes(written.planMs)}, extra ${minutes(written.extraMs)}, beyond both ${minutes(written.overageMs)} min; ${countText(written.periods, 'period')} made`,
         ]),
     '',
     ...headed('Not taken, or not as it stands', skipLines(report)),

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { FlagError } from '../../core/runtime/command.ts';
+import { FlagError, readArgs } from '../../core/runtime/command.ts';
 import { idFlag } from '../id-flag.ts';
 
 export interface DoctorFlags {
@@ -38,12 +37,7 @@ export function parseFlags(args: readonly string[]): DoctorFlags | 'help' {
     ...{ org: text, user: text, data: text, json: on, fix: on, 'dry-run': on },
     help: { type: 'boolean', short: 'h' },
   } as const;
-  let values: ReturnType<typeof parseArgs<{ options: typeof options }>>['values'];
-  try {
-    values = parseArgs({ args: [...args], options, strict: true }).values;
-  } catch (error) {
-    throw new FlagError(`${error instanceof Error ? error.message : String(error)} See --help.`);
-  }
+  const { values } = readArgs({ args: [...args], options, strict: true });
   if (values.help === true) return 'help';
   if (values['dry-run'] === true && values.fix !== true) {
     throw new FlagError('--dry-run says what --fix would do: give both.');

@@ -1,14 +1,12 @@
 /** `npm run doctor`: says what is wrong with the counted time, and repairs what can be repaired. */
 
-import { FlagError, runCommand } from '../../core/runtime/command.ts';
+import { runCommand } from '../../core/runtime/command.ts';
 import { createLog } from '../../core/runtime/log.ts';
 import { actorOf } from '../actor.ts';
 import { type DoctorFlags, HELP, parseFlags } from './flags.ts';
 import { report } from './report.ts';
 import { type DoneStep, runDoctor } from './run.ts';
-import { findStores, NothingToLookAt, openStores, placeText } from './stores.ts';
-
-const NOTHING = 2;
+import { findStores, nothingCode, openStores, placeText } from './stores.ts';
 
 /** Standard output is for the result; with --json a program reads it. */
 const say = (line: string): void => console.error(`taximeter: ${line}`);
@@ -37,13 +35,10 @@ async function run(flags: DoctorFlags): Promise<number> {
   }
 }
 
-const codeOf = (error: unknown): number | null =>
-  error instanceof FlagError || error instanceof NothingToLookAt ? NOTHING : null;
-
 process.exitCode = await runCommand({
   env: process.env,
   help: HELP,
   parse: parseFlags,
   run,
-  codeOf,
+  codeOf: nothingCode,
 });

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { meterKeys } from '../../core/meter/keys.ts';
 import { createMeter, type RedisMeter } from '../../core/meter/meter.ts';
 import { readAddresses } from '../../core/runtime/addresses.ts';
+import { FlagError } from '../../core/runtime/command.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import type { MeterConnection } from '../../core/runtime/meter-server.ts';
 import { connectMeter } from '../../core/runtime/redis.ts';
@@ -32,6 +33,10 @@ export interface Stores extends StoreAddresses {
 export class NothingToLookAt extends Error {
   override name = 'NothingToLookAt';
 }
+
+/** The exit code where there is nothing to look at, or a flag is wrong. */
+export const nothingCode = (error: unknown): number | null =>
+  error instanceof FlagError || error instanceof NothingToLookAt ? 2 : null;
 
 /** REDIS_URL and DATABASE_URL, or what a running `npm start` left in its data folder. */
 export function findStores(

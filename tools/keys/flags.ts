@@ -1,6 +1,5 @@
-import { parseArgs } from 'node:util';
 import { API_KEY_SCOPE_NAMES, API_KEY_SCOPES } from '../../core/runtime/api-key.ts';
-import { FlagError } from '../../core/runtime/command.ts';
+import { FlagError, readArgs } from '../../core/runtime/command.ts';
 
 export type KeysCommand =
   | {
@@ -63,15 +62,12 @@ export function parseFlags(args: readonly string[]): KeysFlags | 'help' {
     ...{ name: text, org: several, scope: several, expires: text, json: on },
     help: { type: 'boolean', short: 'h' },
   } as const;
-  let parsed: ReturnType<
-    typeof parseArgs<{ options: typeof options; allowPositionals: true; strict: true }>
-  >;
-  try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
-  } catch (error) {
-    throw new FlagError(`${error instanceof Error ? error.message : String(error)} See --help.`);
-  }
-  const { values, positionals } = parsed;
+  const { values, positionals } = readArgs({
+    args: [...args],
+    options,
+    allowPositionals: true,
+    strict: true,
+  });
   if (values.help === true) return 'help';
   const isJson = values.json === true;
   const [kind, id, ...rest] = positionals;

@@ -1,5 +1,5 @@
 /** The flags of `npm run mutate`. */
-import { parseArgs } from 'node:util';
+import { FlagError, readArgs } from '../../core/runtime/command.ts';
 import type { Mutation } from './mutation.ts';
 import { MUTATIONS } from './mutations.ts';
 
@@ -20,11 +20,6 @@ its text is not there any more, or when its tests are red as it is.
   --json         the result as JSON on standard output
   --help         show this`;
 
-/** Thrown for a flag that can't be used; the message is for a person. */
-export class FlagError extends Error {
-  override name = 'FlagError';
-}
-
 function named(text: string | undefined): readonly Mutation[] {
   if (text === undefined) return MUTATIONS;
   return text.split(',').flatMap((name) => {
@@ -41,20 +36,15 @@ function named(text: string | undefined): readonly Mutation[] {
  */
 export function parseFlags(args: readonly string[]): MutateFlags | 'help' {
   const flag = { type: 'boolean' } as const;
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: { only: { type: 'string' }, list: flag, json: flag, help: flag },
-      strict: true,
-    });
-    if (values.help === true) return 'help';
-    return {
-      mutations: [...new Set(named(values.only))],
-      isList: values.list === true,
-      isJson: values.json === true,
-    };
-  } catch (error) {
-    if (error instanceof FlagError) throw error;
-    throw new FlagError(`${error instanceof Error ? error.message : String(error)} See --help.`);
-  }
+  const { values } = readArgs({
+    args: [...args],
+    options: { only: { type: 'string' }, list: flag, json: flag, help: flag },
+    strict: true,
+  });
+  if (values.help === true) return 'help';
+  return {
+    mutations: [...new Set(named(values.only))],
+    isList: values.list === true,
+    isJson: values.json === true,
+  };
 }

@@ -1,6 +1,7 @@
 /** `npm run mutate`: whether every guard would be missed. */
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runCommand } from '../../core/runtime/command.ts';
 import { HELP, type MutateFlags, parseFlags } from './flags.ts';
 import { rotten } from './mutations.ts';
 import { runMutations } from './run-mutations.ts';
@@ -17,7 +18,13 @@ function say(line: string): void {
   console.error(`taximeter: ${clock} ${line}`);
 }
 
-async function run({ mutations, isJson }: MutateFlags): Promise<number> {
+async function run({ mutations, isList, isJson }: MutateFlags): Promise<number> {
+  if (isList) {
+    for (const { name, rule, unguarded } of mutations) {
+      console.log(`${name} (${rule}): without it ${unguarded}`);
+    }
+    return 0;
+  }
   const found = rotten(mutations, ROOT);
   if (found.length > 0) {
     for (const line of found) console.error(`taximeter: ${line}`);
@@ -42,17 +49,4 @@ async function run({ mutations, isJson }: MutateFlags): Promise<number> {
   return isGood(verdicts) ? 0 : 1;
 }
 
-process.stdout.on('error', () => {});
-process.stderr.on('error', () => {});
-try {
-  const flags = parseFlags(process.argv.slice(2));
-  if (flags === 'help') console.log(HELP);
-  else if (flags.isList) {
-    for (const { name, rule, unguarded } of flags.mutations) {
-      console.log(`${name} (${rule}): without it ${unguarded}`);
-    }
-  } else process.exitCode = await run(flags);
-} catch (error) {
-  console.error(`taximeter: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 1;
-}
+process.exitCode = await runCommand({ env: process.env, help: HELP, parse: parseFlags, run });

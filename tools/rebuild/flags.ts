@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { FlagError } from '../../core/runtime/command.ts';
+import { readArgs } from '../../core/runtime/command.ts';
 import { idFlag } from '../id-flag.ts';
 
 export interface RebuildFlags {
@@ -35,12 +34,7 @@ export function parseFlags(args: readonly string[]): RebuildFlags | 'help' {
     ...{ org: text, data: text, json: on, 'dry-run': on },
     help: { type: 'boolean', short: 'h' },
   } as const;
-  let values: ReturnType<typeof parseArgs<{ options: typeof options }>>['values'];
-  try {
-    values = parseArgs({ args: [...args], options, strict: true }).values;
-  } catch (error) {
-    throw new FlagError(`${error instanceof Error ? error.message : String(error)} See --help.`);
-  }
+  const { values } = readArgs({ args: [...args], options, strict: true });
   if (values.help === true) return 'help';
   return {
     org: idFlag('org', values.org),

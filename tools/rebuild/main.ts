@@ -1,14 +1,13 @@
 /** `npm run rebuild`: adds everything that is derived of the minutes up again. */
 
-import { FlagError, runCommand } from '../../core/runtime/command.ts';
+import { runCommand } from '../../core/runtime/command.ts';
 import { connect } from '../../drizzle/client.ts';
 import { countText } from '../../worker/ledger/check/count-text.ts';
 import { actorOf } from '../actor.ts';
-import { findStores, NothingToLookAt } from '../doctor/stores.ts';
+import { findStores, nothingCode } from '../doctor/stores.ts';
 import { HELP, parseFlags, type RebuildFlags } from './flags.ts';
 import { type RebuildReport, runRebuild } from './run.ts';
 
-const NOTHING = 2;
 const MOST_SHOWN = 50;
 
 /** Standard output is for the result; with --json a program reads it. */
@@ -45,13 +44,10 @@ async function run(flags: RebuildFlags): Promise<number> {
   }
 }
 
-const codeOf = (error: unknown): number | null =>
-  error instanceof FlagError || error instanceof NothingToLookAt ? NOTHING : null;
-
 process.exitCode = await runCommand({
   env: process.env,
   help: HELP,
   parse: parseFlags,
   run,
-  codeOf,
+  codeOf: nothingCode,
 });

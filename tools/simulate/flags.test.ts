@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { FlagError, parseFlags } from './flags.ts';
+import { FlagError } from '../../core/runtime/command.ts';
+import { parseFlags } from './flags.ts';
 import { KINDS, shareOut } from './kinds.ts';
 
 it('simulates a hundred thousand schedules of all kinds, unless told otherwise', () => {

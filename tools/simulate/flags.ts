@@ -1,5 +1,5 @@
 /** The flags of `npm run simulate`. */
-import { parseArgs } from 'node:util';
+import { FlagError, readArgs } from '../../core/runtime/command.ts';
 import { KINDS, type Kind } from './kinds.ts';
 
 export interface SimulateFlags {
@@ -20,11 +20,6 @@ Exit code 1 when one fails: it is cut down to few steps, and told with the comma
   --only KINDS    only these, with commas between them: ${KINDS.map(({ name }) => name).join(', ')}
   --json          the result as JSON on standard output
   --help          show this`;
-
-/** Thrown for a flag that can't be used; the message is for a person. */
-export class FlagError extends Error {
-  override name = 'FlagError';
-}
 
 function whole(flag: string, text: string | undefined, usual: number, least: number, most: number) {
   if (text === undefined) return usual;
@@ -52,21 +47,16 @@ function kindsOf(text: string | undefined): readonly Kind[] {
 export function parseFlags(args: readonly string[]): SimulateFlags | 'help' {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: { seed: text, schedules: text, only: text, json: flag, help: flag },
-      strict: true,
-    });
-    if (values.help === true) return 'help';
-    return {
-      seed: whole('seed', values.seed, 1, 0, 2 ** 32 - 1),
-      schedules: whole('schedules', values.schedules, 100_000, 1, 100_000_000),
-      kinds: kindsOf(values.only),
-      isJson: values.json === true,
-    };
-  } catch (error) {
-    if (error instanceof FlagError) throw error;
-    throw new FlagError(`${error instanceof Error ? error.message : String(error)} See --help.`);
-  }
+  const { values } = readArgs({
+    args: [...args],
+    options: { seed: text, schedules: text, only: text, json: flag, help: flag },
+    strict: true,
+  });
+  if (values.help === true) return 'help';
+  return {
+    seed: whole('seed', values.seed, 1, 0, 2 ** 32 - 1),
+    schedules: whole('schedules', values.schedules, 100_000, 1, 100_000_000),
+    kinds: kindsOf(values.only),
+    isJson: values.json === true,
+  };
 }

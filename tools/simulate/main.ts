@@ -1,6 +1,7 @@
 /** `npm run simulate`: random schedules on a virtual clock, each from a seed. */
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runCommand } from '../../core/runtime/command.ts';
 import { HELP, parseFlags } from './flags.ts';
 import { type KindReport, runSimulation, type Simulation } from './run-simulation.ts';
 
@@ -39,17 +40,13 @@ function summary({ seed, tookMs, kinds, trouble }: Simulation): string {
 const isGood = ({ kinds, trouble }: Simulation) =>
   trouble === null && kinds.every(({ failed }) => failed === null);
 
-process.stdout.on('error', () => {});
-process.stderr.on('error', () => {});
-try {
-  const flags = parseFlags(process.argv.slice(2));
-  if (flags === 'help') console.log(HELP);
-  else {
+process.exitCode = await runCommand({
+  env: process.env,
+  help: HELP,
+  parse: parseFlags,
+  async run(flags) {
     const done = await runSimulation(flags, ROOT, process.env, say);
     console.log(flags.isJson ? JSON.stringify(done, null, 1) : summary(done));
-    process.exitCode = isGood(done) ? 0 : 1;
-  }
-} catch (error) {
-  console.error(`taximeter: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 1;
-}
+    return isGood(done) ? 0 : 1;
+  },
+});

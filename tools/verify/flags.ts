@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { FlagError } from '../../core/runtime/command.ts';
+import { FlagError, readArgs } from '../../core/runtime/command.ts';
 
 export interface VerifyFlags {
   /** `-`: standard input */
@@ -29,13 +28,12 @@ export function parseFlags(args: readonly string[]): VerifyFlags | 'help' {
     json: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   } as const;
-  let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
-  try {
-    parsed = parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
-  } catch (error) {
-    throw new FlagError(`${error instanceof Error ? error.message : String(error)} See --help.`);
-  }
-  const { values, positionals } = parsed;
+  const { values, positionals } = readArgs({
+    args: [...args],
+    options,
+    strict: true,
+    allowPositionals: true,
+  });
   if (values.help === true) return 'help';
   const [file, ...others] = positionals;
   if (file === undefined || others.length > 0) {
