@@ -285,6 +285,20 @@ describe('what goes wrong', () => {
       const { status, body } = await http.call('GET', path);
       expect([path, status, body.detail]).toEqual([path, 422, expect.stringContaining('1970')]);
     }
+    const lists: [path: string, list: string, ...unknown[]][] = [
+      ['sessions', 'sessions', 'a'],
+      ['adjustments', 'adjustments', 'a'],
+      ['periods', 'periods'],
+      ['shadow', 'shadow', 1],
+      ['usage-events', 'usage-events', 'a'],
+      ['extra-minutes', 'lots', 'a'],
+    ];
+    for (const [path, list, ...rest] of lists) {
+      const key = JSON.stringify([list, Date.parse('-000001-01-01T00:00:00Z'), ...rest]);
+      const cursor = Buffer.from(key).toString('base64url');
+      const { status } = await http.call('GET', `/v1/orgs/acme/${path}?cursor=${cursor}`);
+      expect([path, status]).toEqual([path, 422]);
+    }
     for (const expiresAt of instants) {
       const { status } = await http.call('POST', '/v1/api-keys', { name: 'x', expiresAt });
       expect([expiresAt, status]).toEqual([expiresAt, 422]);

@@ -6,7 +6,8 @@ import { type SQL, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { ProblemError } from './problem.ts';
 
-/** The end of the year 9999: beyond any instant, and any row's number. */
+/** The years that a database keeps: beyond any instant, level or row's number of ours. */
+const MIN_INSTANT_AT = Date.parse('0001-01-01T00:00:00Z');
 const MAX_INSTANT_AT = Date.UTC(9999, 11, 31);
 
 type Key = readonly (string | number)[];
@@ -39,7 +40,7 @@ export function decodeCursor<K extends Key>(
 /** Whether the database could hold it: what a caller made up may be any text, and any year. */
 function isKept(part: unknown): boolean {
   if (typeof part === 'string') return !part.includes('\0');
-  return typeof part === 'number' && Math.abs(part) <= MAX_INSTANT_AT;
+  return typeof part === 'number' && part >= MIN_INSTANT_AT && part <= MAX_INSTANT_AT;
 }
 
 export function isTextKey(key: unknown[]): key is [string] {
