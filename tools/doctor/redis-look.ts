@@ -108,6 +108,8 @@ export async function lookAtClocks({ redis, database }: Stores): Promise<Seen> {
     return row!.at;
   });
   const readings = await Promise.all([...ofRedis, ofPostgres]);
-  const apart = readings.map(({ name, aheadMs }) => `${name} by ${Math.round(aheadMs)} ms`).join(', ');
+  const apart = readings
+    .map(({ name, aheadMs }) => `${name} by ${Math.round(aheadMs)} ms`)
+    .join(', ');
   return { looked: `against this machine: ${apart}`, findings: judgeClocks(readings) };
 }
