@@ -55,8 +55,8 @@ export const TOPUP: readonly Mutation[] = [
     rule: 'only within a day',
     unguarded: 'overage that was reported long ago is taken for taken back',
     file: 'worker/overage/append.ts',
-    text: 'wall - sentAt < CANCELLABLE_MS',
-    replacement: 'wall >= sentAt',
+    text: 'gt(sentAt, wall - CANCELLABLE_MS)',
+    replacement: 'gt(sentAt, 0)',
     tests: OVERAGE,
   },
   {
