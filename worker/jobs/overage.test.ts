@@ -76,6 +76,12 @@ function loseAnswers(): void {
   fake.faults.add({ path: EVENTS, cut: 'after' });
   fake.faults.add({ path: EVENTS, error: { status: 503 }, times: 99 });
 }
+/** What docs/top-up.md tells a person to write down. */
+function statementOf(word: string, identifier: string): string {
+  const page = readFileSync(new URL('../../docs/top-up.md', import.meta.url), 'utf8');
+  const all = [...page.matchAll(/```sql\n([^`]*)```/g)].map(([, statement]) => statement!);
+  return all.find((it) => it.includes(word))!.replace('IDENTIFIER', identifier);
+}
 async function findings({ org }: Billed) {
   const { sql } = ledger.connection;
   const found = await inSnapshot(sql, (tx) => wrongOverage(tx, [org], { now: ledger.now }));
@@ -194,9 +200,7 @@ describe('overage', () => {
     await look();
     const { identifier } = (await rowsOf(acme))[0]!;
     expect(await findings(acme)).toMatchObject([{ code: 'overageUnclear', subject: identifier }]);
-    const page = readFileSync(new URL('../../docs/top-up.md', import.meta.url), 'utf8');
-    const statement = /```sql\n(update[^`]*first_tried_at[^`]*)```/.exec(page)![1]!;
-    await ledger.connection.sql.unsafe(statement.replace('IDENTIFIER', identifier));
+    await ledger.connection.sql.unsafe(statementOf('first_tried_at', identifier));
     await ledger.advance(1);
     await look();
     expect(told(acme)).toBe(2);
@@ -247,7 +251,12 @@ describe('overage', () => {
     await look();
     await look();
     expect(told(acme)).toBe(5);
-    expect((await rowsOf(acme)).at(-1)).toMatchObject({ kind: 'credit', minutes: -1 });
+    const credit = (await rowsOf(acme)).at(-1)!;
+    expect(credit).toMatchObject({ kind: 'credit', minutes: -1 });
+    const [found] = await findings(acme);
+    expect(found).toMatchObject({ code: 'overageCredit', figures: { minutes: 1 } });
+    await ledger.connection.sql.unsafe(statementOf('coalesce', credit.identifier));
+    expect(await findings(acme)).toEqual([]);
     const audits = await ledger.connection.db
       .select()
       .from(auditLog)

@@ -121,6 +121,11 @@ export const CODES = {
     'Overage was used that Stripe knows nothing of: it is on no invoice.',
     'Begin the organization\'s first payment, or the saving of a card: that makes its customer at Stripe. Else see that a worker has STRIPE_SECRET_KEY, and look for "overage" in its log.',
   ),
+  overageCredit: entry(
+    'wrong',
+    'More overage is billed than was used: the customer pays too much.',
+    'Credit it on the invoice at Stripe, and write down that you have (docs/top-up.md).',
+  ),
   overageUnclear: entry(
     'warning',
     'Nobody knows whether Stripe bills this overage, or Stripe said that it could not use it.',

@@ -1,4 +1,4 @@
-/** Overage that is billed through Stripe, and that Stripe does not have, or may not have. */
+/** Overage that is billed through Stripe: what Stripe does not have, may not have, or has too much of. */
 import { type Finding, finding } from './finding.ts';
 import type { Reading } from './snapshot.ts';
 
@@ -15,6 +15,8 @@ export interface WrongOverage {
   minutes: number;
   /** null: no report was ever written */
   identifier: string | null;
+  /** credit: of more than was used, which a person credits */
+  kind: 'report' | 'credit';
   isUnclear: boolean;
   hasCustomer: boolean;
   why: string | null;
@@ -31,7 +33,7 @@ export function wrongOverage(
       from billing_periods b join organizations o on o.id = b.org join plans p on p.id = o.plan
       where b.org = any(${orgs}) and b.billable_ms >= 60000
         and b.ends_at > from_epoch_ms(${now}) - ${LOOKED_AT}::interval)
-    select p.org, epoch_ms(p.starts_at) as period, p.minutes, null as identifier,
+    select p.org, epoch_ms(p.starts_at) as period, p.minutes, null as identifier, 'report' as kind,
       false as "isUnclear", null as why,
       exists (select from stripe_customers c where c.org = p.org) as "hasCustomer"
     from periods p
@@ -42,12 +44,13 @@ export function wrongOverage(
         where u.org = p.org and u.period = p.starts_at and u.billable_ms > 0
           and u.written_at < now() - make_interval(secs => ${PATIENCE_S}))
     union all
-    select r.org, epoch_ms(r.period), r.minutes, r.identifier, r.unclear_at is not null,
-      r.last_error, true
-    from overage_reports r join periods p on p.org = r.org and p.starts_at = r.period
-    where r.kind = 'report' and r.cancel_at is null
-      and (r.unclear_at is not null or (r.sent_at is null
-        and r.created_at < now() - make_interval(secs => ${UNSENT_PATIENCE_S})))
+    select r.org, epoch_ms(r.period), abs(r.minutes), r.identifier, r.kind,
+      r.unclear_at is not null, r.last_error, true
+    from overage_reports r join billing_periods b on b.org = r.org and b.starts_at = r.period
+    where r.org = any(${orgs}) and b.ends_at > from_epoch_ms(${now}) - ${LOOKED_AT}::interval
+      and r.cancel_at is null and (r.unclear_at is not null or (r.sent_at is null
+        and (r.kind = 'credit'
+          or r.created_at < now() - make_interval(secs => ${UNSENT_PATIENCE_S}))))
     order by 1, 2, 4`;
 }
 
@@ -58,6 +61,10 @@ export function judgeOverage(rows: readonly WrongOverage[]): Finding[] {
     const what = `${minutes} minutes of overage of ${org} in the period from ${from}`;
     const subject = identifier ?? from;
     const detail = { org, subject, figures: { period, minutes } };
+    if (row.kind === 'credit') {
+      const says = `Stripe was told ${what} too many, and can't take them back any more.`;
+      return finding('overageCredit', { ...detail, says });
+    }
     if (row.isUnclear) {
       const says = `${what} may not be with Stripe: ${row.why ?? 'nobody knows why'}`;
       return finding('overageUnclear', { ...detail, says });
