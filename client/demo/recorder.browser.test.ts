@@ -1,76 +1,67 @@
 /** The recorder page in a real browser, on the whole product, with a microphone that beeps. */
-import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { findChromium, openBrowser, type TestBrowser } from '../../local/test-browser.ts';
-import { BUILD_PATIENCE_MS, buildPage } from '../../local/test-build.ts';
-import { startTestProduct, type TestProduct } from '../../local/test-product.ts';
+import { describe, expect, it } from 'vitest';
+import { findChromium } from '../../local/test-browser.ts';
+import { PAGE_PATIENCE_MS, testRecorderPage } from '../../local/test-recorder-page.ts';
 
-const PLAN = 'recorder-page';
+const SPEED = 3;
+/** Meter time. */
 const LIMIT_MS = 12_000;
-/** How long the page may take on a busy machine. */
-const PATIENCE_MS = 20_000;
+const LIMIT_MINUTES = LIMIT_MS / 60_000;
 
 const executablePath = findChromium();
 
 describe.skipIf(executablePath === null)('the recorder page', () => {
-  let product: TestProduct;
-  let browser: TestBrowser;
-  let person: BrowserContext;
-  let page: Page;
-  let org: string;
+  const product = () => ({ intervalMs: 500, speed: SPEED });
+  const at = testRecorderPage(executablePath, { product });
 
-  beforeAll(async () => {
-    // The gateway serves the page as built.
-    await buildPage();
-    product = await startTestProduct({ intervalMs: 1_000 });
-    const config = await fetch(`${product.gatewayUrls[0]}/demo/config`);
-    org = ((await config.json()) as { org: string }).org;
-    browser = await openBrowser(executablePath!);
-  }, BUILD_PATIENCE_MS);
-
-  afterAll(async () => {
-    await browser?.stop();
-    await product?.stop();
-  });
-
-  afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') {
-      for (const each of person.pages()) {
-        const { phase, connection, save } = await each.evaluate(() => ({
-          ...document.body.dataset,
-        }));
-        const words = await each.locator('body').textContent();
-        console.error(`${each.url()}: ${phase}, ${connection}, save ${save}\n${words}`);
-      }
-    }
-    await person?.close();
-    expect(browser.complaints()).toEqual([]);
-  });
-
-  async function givePlan(minutes: number | null): Promise<void> {
-    const thresholds = { percent: [80, 90, 100], remainingMinutes: [] };
-    await product.api('PUT', `/v1/plans/${PLAN}`, { name: PLAN, minutes, thresholds });
-    await product.api('PUT', `/v1/orgs/${org}`, { name: org, plan: PLAN });
-  }
-
-  async function open(query = '?user=alice'): Promise<void> {
-    person = await browser.person();
-    page = await person.newPage();
-    page.setDefaultTimeout(PATIENCE_MS);
-    await page.goto(`${product.gatewayUrls[0]}/${query}`);
-  }
-
-  const inPhase = (phase: string, of = page) => of.waitForSelector(`body[data-phase="${phase}"]`);
+  const givePlan = (minutes: number | null) =>
+    at.givePlan({ minutes, thresholds: { percent: [80, 90, 100], remainingMinutes: [] } });
   const notice = async () =>
-    ((await page.locator('#notice').textContent()) ?? '').replace(/\s+/g, ' ');
+    ((await at.page.locator('#notice').textContent()) ?? '').replace(/\s+/g, ' ');
+
+  async function record(): Promise<void> {
+    await at.page.click('#record');
+    await at.inPhase('recording');
+  }
+
+  async function stop(of = at.page): Promise<void> {
+    await of.click('#stop');
+    await at.inPhase('ended', of);
+  }
+
+  /** Two more ticks: the meter has answered to what was done before. */
+  async function ticks(): Promise<void> {
+    const count = () => at.heard.messages.filter(({ type }) => type === 'tick').length;
+    const before = count();
+    await at.heard.until(() => count() >= before + 2);
+  }
+
+  /** The first second of so many recordings is in the browser's store: a crash does not lose it. */
+  async function soundIsKept(recordings = 1): Promise<void> {
+    await at.page.waitForFunction(
+      (least) =>
+        new Promise((resolve) => {
+          const opening = indexedDB.open('taximeter-recordings');
+          opening.onsuccess = () => {
+            const { result: database } = opening;
+            const counting = database.transaction('recordings').objectStore('recordings').count();
+            counting.onsuccess = () => {
+              database.close();
+              resolve(counting.result >= least);
+            };
+          };
+        }),
+      recordings,
+    );
+  }
 
   /** Plays the first recording of the list, and says how long it is. */
   async function play(): Promise<{ durationMs: number; playedMs: number; error: string | null }> {
-    await page.waitForFunction(() => {
+    await at.page.waitForFunction(() => {
       const audio = document.querySelector('#recordings audio') as HTMLAudioElement | null;
       return audio !== null && Number.isFinite(audio.duration);
     });
-    return page.evaluate(async () => {
+    return at.page.evaluate(async () => {
       const audio = document.querySelector('#recordings audio') as HTMLAudioElement;
       await audio.play();
       await new Promise((resolve) => audio.addEventListener('timeupdate', resolve));
@@ -83,111 +74,108 @@ describe.skipIf(executablePath === null)('the recorder page', () => {
   }
 
   it('is warned, stopped at the limit, billed the limit, and its recording is kept', async () => {
-    await givePlan(LIMIT_MS / 60_000);
-    await open();
-    await page.click('#record');
-    await inPhase('recording');
+    await givePlan(LIMIT_MINUTES);
+    await at.open();
+    await record();
     for (const words of ['80 %', '90 %', 'All of']) {
-      await page.locator('.toast', { hasText: words }).waitFor();
+      await at.page.locator('.toast', { hasText: words }).waitFor();
     }
-    await page.waitForSelector('body[data-phase="ended"][data-save="saved"]');
+    await at.page.waitForSelector('body[data-phase="ended"][data-save="saved"]');
     expect(await notice()).toMatch(/used up.*Your recording is safe/);
-    expect(await page.locator('#remaining').textContent()).toBe('0:00');
+    expect(await at.page.locator('#remaining').textContent()).toBe('0:00');
 
     const recorded = await play();
     expect(recorded.error).toBeNull();
     expect(recorded.playedMs).toBeGreaterThan(0);
-    expect(recorded.durationMs).toBeGreaterThan(LIMIT_MS * 0.7);
+    expect(recorded.durationMs * SPEED).toBeGreaterThan(LIMIT_MS * 0.7);
 
-    const session = await page.locator('#recordings li').getAttribute('data-session');
+    const session = await at.page.locator('#recordings li').getAttribute('data-session');
     await expect
-      .poll(() => product.api('GET', `/v1/sessions/${session}`), { timeout: PATIENCE_MS })
+      .poll(() => at.product.api('GET', `/v1/sessions/${session}`), { timeout: PAGE_PATIENCE_MS })
       .toMatchObject({ reason: 'limitReached', bySource: { planMs: LIMIT_MS, extraMs: 0 } });
 
-    await page.reload();
+    await at.page.reload();
     await play();
-    expect(await page.locator('#recordings li').count()).toBe(1);
+    expect(await at.page.locator('#recordings li').count()).toBe(1);
   });
 
   it('refuses when nothing is left, says why, and goes on with extra minutes', async () => {
-    await givePlan(LIMIT_MS / 60_000 / 2);
-    await open();
-    await page.click('#record');
-    await inPhase('refused');
+    await givePlan(LIMIT_MINUTES / 2);
+    await at.open();
+    await at.page.click('#record');
+    await at.inPhase('refused');
     expect(await notice()).toMatch(/Recording was refused/);
-    await page.click('#extra-minutes');
-    await page.locator('.toast', { hasText: '5 extra minutes' }).waitFor();
-    await page.click('#record');
-    await inPhase('recording');
-    await page.waitForSelector('#bar[data-level="extra"]');
-    await page.click('#stop');
-    await inPhase('ended');
+    await at.page.click('#extra-minutes');
+    await at.page.locator('.toast', { hasText: '5 extra minutes' }).waitFor();
+    await record();
+    await at.page.waitForSelector('#bar[data-level="extra"]');
+    await stop();
     await play();
   });
 
   it('stands still while it is paused', async () => {
     await givePlan(null);
-    await open();
-    await page.click('#record');
-    await inPhase('recording');
-    await page.click('#pause');
-    await inPhase('paused');
-    const shown = await page.locator('#session-time').textContent();
-    await page.waitForTimeout(2_500);
-    expect(await page.locator('#session-time').textContent()).toBe(shown);
-    await page.click('#pause');
-    await inPhase('recording');
-    await page.waitForFunction(
+    await at.open();
+    await record();
+    await at.page.click('#pause');
+    await at.inPhase('paused');
+    const shown = await at.page.locator('#session-time').textContent();
+    // A second of meter time and more: what runs would show it.
+    await ticks();
+    expect(await at.page.locator('#session-time').textContent()).toBe(shown);
+    await at.page.click('#pause');
+    await at.inPhase('recording');
+    await at.page.waitForFunction(
       (was) => document.getElementById('session-time')?.textContent !== was,
       shown,
     );
-    await page.click('#stop');
-    await inPhase('ended');
+    await stop();
   });
 
   it('takes its session up again after a reload', async () => {
     await givePlan(null);
-    await open();
-    await page.click('#record');
-    await inPhase('recording');
-    const line = await page.locator('#session-line').textContent();
-    await page.waitForTimeout(2_500);
-    await page.reload();
-    await page.click('text=Continue recording');
-    await inPhase('recording');
-    expect(await page.locator('#session-line').textContent()).toBe(line);
-    await page.waitForTimeout(1_500);
-    await page.click('#stop');
-    await page.locator('#recordings li').nth(1).waitFor();
+    await at.open();
+    await record();
+    const line = await at.page.locator('#session-line').textContent();
+    await ticks();
+    await soundIsKept();
+    await at.page.reload();
+    await at.page.click('text=Continue recording');
+    await at.inPhase('recording');
+    expect(await at.page.locator('#session-line').textContent()).toBe(line);
+    await soundIsKept(2);
+    await at.page.click('#stop');
+    await at.page.locator('#recordings li').nth(1).waitFor();
   });
 
   it('says when another window took its session over, and keeps what it has', async () => {
     await givePlan(null);
-    await open();
-    await page.click('#record');
-    await inPhase('recording');
-    await page.waitForTimeout(1_500);
-    const [other] = await Promise.all([person.waitForEvent('page'), page.click('#session-line a')]);
+    await at.open();
+    await record();
+    await soundIsKept();
+    const [other] = await Promise.all([
+      at.person.waitForEvent('page'),
+      at.page.click('#session-line a'),
+    ]);
     await other.click('#record');
-    await inPhase('recording', other);
-    await page.waitForSelector('body[data-phase="lost"][data-save="saved"]');
+    await at.inPhase('recording', other);
+    await at.page.waitForSelector('body[data-phase="lost"][data-save="saved"]');
     expect(await notice()).toMatch(/Another device took over.*Your recording is safe/);
-    await other.click('#stop');
-    await inPhase('ended', other);
+    await stop(other);
   });
 
   it('says what to do when the microphone is denied, and starts no session', async () => {
     await givePlan(null);
-    await open();
-    await page.addInitScript(() => {
+    await at.open();
+    await at.page.addInitScript(() => {
       navigator.mediaDevices.getUserMedia = async () => {
         throw new DOMException('Permission denied', 'NotAllowedError');
       };
     });
-    await page.reload();
-    await page.click('#record');
-    await page.waitForSelector('#notice:not([hidden])');
+    await at.page.reload();
+    await at.page.click('#record');
+    await at.page.waitForSelector('#notice:not([hidden])');
     expect(await notice()).toMatch(/Allow it in the address bar/);
-    expect(await page.getAttribute('body', 'data-phase')).toBe('idle');
+    expect(await at.page.getAttribute('body', 'data-phase')).toBe('idle');
   });
 });
