@@ -80,6 +80,7 @@ export async function fuzzHttp(options: HttpFuzzOptions): Promise<HttpFuzzReport
   );
   for (const [index, call] of calls.entries()) {
     if (signal?.aborted) break;
+    await restore(ask);
     let isWell = false;
     const property = fc.asyncProperty(requestsOf(api, known, call), async (request) => {
       if (signal?.aborted) return;
@@ -126,27 +127,37 @@ async function again(
 const bodyOf = ({ type, text }: ApiAnswer): unknown =>
   /json/.test(type) ? JSON.parse(text) : text;
 
+async function send(ask: Ask, method: string, path: string, body: object) {
+  const headers = { 'content-type': 'application/json' };
+  const answer = await ask(method, path, { headers, body: JSON.stringify(body) });
+  if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.text}`);
+  return JSON.parse(answer.text) as Record<string, string>;
+}
+
+/** What calls before it may have suspended or used up: so that every call has a good side. */
+async function restore(ask: Ask): Promise<void> {
+  await send(ask, 'PUT', `/v1/plans/${ORG}`, { name: ORG, features: { analysis: true } });
+  await send(ask, 'PUT', `/v1/orgs/${ORG}`, { name: ORG, plan: ORG });
+  await send(ask, 'PUT', `/v1/orgs/${ORG}/members/ann`, {});
+}
+
 /** Something to ask about: ids that are there, a member's ticket, a key that may little. */
 async function prepare(
   ask: Ask,
   known: Map<string, string[]>,
   credentials: Map<Credentials, string>,
 ): Promise<void> {
-  const send = async (method: string, path: string, body: object) => {
-    const headers = { 'content-type': 'application/json' };
-    const answer = await ask(method, path, { headers, body: JSON.stringify(body) });
-    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.text}`);
-    return JSON.parse(answer.text) as Record<string, string>;
-  };
-  await send('PUT', `/v1/plans/${ORG}`, { name: ORG, minutes: 1_000 });
-  await send('PUT', `/v1/orgs/${ORG}`, { name: ORG, plan: ORG });
-  await send('PUT', `/v1/orgs/${ORG}/members/ann`, {});
+  await restore(ask);
   for (const [name, value] of Object.entries({ plan: ORG, org: ORG, user: 'ann' })) {
     known.set(name, [value]);
   }
-  const ticket = await send('POST', '/v1/tickets', { org: ORG, user: 'ann', ttlSeconds: 3_600 });
+  const ticket = await send(ask, 'POST', '/v1/tickets', {
+    org: ORG,
+    user: 'ann',
+    ttlSeconds: 3_600,
+  });
   credentials.set('ticket', ticket.ticket!);
-  const key = await send('POST', '/v1/api-keys', { name: 'x', orgs: [ORG], scopes: ['read'] });
+  const key = await send(ask, 'POST', '/v1/api-keys', { name: 'x', orgs: [ORG], scopes: ['read'] });
   credentials.set('scoped', key.secret!);
   known.set('id', [key.id!]);
 }
