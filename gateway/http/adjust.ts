@@ -14,7 +14,7 @@ import { billingPeriods } from '../../drizzle/schema/periods.ts';
 import { sessions } from '../../drizzle/schema/sessions.ts';
 import { organizationUnknown } from './live-budgets.ts';
 import { ProblemError } from './problem.ts';
-import { MS_PER_MINUTE } from './schemas.ts';
+import { MAX_MINUTES, MS_PER_MINUTE } from './schemas.ts';
 
 export interface Adjustment {
   org: string;
@@ -33,7 +33,8 @@ export type AdjustmentRow = typeof adjustments.$inferSelect;
 
 /**
  * @param at meter instant
- * Throws 404 `organizationUnknown` and `sessionUnknown`, 422 for more goodwill than was charged.
+ * Throws 404 `organizationUnknown` and `sessionUnknown`, 422 for more goodwill than was charged, and for
+ * adjustments of a period that come to too much.
  */
 export async function adjust(
   tx: Transaction,
@@ -83,12 +84,24 @@ async function adjustPlan(tx: Transaction, what: Adjustment, at: number): Promis
   const period = await ensurePeriod(tx, what.org, at);
   if (period === null) throw organizationUnknown(what.org);
   const row = await insert(tx, what, { at, period: period.startsAt, appliedAt: at });
-  await tx
+  const [after] = await tx
     .update(billingPeriods)
     .set({ adjustedMs: sql`${billingPeriods.adjustedMs} + ${what.ms}` })
-    .where(and(eq(billingPeriods.org, what.org), eq(billingPeriods.startsAt, period.startsAt)));
+    .where(and(eq(billingPeriods.org, what.org), eq(billingPeriods.startsAt, period.startsAt)))
+    .returning({ adjustedMs: billingPeriods.adjustedMs });
+  // However often: sums must stay far from where integers stop being exact.
+  if (Math.abs(after!.adjustedMs) > MAX_MINUTES * MS_PER_MINUTE) throw tooMuch(after!.adjustedMs);
   await applyLimits(tx, [what.org], at);
   return row;
+}
+
+function tooMuch(adjustedMs: number): ProblemError {
+  const detail = `brings the adjustments of this period to ${adjustedMs / MS_PER_MINUTE} minutes`;
+  return new ProblemError(
+    'invalid',
+    `This ${detail}, and ${MAX_MINUTES} either way are the most. For a quota beyond it use a plan without a limit.`,
+    { errors: [{ pointer: '/minutes', detail }] },
+  );
 }
 
 async function adjustExtra(tx: Transaction, what: Adjustment, at: number): Promise<AdjustmentRow> {

@@ -69,6 +69,18 @@ it('a lot given in the same instant as others is on one page of the balance, and
   expect(seen).toEqual(made.sort());
 });
 
+it('of a period come to no more than one may be, however often they are given', async () => {
+  await http.call('PUT', '/v1/orgs/huge', { name: 'Huge', plan: 'basic' });
+  const most = { kind: 'plan', minutes: 100_000_000 };
+  expect((await give('huge', most)).status).toBe(201);
+  const { status, body } = await give('huge', { kind: 'plan', minutes: 1 });
+  expect([status, body.code]).toEqual([422, 'invalid']);
+  expect(body.detail).toContain('100000001 minutes');
+  expect((await give('huge', { kind: 'plan', minutes: -1 })).status).toBe(201);
+  const { items } = (await http.call('GET', '/v1/orgs/huge/periods')).body;
+  expect(items[0].adjustedMs).toBe((100_000_000 - 1) * MINUTE_MS);
+});
+
 describe('goodwill', () => {
   it('for a session is a lot of its own, names its member, and changes no minute', async () => {
     await settled('kind', 10 * MINUTE_MS);
