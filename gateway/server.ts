@@ -196,6 +196,7 @@ export async function startGateway(
       rate: createRate({ ...config.apiRate, ...limiting, monotonicMs }),
     }),
     ready: minutes.ready,
+    admitted: shadow.admitted,
     payments: openPayments(config, log),
     turnedAway: (request) => keeper.reason(request.headers.get('origin'), ''),
     version: '0.1.0',

@@ -8,6 +8,7 @@ import type { Tenants } from '../../drizzle/bound.ts';
 import type { PaymentSettings } from '../../payments/settings.ts';
 import type { Rate } from '../limits/rate.ts';
 import type { SessionMetadata } from '../session-metadata.ts';
+import type { ShadowBook } from '../shadow/book.ts';
 import type { Tickets } from '../tickets.ts';
 import type { ProblemCode } from './problem-codes.ts';
 
@@ -65,6 +66,8 @@ export interface HttpDeps {
   receiptKeys?: ReceiptKeys | null | undefined;
   /** Minutes that wait to be settled; left out, the worker's sweep finds them. */
   ready?(shard: number, fields: readonly string[]): void;
+  /** Hears of each session without a socket that was let in: shadow mode may have decided otherwise. */
+  admitted?: ShadowBook['admitted'];
   /** Ends one live session for an operator. Default: `meter.stop`. */
   stopSession?: Meter['stop'];
   /** Of the product, for the API document. */

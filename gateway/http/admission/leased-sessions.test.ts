@@ -1,7 +1,10 @@
 /** Sessions without a socket: admission, totals from any gateway, limits, ends. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { loadLimits } from '../../../drizzle/queries/load-limits.ts';
+import { saveShadow } from '../../../drizzle/queries/save-shadow.ts';
 import { sessions } from '../../../drizzle/schema/sessions.ts';
+import { createShadowBook } from '../../shadow/book.ts';
 import { MAY, startTestHttp, type TestHttp } from '../test-http.ts';
 import { MAX_FILE_MS } from './total.ts';
 
@@ -87,6 +90,23 @@ describe('a session without a socket', () => {
     expect([status, body.code, body.scope]).toEqual([403, 'featureNotAllowed', 'member']);
     expect(body.actions).toEqual([{ type: 'askAdmin' }]);
     expect((await start({ user: 'bob', feature: 'video' })).status).toBe(201);
+  });
+
+  it('that shadow mode alone lets in is written down', async () => {
+    const book = createShadowBook({
+      limits: (of, user) => loadLimits(http.deps.db.of(of), of, user),
+      liveSessions: http.meter.liveSessions,
+      save: (decision) => saveShadow(http.deps.db.of(decision.org), decision),
+      log: http.deps.log,
+    });
+    const call = http.with({ admitted: book.admitted });
+    await plan({ minutes: 60, enforcement: 'shadow' });
+    const body = { user: 'ann', session: 'long', plannedMs: 61 * 60_000 };
+    expect((await call('POST', `/v1/orgs/${org}/sessions`, body)).status).toBe(201);
+    await expect
+      .poll(async () => (await http.call('GET', `/v1/orgs/${org}/shadow`)).body.items)
+      .toMatchObject([{ what: 'refused', reason: 'plannedTooLong', session: 'long', user: 'ann' }]);
+    await book.stop();
   });
 
   it('is foreseen by a check: places, days, a member’s own, the planned length', async () => {

@@ -246,6 +246,7 @@ async function start(
   }
   if (opened.status !== 'opened') throw hasSocket(session);
   await beganAt(tx, lease, opened.session.startedAt);
+  deps.admitted?.({ opened, plannedMs });
   const told = await tellTotal(deps, tx, { ...lease, beganAt: opened.session.startedAt }, null);
   return { status: 201, body: shownLeased(deps, lease, told) };
 }
