@@ -15,8 +15,7 @@ export interface Refusal {
   retryAfterSeconds: number | null;
 }
 
-/** The second is agreed, and comes with the API's next types. */
-type Reason = NonNullable<Check['reason']> | 'costCeilingReached';
+type Reason = NonNullable<Check['reason']>;
 interface Sentence {
   status: 402 | 403 | 429;
   title: string;
