@@ -36,23 +36,26 @@ describe.skipIf(executablePath === null)('the recorder page', () => {
     await at.heard.until(() => count() >= before + 2);
   }
 
-  /** The first second of so many recordings is in the browser's store: a crash does not lose it. */
-  async function soundIsKept(recordings = 1): Promise<void> {
-    await at.page.waitForFunction(
-      (least) =>
-        new Promise((resolve) => {
+  /** How many recordings the browser's store has, each from its first piece on. */
+  const stored = () =>
+    at.page.evaluate(
+      () =>
+        new Promise<number>((resolve) => {
           const opening = indexedDB.open('taximeter-recordings');
           opening.onsuccess = () => {
             const { result: database } = opening;
             const counting = database.transaction('recordings').objectStore('recordings').count();
             counting.onsuccess = () => {
               database.close();
-              resolve(counting.result >= least);
+              resolve(counting.result);
             };
           };
         }),
-      recordings,
     );
+
+  /** A crash would not lose what there is of them. */
+  async function soundIsKept(recordings = 1): Promise<void> {
+    await expect.poll(stored, { timeout: PAGE_PATIENCE_MS }).toBe(recordings);
   }
 
   /** Plays the first recording of the list, and says how long it is. */
