@@ -42,7 +42,7 @@ export interface PurchaseDialogOptions {
 
 export interface OpenOptions {
   reason?: PurchaseReason;
-  /** The package that is recommended; it is chosen at first. */
+  /** The package that is recommended, and chosen at first. Left out: the one that fits the use. */
   package?: string | undefined;
 }
 

@@ -10,6 +10,7 @@ import type {
   Purchase,
   PurchaseMethod,
   PurchasePage,
+  Recommendation,
   StartedPurchase,
 } from './shapes.ts';
 
@@ -54,6 +55,11 @@ export class PurchaseApi {
   packages(currency?: string): Promise<PackageList> {
     const query = currency === undefined ? '' : `?currency=${encodeURIComponent(currency)}`;
     return this.#ask('GET', `/v1/extra-minutes/packages${query}`);
+  }
+
+  recommendation(currency?: string): Promise<Recommendation> {
+    const query = currency === undefined ? '' : `?currency=${encodeURIComponent(currency)}`;
+    return this.#ask('GET', this.#path(`/recommendation${query}`));
   }
 
   balance(): Promise<Balance> {

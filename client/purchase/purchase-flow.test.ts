@@ -30,6 +30,8 @@ const STARTED = { purchase: 'p1', status: 'open', method: 'paymentIntent', failu
 function bench() {
   const asked: { what: string; key: string | null }[] = [];
   const answers: Record<string, (object | number)[]> = { packages: [PACKAGES], hold: [409] };
+  /** of whom nothing is ever heard */
+  const silent = new Set<string>();
   let run: () => void = () => {};
   const clock: Clock = {
     nowMs: () => 0,
@@ -45,6 +47,7 @@ function bench() {
     const last = new URL(String(url)).pathname.split('/').at(-1)!;
     const what = last === 'p1' ? 'look' : last;
     asked.push({ what, key: new Headers(init?.headers).get('idempotency-key') });
+    if (silent.has(what)) return new Promise(() => {});
     const next = answers[what]?.shift() ?? 500;
     if (typeof next === 'object' && 'code' in next) return Response.json(next, { status: 409 });
     if (next === 0) throw new TypeError('no network');
@@ -60,7 +63,7 @@ function bench() {
     fetch: answer as typeof fetch,
   });
   const flow = new PurchaseFlow({ api, clock, newKey: () => `K${++keys}` });
-  return { flow, asked, answers, tick: () => run() };
+  return { flow, asked, answers, silent, tick: () => run() };
 }
 
 it('asks for the same purchase again where an answer was lost, and for another one after a no', async () => {
@@ -75,6 +78,26 @@ it('asks for the same purchase again where an answer was lost, and for another o
   expect(flow.getState().phase).toBe('paying');
   const keys = asked.filter(({ what }) => what === 'purchases').map(({ key }) => key);
   expect(keys).toEqual(['K1', 'K1', 'K2']);
+});
+
+it('recommends what fits the use, and does without where nobody says so in time', async () => {
+  const fits = bench();
+  fits.answers.recommendation = [{ package: 'big', reason: 'asBefore', detail: '' }];
+  await fits.flow.load();
+  expect(fits.flow.getState()).toMatchObject({ chosen: 'big', recommended: 'big' });
+  for (const said of [500, { package: null, reason: 'enough' }, { package: 'gone' }]) {
+    const none = bench();
+    none.answers.recommendation = [said];
+    await none.flow.load();
+    expect(none.flow.getState()).toMatchObject({ chosen: 'small', recommended: null });
+  }
+  const late = bench();
+  late.silent.add('recommendation');
+  const loading = late.flow.load();
+  await vi.waitFor(() => expect(late.asked).toHaveLength(2));
+  late.tick();
+  await loading;
+  expect(late.flow.getState()).toMatchObject({ phase: 'choosing', chosen: 'small' });
 });
 
 it('does not take the no to an earlier card for a no to this one', async () => {

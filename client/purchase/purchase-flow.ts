@@ -4,6 +4,8 @@
  */
 import { type Clock, systemClock } from '../clock.ts';
 import { Following } from './follow.ts';
+import { loadOffers } from './offers.ts';
+import { within } from './patience.ts';
 import type { PurchaseApi } from './purchase-api.ts';
 import { PurchaseProblem } from './purchase-problem.ts';
 import { initialPurchaseState, type PurchaseState } from './purchase-state.ts';
@@ -37,6 +39,7 @@ export interface PurchaseFlowOptions {
 export class PurchaseFlow {
   readonly #options: PurchaseFlowOptions;
   readonly #api: PurchaseApi;
+  readonly #clock: Clock;
   readonly #listeners = new Set<(state: PurchaseState) => void>();
   #state: PurchaseState = initialPurchaseState;
   #following: Following | null = null;
@@ -48,6 +51,7 @@ export class PurchaseFlow {
   constructor(options: PurchaseFlowOptions) {
     this.#options = options;
     this.#api = options.api;
+    this.#clock = options.clock ?? systemClock;
   }
 
   readonly getState = (): PurchaseState => this.#state;
@@ -57,22 +61,23 @@ export class PurchaseFlow {
     return () => this.#listeners.delete(listener);
   };
 
-  /** From the beginning. A payment that is on its way is left to go on. */
+  /**
+   * From the beginning. A payment that is on its way is left to go on. `recommended`: by the app;
+   * null: the package that fits the organization's use.
+   */
   async load(recommended: string | null = null): Promise<void> {
     this.#following?.stop();
     this.#following = null;
     this.#turn += 1;
-    this.#state = { ...initialPurchaseState };
-    this.#tell({ recommended });
+    this.#tell(initialPurchaseState);
     const turn = this.#turn;
     try {
-      const { items: packages, payments } = await this.#api.packages(this.#options.currency);
+      const { currency } = this.#options;
+      const offers = await loadOffers(this.#api, { currency, recommended, clock: this.#clock });
       if (turn !== this.#turn) return;
-      const named = packages.find((it) => it.package === recommended);
-      const chosen = (named ?? packages[0])?.package ?? null;
-      this.#tell({ packages, payments, chosen });
-      if (payments.provider === null) this.#close('notConfigured');
-      else if (chosen === null) this.#close('noPackages');
+      this.#tell(offers);
+      if (offers.payments?.provider === null) this.#close('notConfigured');
+      else if (offers.chosen === null) this.#close('noPackages');
       else this.#tell({ phase: 'choosing' });
     } catch (error) {
       if (turn === this.#turn) this.#tell({ phase: 'closed', trouble: troubleOf(error) });
@@ -191,7 +196,7 @@ export class PurchaseFlow {
     // The failure of an earlier attempt is still what the gateway knows, until it hears of this one.
     let isOld = failedBefore;
     this.#following = new Following({
-      clock: this.#options.clock ?? systemClock,
+      clock: this.#clock,
       ask: () => this.#api.purchase(purchase.purchase),
       hear: (heard) => {
         if (heard.status !== 'failed') isOld = false;
@@ -231,21 +236,12 @@ export class PurchaseFlow {
 
   /** Where none is lent, or nobody says so in time, the payment goes on without. */
   async #askForHold(id: string): Promise<void> {
-    const clock = this.#options.clock ?? systemClock;
     const turn = this.#turn;
-    const asked = this.#api.hold(id).then(
-      (purchase) => {
-        const isStill = turn === this.#turn && this.#state.purchase?.purchase === id;
-        if (isStill && 'hold' in purchase) this.#tell({ purchase });
-      },
-      () => {},
-    );
-    let stopWaiting = () => {};
-    const patience = new Promise<void>((resolve) => {
-      stopWaiting = clock.after(HOLD_PATIENCE_MS, resolve);
+    const asked = this.#api.hold(id).then((purchase) => {
+      const isStill = turn === this.#turn && this.#state.purchase?.purchase === id;
+      if (isStill && 'hold' in purchase) this.#tell({ purchase });
     });
-    await Promise.race([asked, patience]);
-    stopWaiting();
+    await within(this.#clock, HOLD_PATIENCE_MS, asked);
   }
 
   /** Not waited for: one that stays open can't be paid by anybody, and costs nothing. */

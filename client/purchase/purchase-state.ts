@@ -55,7 +55,7 @@ export interface PurchaseState {
   payments: Payments | null;
   /** The package that is chosen. */
   chosen: string | null;
-  /** The one that was recommended, whatever is chosen. */
+  /** The one that the app recommends, or that fits the use; whatever is chosen. */
   recommended: string | null;
   purchase: Purchase | null;
   clientSecret: string | null;

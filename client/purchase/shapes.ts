@@ -25,6 +25,15 @@ export interface PackageList {
   payments: Payments;
 }
 
+/** The package that fits an organization's use. */
+export interface Recommendation {
+  /** null: none is needed, as far as can be seen */
+  package: string | null;
+  reason: string;
+  /** The reason in words. */
+  detail: string;
+}
+
 export type PurchaseStatus =
   | 'open'
   | 'requiresAction'
