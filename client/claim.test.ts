@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Refused } from '../core/protocol/messages.ts';
 import { memoryCheckpointStore } from './checkpoint-store.ts';
 import { scriptedBench, until } from './test-client.ts';
 import { started } from './test-gateway.ts';
@@ -22,9 +23,19 @@ describe('a refusal', () => {
     second.cut();
     const third = await bench.gateway.visit();
     expect(await third.hear('resume')).toMatchObject({ checkpoint: 'c5' });
-    third.say({ type: 'refused', code: 'checkpointInvalid', detail: 'Too old.', actions: [] });
+    const invalid: Refused = {
+      ...{ type: 'refused', code: 'checkpointInvalid', actions: [] },
+      detail: 'It went on elsewhere since, or is of no session here.',
+    };
+    third.say(invalid);
+    // Where a `started` was lost: all stores may be lost next, and then nobody else knows of it.
     const fourth = await bench.gateway.visit();
-    expect(await fourth.hear('resume')).toEqual({ type: 'resume', session: 's', ticket: 'T3' });
+    expect(await fourth.hear('resume')).toEqual({
+      ...{ type: 'resume', session: 's', checkpoint: 'c5', ticket: 'T3' },
+    });
+    fourth.say(invalid);
+    const fifth = await bench.gateway.visit();
+    expect(await fifth.hear('resume')).toEqual({ type: 'resume', session: 's', ticket: 'T4' });
   });
 
   it('asks for another ticket when the first was used already, but not for ever', async () => {

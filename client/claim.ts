@@ -110,7 +110,8 @@ export class Claim {
       (stale || code === 'ticketInvalid') &&
       (!this.#saidTicket || (stale && this.#tickets.canRenew))
     ) {
-      if (code === 'checkpointInvalid') this.#checkpoint = null;
+      // Overtaken it still proves what was recorded; refused with a ticket, too, it is of no use.
+      if (code === 'checkpointInvalid' && this.#saidTicket) this.#checkpoint = null;
       this.#needsTicket = true;
       return true;
     }

@@ -45,6 +45,7 @@ export function createDevice(
   lives: Life[],
 ): Device {
   let checkpoint: string | undefined;
+  let needsTicket = false;
   let taken = 0;
   let isLost = false;
 
@@ -63,7 +64,10 @@ export function createDevice(
     const { life } = device;
     for (const message of recorder.messages.slice(taken)) {
       taken += 1;
-      if ('checkpoint' in message) checkpoint = message.checkpoint;
+      if ('checkpoint' in message) {
+        checkpoint = message.checkpoint;
+        needsTicket = false;
+      }
       if (message.type === 'started') {
         life.hasBegun = true;
         const { wants } = life;
@@ -73,9 +77,9 @@ export function createDevice(
       if (message.type === 'stop' || message.type === 'ended') life.wants = 'stopped';
       if (message.type === 'ended') life.isOver = true;
       if (message.type !== 'refused' || message.code === 'meterUnavailable') continue;
-      if (message.code === 'checkpointInvalid' && checkpoint) {
-        // An answer that was lost had let it in: its checkpoint is older than that.
-        checkpoint = undefined;
+      if (message.code === 'checkpointInvalid' && !needsTicket) {
+        // An answer that was lost had let it in: its checkpoint is older than that, and still a witness.
+        needsTicket = true;
         continue;
       }
       // What else it may be told: its end was lost with a connection, or it may not begin.
@@ -99,7 +103,7 @@ export function createDevice(
       const { session } = life;
       const ticket = ticketOf(life.org, life.user);
       if (!life.hasBegun) recorder.send({ type: 'start', ticket, session });
-      else if (dice.chance(0.3) || !checkpoint)
+      else if (dice.chance(0.3) || !checkpoint || needsTicket)
         recorder.send({ type: 'resume', session, ticket, checkpoint });
       else recorder.send({ type: 'resume', session, checkpoint });
     },
