@@ -76,6 +76,12 @@ function loseAnswers(): void {
   fake.faults.add({ path: EVENTS, cut: 'after' });
   fake.faults.add({ path: EVENTS, error: { status: 503 }, times: 99 });
 }
+/** One look while Stripe takes nothing, and answers so. */
+async function lookInVain(status: number): Promise<void> {
+  fake.faults.add({ path: EVENTS, error: { status }, times: 99 });
+  await look();
+  fake.faults.clear();
+}
 /** What docs/top-up.md tells a person to write down. */
 function statementOf(word: string, identifier: string): string {
   const page = readFileSync(new URL('../../docs/top-up.md', import.meta.url), 'utf8');
@@ -154,9 +160,7 @@ describe('overage', () => {
   it('is told later when nothing came to Stripe at all', async () => {
     const acme = await billed();
     await acme.record('s1', 2 * MINUTE_MS);
-    fake.faults.add({ path: EVENTS, error: { status: 503 }, times: 99 });
-    await look();
-    fake.faults.clear();
+    await lookInVain(503);
     expect(told(acme)).toBe(0);
     await ledger.advance(2 * MINUTE_MS);
     await look();
@@ -166,9 +170,7 @@ describe('overage', () => {
   it('is told once where Stripe broke, though it answers so under the same key for a day', async () => {
     const acme = await billed();
     await acme.record('s1', 2 * MINUTE_MS);
-    fake.faults.add({ path: EVENTS, error: { status: 500 }, times: 9 });
-    await look();
-    fake.faults.clear();
+    await lookInVain(500);
     expect(told(acme)).toBe(0);
     await ledger.advance(2 * MINUTE_MS);
     await look();
@@ -193,9 +195,7 @@ describe('overage', () => {
   it('that a person found not to be there is told again, by another name', async () => {
     const acme = await billed();
     await acme.record('s1', 2 * MINUTE_MS);
-    fake.faults.add({ path: EVENTS, error: { status: 503 }, times: 99 });
-    await look();
-    fake.faults.clear();
+    await lookInVain(503);
     await ledger.advance(24 * HOUR_MS);
     await look();
     const { identifier } = (await rowsOf(acme))[0]!;
