@@ -23,6 +23,8 @@ export default defineConfig({
     maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // A second, which is vitest's own, is not long on a busy machine.
+    expect: { poll: { timeout: 10_000 } },
     // A test that leaves a timer or socket behind must be seen, not waited for.
     teardownTimeout: 10_000,
     reporters: ['default'],

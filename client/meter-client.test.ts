@@ -1,5 +1,6 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { eventually } from '../local/test-eventually.ts';
 import { MeterClient } from './meter-client.ts';
 import type { StopNotice } from './state.ts';
 import { scriptedBench, until } from './test-client.ts';
@@ -44,7 +45,7 @@ describe('a meter client', () => {
     order.length = 0;
     visit.say(tick(7, { sessionMs: 5_000 }));
     expect(await visit.hear('beat')).toEqual({ type: 'beat', seq: 7, capturedMs: 4_321 });
-    await vi.waitFor(() => expect(order.at(-1)).toBe('message tick'));
+    await eventually(() => expect(order.at(-1)).toBe('message tick'));
     expect(client.acknowledgedMs).toBe(5_000);
     expect(order.slice(-3)).toEqual(['beat', 'state tick', 'message tick']);
   });
@@ -222,7 +223,7 @@ describe('a meter client', () => {
       const passed = client.at(now + 1_000).sessionMs - client.at(now).sessionMs;
       expect(passed).toBeCloseTo(60_000);
       const before = client.recordedMs;
-      await vi.waitFor(() => expect(client.recordedMs - before).toBeGreaterThan(600));
+      await eventually(() => expect(client.recordedMs - before).toBeGreaterThan(600));
       client.close();
     }
   });
@@ -241,7 +242,7 @@ describe('a meter client', () => {
     await visit.hear('start');
     visit.say(started(), tick(1));
     await visit.hear('beat');
-    await vi.waitFor(() => expect(failures).toHaveLength(1));
+    await eventually(() => expect(failures).toHaveLength(1));
     end();
     process.removeAllListeners('uncaughtException');
     for (const other of others) process.on('uncaughtException', other);

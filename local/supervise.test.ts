@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, inject, it, vi } from 'vitest';
 import { startChild } from './child.ts';
 import { supervise } from './supervise.ts';
+import { eventually } from './test-eventually.ts';
 
 function parts(stableMs: number, code = 'setInterval(() => {}, 1000)') {
   const said: string[] = [];
@@ -45,7 +46,7 @@ describe('a supervised process', () => {
   it('is given up, with its last words, when it dies as soon as it was started', async () => {
     const { options, hopeless } = parts(60_000, 'process.exit(7)');
     const gateway = await supervise(options);
-    await vi.waitFor(() => expect(hopeless).toHaveLength(1));
+    await eventually(() => expect(hopeless).toHaveLength(1));
     expect(hopeless[0]).toMatch(/ended with exit code 7[\s\S]*hello/);
     await gateway.stop();
   });

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { eventually } from '../local/test-eventually.ts';
 import { metered } from './express.ts';
 import { createTaximeter } from './taximeter.ts';
 import { ok, startUpstream, type Upstream } from './test-upstream.ts';
@@ -44,12 +45,12 @@ it.each([
     });
     const abort = new AbortController();
     const gone = fetch(running.url, { signal: abort.signal }).catch((error: Error) => error.name);
-    await vi.waitFor(() => expect(response).toBeDefined());
+    await eventually(() => expect(response).toBeDefined());
     abort.abort();
     expect(await gone).toBe('AbortError');
     await once(response!, 'close');
     response!.status(status).send('the work is done all the same');
-    await vi.waitFor(() => expect(undos()).toBe(undone));
+    await eventually(() => expect(undos()).toBe(undone));
     await running.stop();
   },
 );

@@ -26,6 +26,8 @@ export class ExtraMinutes {
   readonly #list = element('purchases');
   readonly #template = element<HTMLTemplateElement>('purchase');
   #endWatch: () => void = () => {};
+  /** How often it was asked for. */
+  #shows = 0;
 
   constructor(org: string, user: string, options: ExtraMinutesOptions) {
     this.#options = options;
@@ -49,21 +51,23 @@ export class ExtraMinutes {
     this.#endWatch = this.#dialog.watch(meter);
   }
 
-  /** Without an answer the page just does not say. */
+  /** Without an answer the page just does not say. Of several at a time the latest is shown. */
   async show(): Promise<void> {
     const { api } = this.#dialog;
+    const asked = ++this.#shows;
     try {
       const [balance, history, { payments }] = await Promise.all([
         api.balance(),
         api.history(),
         api.packages(),
       ]);
+      if (asked !== this.#shows) return;
       setText(this.#balance, left(balance.remainingMs));
       this.#showHistory(history.items);
       const isTest = payments.provider === 'test';
       setText(element('payments-note'), isTest ? `${purchaseSentences.testTitle}.` : '');
     } catch {
-      setText(this.#balance, '–');
+      if (asked === this.#shows) setText(this.#balance, '–');
     }
   }
 

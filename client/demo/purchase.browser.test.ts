@@ -42,6 +42,8 @@ describe.skipIf(executablePath === null)('extra minutes on the recorder page', (
         const it = document.activeElement as HTMLInputElement;
         return it.value || it.getAttribute('aria-label') || it.textContent;
       });
+    const hasFocus = (name: string) =>
+      expect.poll(focused, { timeout: PAGE_PATIENCE_MS }).toContain(name);
     const walked: (string | null)[] = [];
     for (let i = 0; i < 4; i++) {
       await page.keyboard.press('Tab');
@@ -50,26 +52,26 @@ describe.skipIf(executablePath === null)('extra minutes on the recorder page', (
     expect(walked).toEqual(['Continue to payment', 'Close', 'minutes-60', 'Continue to payment']);
     await page.keyboard.press('Shift+Tab');
     await page.keyboard.press('Shift+Tab');
-    expect(await focused()).toBe('Close');
+    await hasFocus('Close');
     await page.keyboard.press('Escape');
     expect(await dialog().count()).toBe(0);
-    expect(await focused()).toContain('Buy minutes');
+    await hasFocus('Buy minutes');
 
     await page.keyboard.press('Enter');
     await page.waitForFunction(() => document.activeElement?.getAttribute('type') === 'radio');
     await page.keyboard.press('ArrowDown');
-    expect(await focused()).toBe('minutes-150');
+    await hasFocus('minutes-150');
     await page.keyboard.press('Enter');
     await dialog().getByText('150 minutes for').waitFor();
     await page.keyboard.press('Tab');
     await page.keyboard.press('Tab');
-    expect(await focused()).toBe('Succeed');
+    await hasFocus('Succeed');
     await page.keyboard.press('Enter');
     await dialog().getByRole('status').filter({ hasText: '150 minutes were added.' }).waitFor();
-    expect(await focused()).toBe('Done');
+    await hasFocus('Done');
     await page.keyboard.press('Enter');
     expect(await dialog().count()).toBe(0);
-    expect(await focused()).toContain('Buy minutes');
+    await hasFocus('Buy minutes');
     await page.waitForFunction(
       () => document.getElementById('extra-balance')?.textContent === '2:30:00',
     );
@@ -94,7 +96,10 @@ describe.skipIf(executablePath === null)('extra minutes on the recorder page', (
     const status = dialog().getByRole('status').filter({ hasText: '60 minutes were added.' });
     await status.waitFor();
     await dialog().getByRole('button', { name: 'Done' }).click();
-    expect(await page.locator('#purchases li').first().textContent()).toMatch(/60 min.*Paid/s);
+    const latest = page.locator('#purchases li').first();
+    await expect
+      .poll(() => latest.textContent(), { timeout: PAGE_PATIENCE_MS })
+      .toMatch(/60 min.*Paid/s);
     expect(await page.locator('#bar').getAttribute('data-level')).not.toBe('extra');
 
     // Now the plan may end.
@@ -118,6 +123,7 @@ describe.skipIf(executablePath === null)('extra minutes on the recorder page', (
     expect(recordedMs).toBeGreaterThan(limitMs);
     expect(bySource.extraMs).toBe(recordedMs - limitMs);
     // One recording, as long as all of it: the MediaRecorder was never stopped.
+    await at.isSaved();
     expect(await page.locator('#recordings li').count()).toBe(1);
     await page.waitForFunction(
       (ms) =>

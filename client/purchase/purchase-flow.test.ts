@@ -1,4 +1,5 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
+import { eventually } from '../../local/test-eventually.ts';
 import type { Clock } from '../clock.ts';
 import { money } from './money.ts';
 import { PurchaseApi } from './purchase-api.ts';
@@ -94,7 +95,7 @@ it('recommends what fits the use, and does without where nobody says so in time'
   const late = bench();
   late.silent.add('recommendation');
   const loading = late.flow.load();
-  await vi.waitFor(() => expect(late.asked).toHaveLength(2));
+  await eventually(() => expect(late.asked).toHaveLength(2));
   late.tick();
   await loading;
   expect(late.flow.getState()).toMatchObject({ phase: 'choosing', chosen: 'small' });
@@ -138,9 +139,9 @@ it('notices a payment that was taken although nobody answered', async () => {
   expect(flow.getState()).toMatchObject({ phase: 'paying', trouble: { kind: 'unreachable' } });
   answers.look = [STARTED, { ...STARTED, status: 'paid' }];
   tick();
-  await vi.waitFor(() => expect(answers.look).toHaveLength(1));
+  await eventually(() => expect(answers.look).toHaveLength(1));
   expect(flow.getState()).toMatchObject({ phase: 'paying', trouble: { kind: 'unreachable' } });
-  await vi.waitFor(() => {
+  await eventually(() => {
     tick();
     expect(flow.getState()).toMatchObject({ phase: 'paid', trouble: null });
   });
@@ -154,9 +155,9 @@ it('says so where it was taken, and is to be let go', async () => {
   answers.look = [{ ...STARTED, status: 'paid' }];
   flow.back();
   expect(flow.getState().phase).toBe('choosing');
-  await vi.waitFor(() => expect(flow.getState().phase).toBe('confirming'));
+  await eventually(() => expect(flow.getState().phase).toBe('confirming'));
   tick();
-  await vi.waitFor(() => expect(flow.getState().phase).toBe('paid'));
+  await eventually(() => expect(flow.getState().phase).toBe('paid'));
 });
 
 it('asks nothing more once it was ended', async () => {
@@ -193,7 +194,7 @@ it('is not kept from going on by a listener that fails', async () => {
   const phases: string[] = [];
   flow.subscribe(({ phase }) => phases.push(phase));
   await flow.load();
-  await vi.waitFor(() => expect(failures.length).toBe(phases.length));
+  await eventually(() => expect(failures.length).toBe(phases.length));
   process.removeAllListeners('uncaughtException');
   for (const other of others) process.on('uncaughtException', other);
   expect(phases.at(-1)).toBe('choosing');

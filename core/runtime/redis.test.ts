@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, connect as dial, type Socket } from 'node:net';
 import { afterEach, describe, expect, inject, it, vi } from 'vitest';
+import { eventually } from '../../local/test-eventually.ts';
 import { startTestRedis } from '../../local/test-redis.ts';
 import { createLog } from './log.ts';
 import { connectServer } from './meter-server.ts';
@@ -63,7 +64,7 @@ describe("the meter's connection", () => {
     const lost = expect(meter.redis.incr(key)).rejects.toThrow();
     const direct = keep(connectServer(inject('redisUrl'), { log }));
     await direct.ready();
-    await vi.waitFor(async () => expect(await direct.redis.get(key)).toBe('1'));
+    await eventually(async () => expect(await direct.redis.get(key)).toBe('1'));
     proxy.swallowAnswers(false);
     proxy.cut();
     await lost;
@@ -116,13 +117,13 @@ describe('a subscriber', () => {
     const channel = `runtime-test:${process.pid}`;
     await subscriber.redis.subscribe(channel);
     await publisher.redis.publish(channel, 'before');
-    await vi.waitFor(() => expect(heard).toEqual(['before']));
+    await eventually(() => expect(heard).toEqual(['before']));
     proxy.cut();
     await vi.waitFor(
       async () => expect(await publisher.redis.publish(channel, 'after')).toBeGreaterThan(0),
       { timeout: 10_000 },
     );
-    await vi.waitFor(() => expect(heard).toEqual(['before', 'after']));
+    await eventually(() => expect(heard).toEqual(['before', 'after']));
   });
 });
 

@@ -142,6 +142,7 @@ describe.skipIf(executablePath === null)('a card on the recorder page', () => {
     });
     expect(bySource.extraMs).toBe(recordedMs - planMs);
     expect(recordedMs).toBeGreaterThan(planMs + 3_000);
+    await at.isSaved();
     expect(await at.page.locator('#recordings li').count()).toBe(1);
   }
 
@@ -176,7 +177,9 @@ describe.skipIf(executablePath === null)('a card on the recorder page', () => {
     await dialog().getByRole('status').filter({ hasText: '60 minutes were added.' }).waitFor();
     expect(stripe.asked.filter(({ path }) => path.endsWith('/confirm'))).toHaveLength(1);
     const latest = at.page.locator('#purchases li').first();
-    await expect.poll(() => latest.textContent()).toMatch(/Paid \(test\)/);
+    await expect
+      .poll(() => latest.textContent(), { timeout: PAGE_PATIENCE_MS })
+      .toMatch(/Paid \(test\)/);
     await takeBack();
   });
 
@@ -246,6 +249,7 @@ describe.skipIf(executablePath === null)('a card on the recorder page', () => {
       reason: 'limitReached',
       bySource: { planMs: limitMs - usedBeforeMs, extraMs: 0 },
     });
+    await at.isSaved();
     expect(await at.page.locator('#recordings li').count()).toBe(1);
     await dialog().getByRole('button', { name: 'Done' }).click();
     await at.page.click('#record');
