@@ -30,7 +30,7 @@ export interface RecorderPage {
   /** What the organization has from now on; running recordings too. */
   givePlan(plan: { minutes: number | null; [field: string]: unknown }): Promise<void>;
   inPhase(phase: string, of?: Page): Promise<unknown>;
-  /** The recording that was stopped is in the list. */
+  /** The list of recordings has one. */
   isSaved(): Promise<unknown>;
   /** to buy extra minutes */
   dialog(): Locator;
@@ -63,7 +63,7 @@ export function testRecorderPage(
       await api('PUT', `/v1/orgs/${it.org}`, { name: it.org, plan: PLAN });
     },
     inPhase: (phase, of = it.page) => of.waitForSelector(`body[data-phase="${phase}"]`),
-    isSaved: () => it.page.waitForSelector('body[data-save="saved"]'),
+    isSaved: () => it.page.locator('#recordings li').first().waitFor(),
     dialog: () => it.page.getByRole('dialog', { name: 'Buy extra minutes' }),
   };
 
