@@ -20,8 +20,8 @@ try {
   // Read by uWebSockets.js itself, from the process and not from its arguments.
   process.env[UWS_HEADERS_VARIABLE] ??= String(MAX_HEADERS_BYTES);
   const log = createLog({ name: config.name, level: config.logLevel });
-  const sharesPort = config.processes > 1 && cluster.isWorker;
-  const isPrimary = config.processes > 1 && !sharesPort;
+  const isOneOfSeveral = config.processes > 1 && cluster.isWorker;
+  const isPrimary = config.processes > 1 && !isOneOfSeveral;
   const deadlineMs = STOP_DEADLINE_MS + (isPrimary ? 2 * PRIMARY_EXTRA_MS : 0);
   const stops = createStopList({ log, deadlineMs });
   stops.onSignals();
@@ -32,9 +32,9 @@ try {
       const ports = await startProcesses(config, log, stops, patienceMs);
       log.info({ ...ports, processes: config.processes }, 'the gateway serves');
     } else {
-      const primary = sharesPort ? joinPrimary(config.name, stops) : null;
+      const primary = isOneOfSeveral ? joinPrimary(config.name, stops) : null;
       const { port, operationsPort, operations } = await startGateway(config, log, stops, {
-        sharesPort,
+        shared: primary,
       });
       primary?.serves(operations);
       log.info({ port, operationsPort }, 'the gateway serves');

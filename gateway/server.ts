@@ -45,7 +45,7 @@ import { createShadowBook } from './shadow/book.ts';
 import { openSpool } from './spool/open.ts';
 import { createTickets, ticketKeysOf } from './tickets.ts';
 import { startTransport } from './transport/start.ts';
-import type { TransportOptions } from './transport/transport.ts';
+import type { SharedPort, TransportOptions } from './transport/transport.ts';
 import { startWatch } from './watch.ts';
 
 export const CONNECT_PATH = '/v1/connect';
@@ -61,14 +61,14 @@ export interface RunningGateway {
 }
 
 /**
- * Starts a gateway; what it started is added to `stops`, in order. `sharesPort`: it is one of several
+ * Starts a gateway; what it started is added to `stops`, in order. `shared`: where it is one of several
  * processes on its port (gateway/processes/).
  */
 export async function startGateway(
   config: GatewayConfig,
   log: Log,
   stops: StopList,
-  { sharesPort = false } = {},
+  { shared = null }: { shared?: SharedPort | null } = {},
 ): Promise<RunningGateway> {
   const clock = systemClock;
   const database = connect(config.databaseUrl, { name: config.name });
@@ -202,7 +202,7 @@ export async function startGateway(
     version: '0.1.0',
   });
   const serving: TransportOptions = {
-    ...{ host: config.host, port: config.port, sharesPort },
+    ...{ host: config.host, port: config.port, shared },
     ...{ path: CONNECT_PATH, gate: keeper.gate },
     fetch: (request, address) => http.fetch(request, { address }),
     maxBodyBytes,
@@ -258,7 +258,7 @@ export async function startGateway(
     },
   };
   let operationsPort: number | null = null;
-  if (!sharesPort) {
+  if (shared === null) {
     const { fetch } = createOperations(operations);
     const serving = await startOperations(fetch, config.operationsPort, config.host);
     stops.add('operations', serving);

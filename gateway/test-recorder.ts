@@ -15,8 +15,6 @@ const PATIENCE_MS = 15_000;
 export interface TestRecorderOptions {
   headers?: Record<string, string>;
   protocols?: string[];
-  /** so long a connection may take to open; left out: for ever */
-  opensWithinMs?: number;
   /** false: it holds the socket and says nothing more */
   answers?: boolean;
   /** what it answers to `stop` with, after so long; null: nothing */
@@ -55,7 +53,7 @@ export function connectRecorder(
   let answers = options.answers ?? true;
   const socket = new WebSocket(url, options.protocols ?? [SUBPROTOCOL], {
     headers: options.headers ?? {},
-    ...(options.opensWithinMs && { handshakeTimeout: options.opensWithinMs }),
+    handshakeTimeout: PATIENCE_MS,
   });
   const messages: ServerMessage[] = [];
   const listeners = new Set<() => void>();

@@ -1,10 +1,13 @@
 /** One of several gateway processes on a port: what it owes to the one that started it. */
 import cluster from 'node:cluster';
+import type { Socket } from 'node:net';
 import type { StopList } from '../../core/runtime/stop.ts';
 import { createOperations, type OperationsDeps } from '../http/operations.ts';
+import type { SharedPort } from '../transport/transport.ts';
 import type { AskPath, WordFromChild, WordToChild } from './words.ts';
 
-export interface Primary {
+/** Its connections are those that the primary gives to this process. */
+export interface Primary extends SharedPort {
   /** From here on the primary counts on it, and may ask. */
   serves(operations: OperationsDeps): void;
 }
@@ -12,6 +15,7 @@ export interface Primary {
 /** Stops when the primary says so, and when it is gone: nobody would start this one again. */
 export function joinPrimary(name: string, stops: StopList): Primary {
   let operations: OperationsDeps | null = null;
+  let taken: ((connection: Socket) => void) | null = null;
   const stop = (reason: string) =>
     void stops.stop(reason).then((isClean) => process.exit(isClean ? 0 : 1));
 
@@ -20,10 +24,18 @@ export function joinPrimary(name: string, stops: StopList): Primary {
     cluster.worker!.exitedAfterDisconnect = true;
     stop('the primary process is gone');
   });
-  process.on('message', (word: WordToChild) => {
+  process.on('message', (word: WordToChild, connection: Socket | undefined) => {
     if (word.type === 'stop') stop(word.reason);
     else if (word.type === 'ask') void answer(word.id, word.path);
+    else take(connection);
   });
+
+  /** Without one it was cut off on its way. */
+  function take(connection: Socket | undefined): void {
+    say({ type: 'connection', isTaken: taken !== null });
+    if (taken === null) connection?.destroy();
+    else if (connection !== undefined) taken(connection);
+  }
 
   async function answer(id: number, path: AskPath): Promise<void> {
     if (operations === null) return;
@@ -47,6 +59,12 @@ export function joinPrimary(name: string, stops: StopList): Primary {
   }
 
   return {
+    take(given) {
+      taken = given;
+      return () => {
+        taken = null;
+      };
+    },
     serves(given) {
       operations = given;
       say({ type: 'serves' });

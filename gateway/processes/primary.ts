@@ -1,15 +1,15 @@
 /**
- * Several gateway processes on one port. `ws`: this process accepts and hands connections round, one
- * to each in turn (node:cluster). `uws`: each listens by itself, and Linux spreads connections by
- * their addresses. Neither reads a byte here: a primary that is busy slows nobody down.
+ * Several gateway processes on one port. `ws`: this process accepts, and hands connections round.
+ * `uws`: each listens by itself, and Linux spreads connections by their addresses. Neither reads a byte
+ * here: a primary that is busy slows nobody down.
  */
-import cluster from 'node:cluster';
 import { createServer } from 'node:net';
 import type { Log } from '../../core/runtime/log.ts';
 import type { StopList } from '../../core/runtime/stop.ts';
 import type { GatewayConfig } from '../config.ts';
 import { startOperations } from '../operations-port.ts';
-import { keepGateway } from './keeping.ts';
+import { startHanding } from './handing.ts';
+import { type Kept, keepGateway } from './keeping.ts';
 import { createProcessesOperations } from './operations.ts';
 
 /** @throws where the port can't be had, or a process ends before it serves */
@@ -25,28 +25,33 @@ export async function startProcesses(
         `${process.platform}: set TRANSPORT=ws, or GATEWAY_PROCESSES=1.`,
     );
   }
-  cluster.schedulingPolicy = cluster.SCHED_RR;
-  const port = await ownPort(config.host, config.port);
-  const env = { PORT: String(port) };
   let isOpen = false;
-  const names = Array.from({ length: config.processes }, (_, i) => `${config.name}-${i + 1}`);
-  const kept = names.map((name) => keepGateway(name, env, log));
+  const kept: Kept[] = [];
+  const processes = () => kept.map(({ current }) => current);
   stops.add('gateway processes', {
     async stop() {
       isOpen = false;
       await Promise.all(kept.map((it) => it.stop('the primary process stops', patienceMs)));
     },
   });
+  let port: number;
+  if (config.transport === 'ws') {
+    const handing = await startHanding(config, processes);
+    stops.add('the port', handing);
+    port = handing.port;
+  } else {
+    port = await ownPort(config.host, config.port);
+  }
+  const env = { PORT: String(port) };
+  const names = Array.from({ length: config.processes }, (_, i) => `${config.name}-${i + 1}`);
+  kept.push(...names.map((name) => keepGateway(name, env, log)));
   const operations = await startOperations(
-    createProcessesOperations({
-      processes: () => kept.map(({ current }) => current),
-      isOpen: () => isOpen,
-    }).fetch,
+    createProcessesOperations({ processes, isOpen: () => isOpen }).fetch,
     config.operationsPort,
     config.host,
   );
   stops.add('operations', operations);
-  const first = kept.map(({ current }) => current);
+  const first = processes();
   const started = await Promise.all(first.map((it) => it.started));
   const missing = first.filter((_, i) => !started[i]);
   if (missing.length > 0) {

@@ -1,4 +1,5 @@
 /** Several gateway processes behind one port, as real processes with the whole product around them. */
+import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { isAlive } from '../../local/test-process.ts';
 import { startTestProduct, type TestGateway, type TestProduct } from '../../local/test-product.ts';
@@ -90,25 +91,11 @@ async function cutOff(live: Live[], count: number): Promise<Live[]> {
   return gone;
 }
 
-/**
- * As a client does: a connection that came in while its process was being killed may never open, and is
- * given up for another.
- */
-async function comeBack(connectUrl: string): Promise<TestRecorder> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await connectRecorder(connectUrl, { opensWithinMs: 3_000 });
-    } catch (error) {
-      if (attempt === 3) throw error;
-    }
-  }
-}
-
 /** Each comes back at `connectUrl` as the session it was, and the ledger has every millisecond. */
 async function resumeAndEnd(org: string, gone: Live[], connectUrl: string): Promise<void> {
   await Promise.all(
     gone.map(async ({ recorder, session }) => {
-      const again = await comeBack(connectUrl);
+      const again = await connectRecorder(connectUrl);
       const started = await again.resume({ session, checkpoint: recorder.checkpoint() });
       expect(started.resumed).toBe(true);
       expect(started.reading.sessionMs).toBeGreaterThanOrEqual(acknowledged(recorder));
@@ -121,6 +108,7 @@ async function resumeAndEnd(org: string, gone: Live[], connectUrl: string): Prom
 // Also of a test that failed: the next one counts sockets.
 afterEach(() => {
   for (const recorder of recorders) recorder.cut();
+  recorders = [];
 });
 
 describe.each(transports)('two processes on one port, over %s', (transport) => {
@@ -197,6 +185,54 @@ describe.each(transports)('two processes on one port, over %s', (transport) => {
     await resumeAndEnd(account.org, live, elsewhere.connectUrl);
     await stopping;
     expect(before.filter(isAlive)).toEqual([]);
+  });
+});
+
+describe('connections that the primary hands round', () => {
+  const SOME = 12;
+  beforeAll(() => startTwo('ws'), 120_000);
+
+  /** Says `bytes` and no more, and hears until the other end has finished. */
+  const heardOf = (bytes: string, isHalfClosed: boolean) =>
+    new Promise<string>((resolve, reject) => {
+      const socket = connect({ host: '127.0.0.1', port: gateway.port, allowHalfOpen: true });
+      let heard = '';
+      socket.on('data', (data) => {
+        heard += data;
+      });
+      socket.once('end', () => resolve(heard));
+      socket.once('error', reject);
+      socket.once('close', () => resolve(heard));
+      if (isHalfClosed) socket.end(bytes);
+      else socket.write(bytes);
+    });
+
+  it('leave out one that stands still, but for the one that finds it out, and that is not lost', async () => {
+    await isWhole();
+    const [pid] = await pids();
+    process.kill(pid!, 'SIGSTOP');
+    let opened = 0;
+    const connecting = Array.from({ length: SOME }, async () => {
+      recorders.push(await connectRecorder(gateway.connectUrl));
+      opened += 1;
+    });
+    await until(
+      async () => opened,
+      (count) => count >= SOME - 1,
+    );
+    process.kill(pid!, 'SIGKILL');
+    await Promise.all(connecting);
+    await isWhole();
+  });
+
+  it('are heard to their end, and cut off where they take too long, as on a port of its own', async () => {
+    const request = 'GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n';
+    const [answer, late] = await Promise.all([
+      heardOf(`${request}\r\n`, true),
+      heardOf(request, false),
+    ]);
+    expect(answer).toMatch(/^HTTP\/1.1 \d{3} /);
+    expect(late).toMatch(/^HTTP\/1.1 408 /);
   });
 });
 

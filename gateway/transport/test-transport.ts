@@ -60,7 +60,7 @@ export async function startTestTransport(
     ...{
       host: '127.0.0.1',
       port,
-      sharesPort: false,
+      shared: null,
       path: PATH,
       gate,
       maxBodyBytes: most,

@@ -2,6 +2,7 @@
  * One port, whatever serves it: sockets on one path, HTTP on all others. What a transport is given
  * and what it owes are the same for every one of them; `start.ts` knows which there are.
  */
+import type { Socket as Connection } from 'node:net';
 import type { Socket, SocketHandler, Upgrade } from './socket.ts';
 
 export const TRANSPORTS = ['ws', 'uws'] as const;
@@ -14,12 +15,18 @@ export interface GateRefusal {
   reason: string;
 }
 
+/** A port that several processes of one gateway serve. */
+export interface SharedPort {
+  /** Connections that another process accepted for this one, until the returned end. */
+  take(taken: (connection: Connection) => void): () => void;
+}
+
 export interface TransportOptions {
   host: string;
   /** 0: any free one */
   port: number;
-  /** Other processes of this gateway listen on it, too; who else does is seen to before. */
-  sharesPort: boolean;
+  /** null: it is this process's alone. Else who is a stranger on it is seen to before. */
+  shared: SharedPort | null;
   /** where recorders connect */
   path: string;
   gate: Gate;

@@ -93,8 +93,8 @@ export async function startUws(options: TransportOptions): Promise<Transport> {
 }
 
 function listen(app: TemplatedApp, options: TransportOptions): Promise<us_listen_socket> {
-  const { host, port, sharesPort } = options;
-  const sharing = sharesPort ? SHARED_PORT : EXCLUSIVE_PORT;
+  const { host, port, shared } = options;
+  const sharing = shared === null ? EXCLUSIVE_PORT : SHARED_PORT;
   return new Promise((resolve, reject) => {
     const listened = (listening: us_listen_socket | false) => {
       if (listening) resolve(listening);

@@ -8,6 +8,7 @@ import { SUBPROTOCOL } from '../../core/protocol/messages.ts';
 import { type EntryRefusal, judgeEntry } from './entry.ts';
 import type { Socket, SocketHandler } from './socket.ts';
 import { CLOSE_TIMEOUT_MS, STOP_MS, type Transport, type TransportOptions } from './transport.ts';
+import { openWsPort } from './ws-port.ts';
 
 /** Defaults of ws are in the ten thousands; a message of ours is one frame. */
 const MAX_FRAGMENTS = 16;
@@ -34,7 +35,7 @@ export async function startWs(options: TransportOptions): Promise<Transport> {
     ),
   );
   const webSockets = takeUpgrades(server, options);
-  const port = await listen(server, options);
+  const { port, close } = await openWsPort(server, options);
   return {
     port,
     async stop() {
@@ -43,7 +44,7 @@ export async function startWs(options: TransportOptions): Promise<Transport> {
         server.closeAllConnections();
       }, STOP_MS);
       server.closeIdleConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await close();
       clearTimeout(cut);
     },
   };
@@ -66,17 +67,6 @@ function withoutQueue(listener: Listener): Listener {
     response.once('close', () => openBySocket.set(socket, (openBySocket.get(socket) ?? 1) - 1));
     return listener(request, response);
   };
-}
-
-/** In a process that node:cluster started this is a share of the port, without more ado. */
-function listen(server: Server, { host, port }: TransportOptions): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      const address = server.address();
-      resolve(typeof address === 'object' && address ? address.port : port);
-    });
-  });
 }
 
 function takeUpgrades(server: Server, options: TransportOptions): WebSocketServer {
