@@ -21,8 +21,9 @@ export default defineConfig({
     pool: 'forks',
     // Half of what the long tests do is wait: three keep two cores at work, and stores at their pace.
     maxWorkers: 3,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // For a machine with other work; what hangs for good is found all the same.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // A second, which is vitest's own, is not long on a busy machine.
     expect: { poll: { timeout: 10_000 } },
     // A test that leaves a timer or socket behind must be seen, not waited for.

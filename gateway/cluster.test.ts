@@ -48,7 +48,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await product?.stop();
   await cluster?.stop();
-}, 60_000);
+});
 
 /** Three organizations on each primary. */
 async function accountsEverywhere(plan: { minutes: number }): Promise<Account[]> {
@@ -127,9 +127,7 @@ async function survives(
   });
 }
 
-it('goes on after a primary was killed and a replica that lagged took over', {
-  timeout: 90_000,
-}, async () => {
+it('goes on after a primary was killed and a replica that lagged took over', async () => {
   accounts = await accountsEverywhere({ minutes: 600 });
   const [primary, , , replica] = cluster.servers;
   await survives(primary!, async (recorded) => {
@@ -146,9 +144,7 @@ it('goes on after a primary was killed and a replica that lagged took over', {
   await cluster.follows(primary!);
 });
 
-it('goes on after a primary stood still, was replaced, and went on', {
-  timeout: 90_000,
-}, async () => {
+it('goes on after a primary stood still, was replaced, and went on', async () => {
   const [replica, , , primary] = cluster.servers;
   await survives(replica!, async () => {
     process.kill(primary!.pid, 'SIGSTOP');
@@ -156,7 +152,7 @@ it('goes on after a primary stood still, was replaced, and went on', {
   });
 });
 
-it('goes on after a server was killed and came back empty', { timeout: 90_000 }, async () => {
+it('goes on after a server was killed and came back empty', async () => {
   const [, primary, , , replica] = cluster.servers;
   await survives(primary!, async () => {
     await cluster.kill(primary!, replica!);
@@ -164,9 +160,7 @@ it('goes on after a server was killed and came back empty', { timeout: 90_000 },
   });
 });
 
-it('goes on after a server was killed and came back with its file', {
-  timeout: 90_000,
-}, async () => {
+it('goes on after a server was killed and came back with its file', async () => {
   const [, primary] = cluster.servers;
   await survives(primary!, async () => {
     await cluster.kill(primary!);
@@ -174,9 +168,7 @@ it('goes on after a server was killed and came back with its file', {
   });
 });
 
-it('goes on after a new server took the slots of one that is gone', {
-  timeout: 90_000,
-}, async () => {
+it('goes on after a new server took the slots of one that is gone', async () => {
   const [, , primary, , , replica] = cluster.servers;
   await survives(primary!, async () => {
     await cluster.kill(primary!, replica!);
@@ -184,7 +176,7 @@ it('goes on after a new server took the slots of one that is gone', {
   });
 });
 
-it('goes on while slots move from one server to another', { timeout: 90_000 }, async () => {
+it('goes on while slots move from one server to another', async () => {
   const [to, from] = cluster.servers;
   const moved = accounts.map(({ org }) => shardOf(org)).find((shard) => isOf(from!, shard))!;
   const slot = slotOf(meterKeys().head(moved));

@@ -91,7 +91,7 @@ describe('places', () => {
       (sessions) => sessions.length === 0,
       PATIENCE_MS,
     );
-  }, 60_000);
+  });
 
   it('a member’s own are counted beside them', async () => {
     const account = await createAccount(product, { minutes: 600, concurrentSessions: 50 });
@@ -124,7 +124,7 @@ describe('places', () => {
     expect(await outcome(next, { ticket: await account.ticket() })).toBe('started');
     await next.stop();
     await doomed.stop();
-  }, 90_000);
+  });
 
   it('in shadow are as many as come, and what would be refused is written down', async () => {
     const plan = { minutes: 600, concurrentSessions: 1, sessionsPerDay: 2, enforcement: 'shadow' };
@@ -165,7 +165,7 @@ describe('sessions a day', () => {
     expect(await outcome(await connect(), { ticket: await account.ticket() })).toBe(
       'limitReached day',
     );
-  }, 60_000);
+  });
 
   it('do not count what was refused; a member has its own', async () => {
     const plan = { minutes: 600, sessionsPerDay: 8, concurrentSessions: 3 };
@@ -181,7 +181,7 @@ describe('sessions a day', () => {
     expect(third.counts.started).toBe(3);
     await stopAll(third.started);
     expect((await storm(account, () => 'ben')).counts.started).toBe(1);
-  }, 60_000);
+  });
 });
 
 describe('a session’s own longest length', () => {
@@ -213,7 +213,7 @@ describe('a session’s own longest length', () => {
       ...{ reason: 'sessionLimit', binding: 'session' },
     });
     expect((await recorder.next('ended')).reason).toBe('sessionLimit');
-  }, 60_000);
+  });
 
   it('is given to a running session that had none', async () => {
     const account = await createAccount(product, { minutes: null });
@@ -224,7 +224,7 @@ describe('a session’s own longest length', () => {
     expect(await recorder.next('stop')).toMatchObject({ binding: 'session' });
     const { summary } = await recorder.next('ended');
     expect(summary.recordedMs - summary.overshootMs).toBe(3_000);
-  }, 30_000);
+  });
 });
 
 describe('the queue', () => {
@@ -275,7 +275,7 @@ describe('the queue', () => {
     expect(most).toBe(1);
     await again.stop();
     await doomed.stop();
-  }, 90_000);
+  });
 
   it('has an end, and is left by who gives it up', async () => {
     const account = await createAccount(product, {
@@ -302,5 +302,5 @@ describe('the queue', () => {
     expect(refused).toMatchObject({ code: 'concurrencyLimit', binding: 'concurrency' });
     expect(refused.detail).toContain('waited');
     await first.stop();
-  }, 60_000);
+  });
 });

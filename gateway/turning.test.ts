@@ -128,7 +128,7 @@ it('the calendar’s boundary parts what runs across it, by organization, member
   const extra = await api<{ remainingMs: number }>('GET', `/v1/orgs/${org}/extra-minutes`);
   const drawn = sum(items.map((it) => it.bySource.extraMs));
   expect(extra.remainingMs).toBe(50_000 * MINUTE_MS - drawn);
-}, 90_000);
+});
 
 it('a reset reaches sessions of both gateways soon, and the ledger agrees with every counter', async () => {
   const account = await createAccount(product, { minutes: 100_000 });
@@ -176,4 +176,4 @@ it('a reset reaches sessions of both gateways soon, and the ledger agrees with e
   expect(answer).toMatchObject({ state: 'done', isWell: true, found: [] });
   const { items: before } = await api<{ items: Answer[] }>('GET', `/v1/orgs/${org}/reconcile`);
   expect(before).toEqual([answer]);
-}, 90_000);
+});

@@ -38,7 +38,7 @@ beforeAll(async () => {
   asks = new Redis(redis.url);
   const password = readFileSync(join(dataDir, 'password'), 'utf8').trim();
   superuserUrl = roleUrl(Number(new URL(server.url).port), 'postgres', password);
-}, 60_000);
+});
 afterAll(async () => {
   await asks.quit();
   await admin.end();

@@ -8,7 +8,7 @@ import { startTestProduct, type TestProduct, type TestProductOptions } from './t
 
 const PLAN = 'recorder-page';
 /** How long the page may take on a busy machine. */
-export const PAGE_PATIENCE_MS = 20_000;
+export const PAGE_PATIENCE_MS = 30_000;
 
 export interface RecorderPageOptions {
   /** asked for once, right before the product is started */

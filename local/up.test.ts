@@ -159,7 +159,7 @@ describe('npm start', () => {
       () => expect([...pidsOf(folder), ...stores].filter(alive)).toEqual([]),
       20_000,
     );
-  }, 60_000);
+  });
 
   it('ends when npm, which started it, was killed', async () => {
     const folder = newFolder();

@@ -108,7 +108,7 @@ describe('sockets', () => {
     }
     expect(open.slice(0, PER_ADDRESS).every(({ messages }) => messages.length === 0)).toBe(true);
     leaveAll();
-  }, 60_000);
+  });
 });
 
 describe('API requests', () => {

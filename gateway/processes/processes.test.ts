@@ -236,23 +236,17 @@ describe('connections that the primary hands round', () => {
   });
 });
 
-/** Starts two processes itself: on a busy machine that takes a while. */
-const PATIENCE = { timeout: 90_000 };
-it(
-  'leaves no process behind when the one that started them is killed: they drain',
-  PATIENCE,
-  async () => {
-    // The transport whose processes hold the port themselves, where there is one.
-    await startTwo(transports.at(-1)!);
-    const account = await createAccount(product, { minutes: 600 });
-    const live = await record(account);
-    const before = await pids();
-    process.kill(gateway.pid(), 'SIGKILL');
-    await Promise.all(live.map(({ recorder }) => recorder.next('draining')));
-    await until(
-      async () => before.filter(isAlive),
-      (left) => left.length === 0,
-    );
-    await resumeAndEnd(account.org, live, elsewhere.connectUrl);
-  },
-);
+it('leaves no process behind when the one that started them is killed: they drain', async () => {
+  // The transport whose processes hold the port themselves, where there is one.
+  await startTwo(transports.at(-1)!);
+  const account = await createAccount(product, { minutes: 600 });
+  const live = await record(account);
+  const before = await pids();
+  process.kill(gateway.pid(), 'SIGKILL');
+  await Promise.all(live.map(({ recorder }) => recorder.next('draining')));
+  await until(
+    async () => before.filter(isAlive),
+    (left) => left.length === 0,
+  );
+  await resumeAndEnd(account.org, live, elsewhere.connectUrl);
+});

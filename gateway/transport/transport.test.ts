@@ -290,7 +290,7 @@ describe.each(await transportsHere())('the transport %s', (name) => {
       expect((await closeOf(gone.client)).code).toBe(1006);
     });
 
-    it('cuts off who neither answers nor leaves', { timeout: 30_000 }, async () => {
+    it('cuts off who neither answers nor leaves', async () => {
       const before = transport.met.length;
       const bare = await openBare(transport.port, HANDSHAKE);
       const server = await soon(

@@ -50,7 +50,7 @@ beforeAll(async () => {
   await vi.waitFor(async () => {
     const [row] = await admin`select state from sessions where org = 'acme'`;
     expect(row!.state).toBe('closed');
-  }, 15_000);
+  });
 }, 120_000);
 afterAll(async () => {
   await admin.end();
@@ -157,7 +157,7 @@ describe('what was broken by hand', () => {
     await vi.waitFor(async () => {
       const [row] = await admin`select state from sessions where org = 'idle'`;
       expect(row!.state).toBe('closed');
-    }, 15_000);
+    });
     await admin`
       update billing_periods set version = nextval('limit_versions') where org = 'idle'`;
     const [budget] = await redis.keys('*b|o|idle|*');

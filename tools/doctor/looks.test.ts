@@ -194,7 +194,7 @@ it('every server of a cluster is looked at, and every shard is asked for where i
     await stores.stop();
     await database.drop();
   }
-}, 30_000);
+});
 
 it('a shard needs a head of this life, of the generation of Postgres, and a whole recovery', () => {
   const known = [

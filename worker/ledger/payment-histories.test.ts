@@ -142,7 +142,7 @@ describe('in Postgres, by whatever comes and a worker that carries it out now an
     return lives;
   }
 
-  it('random lives leave what the model says', { timeout: 120_000 }, async () => {
+  it('random lives leave what the model says', async () => {
     const histories = Array.from({ length: IN_POSTGRES }, (_, i) => historyOf(diceOf(seedOf(i))));
     await live(histories);
   });

@@ -23,7 +23,7 @@ beforeAll(async () => {
   now = http.now;
   await http.call('PUT', '/v1/plans/basic', { name: 'Basic', minutes: 60 });
   await http.call('PUT', '/v1/orgs/acme', { name: 'acme', plan: 'basic' });
-}, 60_000);
+});
 afterAll(async () => {
   await http?.stop();
   await fake?.stop();

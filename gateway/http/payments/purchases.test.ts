@@ -25,7 +25,7 @@ beforeAll(async () => {
   for (const org of ['acme', 'globex', 'initech']) {
     await http.call('PUT', `/v1/orgs/${org}`, { name: org, plan: 'basic' });
   }
-}, 60_000);
+});
 afterAll(async () => {
   await http?.stop();
   await fake?.stop();

@@ -308,7 +308,7 @@ describe('sums', () => {
       }),
       { numRuns: 12 },
     );
-  }, 60_000);
+  });
 
   it('are paged, and narrowed to a kind, a member and days', async () => {
     await account();

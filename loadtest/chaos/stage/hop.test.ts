@@ -27,7 +27,7 @@ function call(): Caller {
   return caller;
 }
 
-const until = (isSo: () => boolean) => expect.poll(isSo, { timeout: 5_000 }).toBe(true);
+const until = (isSo: () => boolean) => expect.poll(isSo).toBe(true);
 /** Long enough for loopback to show what it would do. */
 const aWhile = () => new Promise((resolve) => setTimeout(resolve, 60));
 

@@ -3,6 +3,7 @@ import { type Inspector, openInspector } from '../../bench/stand/inspector.ts';
 import type { Pass } from './conversation.ts';
 
 const REQUEST_PATIENCE_MS = 20_000;
+const MAX_ATTEMPTS = 3;
 const LOOK_EVERY_MS = 200;
 const ORGANIZATION = 'fuzz';
 const PLAN = 'fuzz-unlimited';
@@ -46,7 +47,12 @@ interface SessionAnswer {
 export async function openGround(options: GroundOptions): Promise<Ground> {
   const { port, operationsUrl, inspectPort, apiKey } = options;
 
-  async function ask<Answer>(method: string, path: string, body?: object): Promise<Answer> {
+  async function ask<Answer>(
+    method: string,
+    path: string,
+    body?: object,
+    attempt = 1,
+  ): Promise<Answer> {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, {
       method,
       headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
@@ -54,6 +60,10 @@ export async function openGround(options: GroundOptions): Promise<Ground> {
       signal: AbortSignal.timeout(REQUEST_PATIENCE_MS),
     });
     const text = await response.text();
+    // Cut off as slow, and not heard: this process is kept busy by what it does to the gateway.
+    if (response.status === 408 && attempt < MAX_ATTEMPTS) {
+      return ask(method, path, body, attempt + 1);
+    }
     if (!response.ok) throw new Error(`${method} ${path} was answered ${response.status}: ${text}`);
     return JSON.parse(text) as Answer;
   }

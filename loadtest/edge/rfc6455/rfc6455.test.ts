@@ -34,7 +34,7 @@ describe('the cases', () => {
     }
   });
 
-  it.each(transports)('hold on %s', { timeout: 120_000 }, async (transport) => {
+  it.each(transports)('hold on %s', async (transport) => {
     const { port } = gateways[transports.indexOf(transport)]!;
     const results = await runCases(CASES, port, transport);
     const failed = results.filter(({ faults }) => faults.length > 0);
