@@ -72,7 +72,8 @@ export async function startHanding(
   // Paused: what is read here could be given to nobody.
   const server = createServer({ pauseOnConnect: true }, accept);
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    // Heard for good: one that can't be accepted later on is its client's to try again.
+    server.on('error', reject);
     server.listen({ host, port, exclusive: true }, resolve);
   });
   const address = server.address();

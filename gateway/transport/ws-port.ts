@@ -14,7 +14,8 @@ export async function openWsPort(server: Server, options: TransportOptions): Pro
   const { host, port, shared } = options;
   if (shared !== null) return takeShared(server, shared, port);
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    // Heard for good: one that can't be accepted later on is its client's to try again.
+    server.on('error', reject);
     server.listen(port, host, resolve);
   });
   const address = server.address();
