@@ -47,6 +47,8 @@ export interface TestHttp {
   db: Database;
   /** Of the same database, for a second gateway. */
   gatewayUrl: string;
+  /** Its owner, who may break what nobody else can. */
+  adminUrl: string;
   meter: RedisMeter;
   runId: string;
   deps: HttpDeps;
@@ -152,6 +154,7 @@ export async function startTestHttp(changes: Partial<HttpDeps> = {}): Promise<Te
   return {
     db,
     gatewayUrl: database.gatewayUrl,
+    adminUrl: database.adminUrl,
     meter,
     runId,
     deps,

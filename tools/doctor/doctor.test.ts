@@ -166,6 +166,7 @@ describe('what was broken by hand', () => {
     await redis.set(budget!, record_!);
     await redis.hset(budget!.replace(/b\|o.*/, 'unsettled'), 'm|idle|poison|0|0', '1:5');
     await admin`update usage_quotas set used = used + 7 where org = 'acme' and per = 'day'`;
+    await admin`delete from usage_quotas where org = 'acme' and per = 'month' and user_id = 'ann'`;
     await admin`update daily_costs set cost_micros = 0 where org = 'acme'`;
     await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
     await withQueues(product.redisUrl, log, async (queue) => {
@@ -192,6 +193,9 @@ describe('what was broken by hand', () => {
         says: expect.stringContaining('5000 ms (5.000 s) too much'),
       }),
     );
+    const pieces = result.examination.findings.filter((it) => it.code === 'pieceCounts');
+    expect(pieces.map((it) => it.figures.stored)).toEqual([8, 8, null]);
+    expect(pieces[2]!.says).toMatch(/^The month from .+ of ann in acme has no count of "export"/);
     const found = result.examination.findings.find((it) => it.code === 'queueFailed');
     expect(found!.says).toContain('poisoned by hand');
     expect(result.steps.map((it) => it.outcome)).toEqual(result.steps.map(() => 'planned'));

@@ -72,20 +72,21 @@ it('counts pieces and costs again as well', async () => {
   expect(JSON.parse(dry.stdout)).toMatchObject({
     rebuilt: 0,
     differences: [
-      { org, action: 'rebuild.pieces', rows: 2 },
+      { org, action: 'rebuild.pieces', rows: 3 },
       { org, action: 'rebuild.costs', rows: 1 },
     ],
   });
   expect(dry.status).toBe(1);
-  expect(command('--org', org).stdout).toContain(': 3 rows put right.');
+  expect(command('--org', org).stdout).toContain(': 4 rows put right.');
   const used = await sql`
     select user_id, per, used from usage_quotas where org = ${org} order by user_id, per`;
-  expect(used.map((it) => it.used)).toEqual([3, 3, 3]);
+  // The member's month was missing altogether.
+  expect(used.map((it) => it.used)).toEqual([3, 3, 3, 3]);
   const [day] = await sql`select cost_micros, events from daily_costs where org = ${org}`;
   expect(day).toEqual({ cost_micros: 500, events: 1 });
   const audit = await sql`select action, detail from audit_log where org = ${org} order by id`;
   expect(audit).toEqual([
-    { action: 'operator.rebuild.pieces', detail: { rows: 2 } },
+    { action: 'operator.rebuild.pieces', detail: { rows: 3 } },
     { action: 'operator.rebuild.costs', detail: { rows: 1 } },
   ]);
   const again = command('--org', org, '--dry-run');

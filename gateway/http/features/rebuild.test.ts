@@ -1,5 +1,6 @@
 import { eq, sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { connect } from '../../../drizzle/client.ts';
 import { rebuildCounts } from '../../../drizzle/queries/rebuild-counts.ts';
 import { usageQuotas } from '../../../drizzle/schema/features.ts';
 import { dailyCosts } from '../../../drizzle/schema/usage-events.ts';
@@ -82,3 +83,42 @@ it('mends all there is', async () => {
   expect(days).toBe(before.days.length);
   expect(await counts()).toEqual(before);
 });
+
+it('makes the counts that are missing, while pieces are counted', async () => {
+  const owner = connect(http.adminUrl, { scope: 'installation' });
+  onTestFinished(owner.stop);
+  await work(0);
+  const before = await counts();
+  expect(before.quotas.length).toBeGreaterThan(8);
+  await owner.db.execute(sql`delete from usage_quotas`);
+  expect((await rebuild()).quotas).toBe(before.quotas.filter(({ used }) => used > 0).length);
+  const told = (rows: typeof before.quotas) =>
+    rows.filter(({ used }) => used > 0).map(({ pieceLimit: _, ...row }) => row);
+  expect(told((await counts()).quotas)).toEqual(told(before.quotas));
+
+  let isWorking = true;
+  const working = (async () => {
+    for (let i = 0; i < 20; i += 1) {
+      await Promise.all(
+        ['ann', 'bob', 'eve'].map(async (user) => {
+          const body = { user, feature: 'analysis' };
+          expect((await http.call('POST', '/v1/orgs/acme/consume', body)).status).toBe(200);
+        }),
+      );
+    }
+    isWorking = false;
+  })();
+  // A row made out of turn would wait for a request that waits for it: both would fail.
+  for (let i = 0; i < 200 && isWorking; i += 1) {
+    await owner.db.execute(sql`
+      delete from usage_quotas where per = ${i % 2 === 0 ? 'day' : 'month'} and user_id = ''`);
+    await rebuild();
+    expect(await rebuild()).toEqual({ quotas: 0, days: 0 });
+  }
+  await working;
+  await rebuild();
+  const [row] = await http.db.execute(sql`
+    select sum(used)::int as used, (select sum(quantity)::int from feature_consumptions
+      where undone_at is null) as consumed from usage_quotas where per = 'day' and user_id = ''`);
+  expect(row!.used).toBe(row!.consumed);
+}, 60_000);

@@ -15,7 +15,8 @@ export interface WrongPieces {
   feature: string;
   per: 'day' | 'month';
   startsAt: number;
-  stored: number;
+  /** null: the row is missing */
+  stored: number | null;
   real: number;
 }
 export interface WrongCost {
@@ -28,15 +29,20 @@ export interface WrongCost {
 
 export function wrongPieces(tx: Reading, orgs: string[]): Promise<WrongPieces[]> {
   return tx<WrongPieces[]>`
-    select q.org, q.user_id as user, q.feature, q.per, epoch_ms(q.starts_at) as "startsAt",
-      q.used as stored, coalesce(sum(c.quantity), 0)::bigint as real
-    from usage_quotas q left join feature_consumptions c
-      on c.org = q.org and c.feature = q.feature and c.undone_at is null
-        and (q.user_id = '' or c.user_id = q.user_id)
-        and q.starts_at = case q.per when 'day' then c.day_starts_at else c.month_starts_at end
-    where q.org = any(${orgs})
-    group by q.org, q.user_id, q.feature, q.per, q.starts_at, q.used
-    having q.used <> coalesce(sum(c.quantity), 0)
+    with counted as (select org, user_id, feature, per, starts_at, used from usage_quotas
+      where org = any(${orgs})),
+    consumed as (
+      select c.org, w.user_id, c.feature, w.per, w.starts_at, sum(c.quantity)::bigint as pieces
+      from feature_consumptions c cross join lateral (values
+        ('', 'day', c.day_starts_at), ('', 'month', c.month_starts_at),
+        (c.user_id, 'day', c.day_starts_at), (c.user_id, 'month', c.month_starts_at)
+      ) as w (user_id, per, starts_at)
+      where c.org = any(${orgs}) and c.undone_at is null
+      group by c.org, w.user_id, c.feature, w.per, w.starts_at)
+    select org, user_id as user, feature, per, epoch_ms(starts_at) as "startsAt",
+      used as stored, coalesce(pieces, 0) as real
+    from counted full join consumed using (org, user_id, feature, per, starts_at)
+    where coalesce(used, 0) <> coalesce(pieces, 0)
     order by 1, 3, 2, 4, 5`;
 }
 
@@ -59,10 +65,11 @@ export function judgePieces(rows: readonly WrongPieces[]): Finding[] {
   return rows.map(({ org, user, feature, per, startsAt, stored, real }) => {
     const since = new Date(startsAt).toISOString();
     const whose = user === '' ? org : `${user} in ${org}`;
+    const counts = stored === null ? 'has no count' : `counts ${stored}`;
     return finding('pieceCounts', {
       org,
       subject: `${feature} ${user || 'all'} ${per} ${since}`,
-      says: `The ${per} from ${since} of ${whose} counts ${stored} of "${feature}" where ${real} were consumed.`,
+      says: `The ${per} from ${since} of ${whose} ${counts} of "${feature}" where ${real} were consumed.`,
       figures: { stored, real },
     });
   });
