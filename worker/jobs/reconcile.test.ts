@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { memberBudget, organizationBudget } from '../../core/meter/budget-name.ts';
+import { recountOrganization } from '../../drizzle/queries/rebuild-counts.ts';
+import { nextCountSlice } from '../ledger/check/count-slice.ts';
 import { lookAtShard } from '../ledger/check/shard-look.ts';
+import { inSnapshot } from '../ledger/check/snapshot.ts';
 import { settle } from '../ledger/settle.ts';
 import { createTestLedger, JUNE, MAY, MINUTE_MS, type TestLedger } from '../test-ledger.ts';
 import { createReconciler } from './reconcile.ts';
@@ -144,5 +147,85 @@ describe('the running check', () => {
     await reconciler.tick();
     expect(mine()).toEqual([]);
     expect(told.length).toBe(2 * once);
+  });
+
+  it('sees counts of pieces and costs of days that are wrong or missing, where they count now', async () => {
+    const { sql } = ledger.connection;
+    const acme = await ledger.account();
+    await ledger.setNow(MAY + 20 * 24 * 60 * MINUTE_MS);
+    // Of today and yesterday; and of a day that is long over, which is the doctor's.
+    for (const day of ['2026-05-21', '2026-05-20', '2026-05-10']) {
+      await sql`
+        insert into feature_consumptions
+          (org, id, user_id, feature, quantity, day_starts_at, month_starts_at, actor, consumed_at)
+        values (${acme.org}, gen_random_uuid(), 'ann', 'export', 2, ${day}, '2026-05-01', 'k', ${day})`;
+      await sql`
+        insert into usage_events (org, id, kind, quantity, cost_micros, day, occurred_at, recorded_at)
+        values (${acme.org}, ${`e-${day}`}, 'tokens', 1, 5, ${day}, ${day}, ${day})`;
+      await sql`
+        insert into usage_quotas (org, user_id, feature, per, starts_at, ends_at, used)
+        values (${acme.org}, '', 'export', 'day', ${day}, ${day}::date + 1, 3)`;
+    }
+    await sql`
+      insert into usage_quotas (org, user_id, feature, per, starts_at, ends_at, used)
+      values (${acme.org}, '', 'export', 'month', '2026-05-01', '2026-06-01', 6)`;
+    const { log } = ledger.context;
+    const reconciler = createReconciler({ context: ledger.context, everyMs: 30_000, log });
+    const mine = () => reconciler.known.all().filter((it) => it.org === acme.org);
+    const checked = await reconciler.tick();
+    expect(mine().map(({ code, figures: { stored, real } }) => [code, stored, real])).toEqual([
+      ...[
+        ['pieceCounts', 3, 2],
+        ['pieceCounts', 3, 2],
+      ],
+      ...[
+        ['pieceCounts', null, 2],
+        ['pieceCounts', null, 2],
+        ['pieceCounts', null, 6],
+      ],
+      ...[
+        ['dailyCosts', undefined, undefined],
+        ['dailyCosts', undefined, undefined],
+      ],
+    ]);
+    expect(checked.findings.get('pieceCounts')).toBe(5);
+    expect(checked.findings.get('dailyCosts')).toBe(2);
+    expect(checked.roundMs).not.toBeNull();
+    await recountOrganization(ledger.connection.db, acme.org, { actor: 'tester', area: 'test' });
+    expect((await reconciler.tick()).findings.get('pieceCounts')).toBeUndefined();
+    expect(mine()).toEqual([]);
+  });
+
+  it('takes as many organizations at a time as their present pieces and events allow', async () => {
+    const { sql } = ledger.connection;
+    await ledger.setNow(MAY + 20 * 24 * 60 * MINUTE_MS);
+    const orgs: string[] = [];
+    for (const events of [3, 1, 1, 0]) {
+      const { org } = await ledger.account();
+      orgs.push(org);
+      await sql`
+        insert into usage_events (org, id, kind, quantity, cost_micros, day, occurred_at, recorded_at)
+        select ${org}, 'e' || i, 'k', 1, 0, '2026-05-20', now(), now()
+        from generate_series(1, ${events}::int) i`;
+      // Long over: it is not looked at, and does not count here.
+      await sql`
+        insert into usage_events (org, id, kind, quantity, cost_micros, day, occurred_at, recorded_at)
+        select ${org}, 'old' || i, 'k', 1, 0, '2026-05-01', now(), now() from generate_series(1, 9) i`;
+    }
+    const seen: string[] = [];
+    const when = { now: ledger.now, speed: 1 };
+    let largest = 0;
+    for (let after: string | null = ''; after !== null; ) {
+      const from: string = after;
+      const limits = { organizations: 3, rows: 2 };
+      const slice = await inSnapshot(sql, (tx) => nextCountSlice(tx, from, limits, when));
+      if (slice.orgs.length > 1) largest = Math.max(largest, slice.rows);
+      seen.push(...slice.orgs);
+      after = slice.after;
+    }
+    expect(largest).toBeLessThanOrEqual(2);
+    const all = await sql<{ id: string }[]>`select id from organizations order by id`;
+    expect(seen).toEqual(all.map(({ id }) => id));
+    expect(seen).toEqual(expect.arrayContaining(orgs));
   });
 });

@@ -3,12 +3,15 @@ import { SHARDS, shardOf } from '../../core/meter/keys.ts';
 import { nullIfPart } from '../../core/meter/servers.ts';
 import type { Log } from '../../core/runtime/log.ts';
 import { meterNow, readClock } from '../../drizzle/queries/clock.ts';
+import { createCheckRound } from '../check-round.ts';
 import { createKnownFindings, type KnownFindings } from '../known-findings.ts';
+import { nextCountSlice } from '../ledger/check/count-slice.ts';
 import { agreed, type Finding } from '../ledger/check/finding.ts';
-import { LEDGER_CHECKS } from '../ledger/check/ledger-checks.ts';
+import { COUNT_CHECKS, LEDGER_CHECKS, type LedgerCheck } from '../ledger/check/ledger-checks.ts';
 import { judgeStuck, namesOf } from '../ledger/check/meter-checks.ts';
 import type { MeterReading } from '../ledger/check/meter-reading.ts';
-import { nextSlice, type Slice } from '../ledger/check/organization-slice.ts';
+import { nextSlice } from '../ledger/check/organization-slice.ts';
+import type { When } from '../ledger/check/periods.ts';
 import { lookAtShard, type ShardAsk, type ShardLook } from '../ledger/check/shard-look.ts';
 import { inSnapshot } from '../ledger/check/snapshot.ts';
 import type { LedgerContext } from '../ledger/settle.ts';
@@ -19,6 +22,8 @@ const ROUND_MS = 60 * 60_000;
 const LEAST_ORGANIZATIONS = 20;
 /** Minute records one tick looks at: 0.6 s of one core of Postgres, all checks together. */
 const MINUTES_A_TICK = 20_000;
+/** Consumptions and usage events one tick looks at: half a second, in the same measure. */
+const COUNTED_A_TICK = 20_000;
 /** Of those something is wrong with, looked at again in each tick, so that a repair is seen soon. */
 const AGAIN_ORGANIZATIONS = 20;
 /** Between two looks that have to agree. Not a whole second: beats come in such rhythms. */
@@ -55,35 +60,49 @@ export interface Reconciler {
 
 /**
  * The doctor's checks, all the time: each tick compares every shard's open sessions with the ledger
- * (rule 14 in core/meter/README.md), and looks at the next slice of organizations, idle ones too. It
- * only tells: what is wrong is repaired by `npm run doctor -- --fix`, by somebody who has read it.
+ * (rule 14 in core/meter/README.md), and looks at the next slice of organizations, idle ones too; of
+ * pieces and costs at what counts now, in slices by their number. It only tells: what is wrong is
+ * repaired by `npm run doctor -- --fix`, by somebody who has read it.
  */
 export function createReconciler(options: ReconcileOptions): Reconciler {
   const { context, everyMs, log } = options;
   const monotonicMs = options.monotonicMs ?? (() => performance.now());
   const known = createKnownFindings(log);
   const remembered = new Map<number, { reading: MeterReading; at: number }>();
-  let after = '';
-  let roundBeganAt = monotonicMs();
-  let roundMs: number | null = null;
+  const ofMinutes = createCheckRound(monotonicMs);
+  const ofCounts = createCheckRound(monotonicMs);
 
-  async function takeSlice(): Promise<Slice> {
+  /** The next slices; and with each those something was wrong with. */
+  async function takeSlices(when: When): Promise<{ orgs: string[]; counted: string[] }> {
     return inSnapshot(context.sql, async (tx) => {
       const [row] = await tx<{ count: number }[]>`select count(*) from organizations`;
       const ticks = Math.max(1, Math.floor(ROUND_MS / everyMs));
       const organizations = Math.max(LEAST_ORGANIZATIONS, Math.ceil(row!.count / ticks));
-      return nextSlice(tx, after, { organizations, minutes: MINUTES_A_TICK });
+      const again = known.orgs(AGAIN_ORGANIZATIONS);
+      const orgs = await ofMinutes.take((after) =>
+        nextSlice(tx, after, { organizations, minutes: MINUTES_A_TICK }),
+      );
+      const counted = await ofCounts.take((after) =>
+        nextCountSlice(tx, after, { organizations, rows: COUNTED_A_TICK }, when),
+      );
+      const withAgain = (slice: string[]) => [...new Set([...slice, ...again])];
+      return { orgs: withAgain(orgs), counted: withAgain(counted) };
     });
   }
 
-  async function checkLedger(orgs: string[]): Promise<Finding[]> {
-    const clock = await readClock(context.db);
-    const when = { now: meterNow(clock, context.wallMs()), speed: clock.speed };
+  /** `area`: what the findings of these checks are known by, beside their organization. */
+  async function checkLedger(
+    area: 'ledger' | 'counts',
+    checks: readonly LedgerCheck[],
+    orgs: string[],
+    when: When,
+  ): Promise<void> {
     const found: Finding[] = [];
-    for (const check of LEDGER_CHECKS) {
+    for (const check of checks) {
       found.push(...(await inSnapshot(context.sql, (tx) => check.run(tx, orgs, when))));
     }
-    return found;
+    const groupOf = (org: string | undefined) => `${area} ${org}`;
+    known.replace(orgs.map(groupOf), found, (it) => groupOf(it.org));
   }
 
   /** All shards; those where something was seen once more, and what both looks saw is believed. */
@@ -126,23 +145,23 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
 
   async function tick(): Promise<Checked> {
     const startedAt = monotonicMs();
-    const slice = await takeSlice();
-    const orgs = [...new Set([...slice.orgs, ...known.orgs(AGAIN_ORGANIZATIONS)])];
+    const clock = await readClock(context.db);
+    const { speed } = clock;
+    const { orgs, counted } = await takeSlices({ now: meterNow(clock, context.wallMs()), speed });
     const names = await inSnapshot(context.sql, (tx) => namesOf(tx, orgs));
-    const { speed } = await readClock(context.db);
     const asks = Array.from({ length: SHARDS }, (_, shard) => ({
       ...{ names: names.get(shard) ?? [], speed },
       orgs: orgs.filter((org) => shardOf(org) === shard),
     }));
     await checkShards(asks);
-    const ledgerOf = (org: string | undefined) => `ledger ${org}`;
-    const found = await checkLedger(orgs);
-    known.replace(orgs.map(ledgerOf), found, (it) => ledgerOf(it.org));
-    after = slice.after ?? '';
-    if (slice.after === null) {
-      roundMs = monotonicMs() - roundBeganAt;
-      roundBeganAt = monotonicMs();
-    }
+    // Shards may have taken a while.
+    const when = { now: meterNow(await readClock(context.db), context.wallMs()), speed };
+    await checkLedger('ledger', LEDGER_CHECKS, orgs, when);
+    await checkLedger('counts', COUNT_CHECKS, counted, { ...when, isPresentOnly: true });
+    ofMinutes.done();
+    ofCounts.done();
+    const rounds = [ofMinutes.lastMs(), ofCounts.lastMs()];
+    const roundMs = rounds.includes(null) ? null : Math.max(...rounds.map(Number));
     const findings = known.byCode();
     return { driftMs: known.driftMs(), findings, tickMs: monotonicMs() - startedAt, roundMs };
   }

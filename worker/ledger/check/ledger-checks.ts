@@ -50,7 +50,8 @@ export const LEDGER_CHECKS: readonly LedgerCheck[] = [
 
 /**
  * What is of no minute. Each is a sum over all that was ever consumed or spent, which a slice of so many
- * minutes does not bound: so they are for whoever asks, and not for the running worker.
+ * minutes does not bound: the running worker looks at what counts now (`isPresentOnly`), in slices of
+ * their own.
  */
 export const COUNT_CHECKS: readonly LedgerCheck[] = [
   check('piece counts', 'pieces of features', counts.wrongPieces, counts.judgePieces),

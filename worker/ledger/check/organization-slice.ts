@@ -14,21 +14,32 @@ export interface SliceLimits {
   minutes: number;
 }
 
+/** As many of them as have so many rows together, at least one if there is any. */
+export function firstWithin<Row extends { rows: number }>(
+  found: readonly Row[],
+  rows: number,
+): Row[] {
+  let sum = 0;
+  const end = found.findIndex((it, i) => {
+    sum += it.rows;
+    return i > 0 && sum > rows;
+  });
+  return found.slice(0, end < 0 ? found.length : end);
+}
+
 /** The next organizations by id, as many as the limits allow, at least one if there is any. */
 export async function nextSlice(tx: Reading, after: string, limits: SliceLimits): Promise<Slice> {
-  const rows = await tx<{ org: string; minutes: number }[]>`
-    select o.id as org, coalesce(sum(c.minutes), 0)::bigint as minutes
+  const found = await tx<{ org: string; rows: number }[]>`
+    select o.id as org, coalesce(sum(c.minutes), 0)::bigint as rows
     from (select id from organizations where id > ${after} order by id
       limit ${limits.organizations}) o
     left join monthly_usage_cache c on c.org = o.id
     group by o.id order by o.id`;
-  const orgs: string[] = [];
-  let minutes = 0;
-  for (const row of rows) {
-    if (orgs.length > 0 && minutes + row.minutes > limits.minutes) break;
-    orgs.push(row.org);
-    minutes += row.minutes;
-  }
-  const isLast = orgs.length === rows.length && rows.length < limits.organizations;
-  return { orgs, minutes, after: isLast ? null : orgs.at(-1)! };
+  const taken = firstWithin(found, limits.minutes);
+  const isLast = taken.length === found.length && found.length < limits.organizations;
+  return {
+    orgs: taken.map(({ org }) => org),
+    minutes: taken.reduce((sum, { rows }) => sum + rows, 0),
+    after: isLast ? null : taken.at(-1)!.org,
+  };
 }

@@ -12,6 +12,8 @@ export interface When {
   now: number;
   /** meter seconds in a real one */
   speed: number;
+  /** pieces and costs of days and months that are over are left out */
+  isPresentOnly?: boolean;
 }
 export interface MissingPeriod {
   org: string;
