@@ -197,6 +197,7 @@ export async function startGateway(
     }),
     ready: minutes.ready,
     admitted: shadow.admitted,
+    shadowed: shadow.decided,
     payments: openPayments(config, log),
     turnedAway: (request) => keeper.reason(request.headers.get('origin'), ''),
     version: '0.1.0',

@@ -6,12 +6,14 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { localDay, localDayBounds } from '../../core/calendar/local-day.ts';
 import type { Action, Binding, RefusalCode } from '../../core/protocol/messages.ts';
 import { type Limits, loadLimits } from '../../drizzle/queries/load-limits.ts';
+import type { ShadowDecision } from '../../drizzle/queries/save-shadow.ts';
 import { bindingOf } from '../reading.ts';
+import { featureDecision, fileDecision } from '../shadow/plan-decision.ts';
 import { placesNow } from './admission/places-now.ts';
 import { refusedByPlan } from './admission/plan-refusal.ts';
 import type { HttpDeps } from './deps.ts';
 import { checkUsage } from './features/check-usage.ts';
-import { piecesSchema, quantitySchema } from './features/piece-schema.ts';
+import { type PiecesShown, piecesSchema, quantitySchema } from './features/piece-schema.ts';
 import { type LiveBudgets, organizationUnknown, readLiveBudgets } from './live-budgets.ts';
 import { backendOrTicketSecurity } from './openapi.ts';
 import { requireMember } from './principal.ts';
@@ -103,6 +105,10 @@ export function check(deps: HttpDeps) {
           : bindingOf([budgets.organization, budgets.member!])!;
     const reading = httpReadingOf(row, budgets.at);
     const isShadowed = limits.isShadow && refusal?.reason !== 'organizationSuspended';
+    if (isShadowed && refusal !== null) {
+      const decision = shadowDecision(limits, ask, refusal, usage.pieces, budgets);
+      if (decision !== null) deps.shadowed?.(decision);
+    }
     return c.json(
       {
         allowed: refusal === null || isShadowed,
@@ -117,6 +123,26 @@ export function check(deps: HttpDeps) {
     );
   });
   return app;
+}
+
+/** Of features and files alone: time and places are decided by the start, which is written down. */
+function shadowDecision(
+  { org, timeZone, maxFileBytes }: Limits,
+  { user, quantity, bytes }: Ask,
+  { reason, binding }: Refusal,
+  pieces: PiecesShown | null,
+  { at, period }: LiveBudgets,
+): ShadowDecision | null {
+  const asked = { org, user, session: null, at: Math.floor(at), period: period.startsAt, timeZone };
+  if (reason === 'fileTooLarge') {
+    return fileDecision(asked, { allowed: maxFileBytes!, wanted: bytes! });
+  }
+  const isOfFeature = reason === 'featureNotAllowed' || reason === 'limitReached';
+  if (!isOfFeature || binding !== 'feature' || pieces === null) return null;
+  const allowed = reason === 'featureNotAllowed' ? 0 : pieces.limit!;
+  return featureDecision(asked, pieces.feature, reason, {
+    ...{ used: pieces.used, allowed, wanted: quantity },
+  });
 }
 
 function refusedByBudget(limits: Limits, budgets: LiveBudgets, ask: Ask): Refusal | null {

@@ -68,6 +68,8 @@ export interface HttpDeps {
   ready?(shard: number, fields: readonly string[]): void;
   /** Hears of each session without a socket that was let in: shadow mode may have decided otherwise. */
   admitted?: ShadowBook['admitted'];
+  /** Hears of what the plan would have refused and shadow mode let pass. */
+  shadowed?: ShadowBook['decided'];
   /** Ends one live session for an operator. Default: `meter.stop`. */
   stopSession?: Meter['stop'];
   /** Of the product, for the API document. */

@@ -35,9 +35,12 @@ const decisionSchema = z
     reason: z.string().openapi({ example: 'limitReached' }),
     binding: z.string().openapi({ example: 'organization' }),
     user: idSchema('ann').nullable(),
-    session: idSchema('interview-7').nullable(),
+    session: idSchema('interview-7')
+      .nullable()
+      .openapi({ description: 'null: a check was asked.' }),
+    feature: idSchema('analysis').nullable(),
     period: instantSchema.nullable().openapi({ description: 'Start of its billing period.' }),
-    unit: z.enum(['ms', 'count']),
+    unit: z.enum(['ms', 'count', 'bytes']),
     used: z.int().min(0),
     allowed: z.int().min(0),
     wanted: z.int().min(0).nullable().openapi({ description: 'What was asked for.' }),
@@ -62,7 +65,8 @@ const shadowRoute = createRoute({
   summary: 'What would have been refused or stopped, newest first',
   description:
     'Written while the plan’s `enforcement` is `shadow`: a start once for a session, a stop once for ' +
-    'a session, limit and period. A check is only asked, and leaves nothing here.',
+    'a session, limit and period. A check of a feature’s pieces or of a file’s size that would have been refused: once a member, ' +
+    'limit and local day. Of time and places a start tells.',
   security: backendSecurity,
   request: {
     params: orgParams,
@@ -121,13 +125,14 @@ export function shadow(deps: HttpDeps) {
         binding,
         user,
         session,
+        feature,
         period,
         unit,
         used,
         allowed,
         wanted,
       }) => ({
-        ...{ at: instant(decidedAt), what, reason, binding, user, session },
+        ...{ at: instant(decidedAt), what, reason, binding, user, session, feature },
         ...{ period: instantOrNull(period), unit, used, allowed, wanted },
       }),
     );

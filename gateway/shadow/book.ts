@@ -1,6 +1,6 @@
 /**
- * Writes down starts that were let in by shadow mode alone. Nobody waits for it: a recorder has its
- * `started` by then. (What would have been stopped, the worker finds in the ledger.)
+ * Writes down what was let in or allowed by shadow mode alone. Nobody waits for it: a recorder has its
+ * `started` by then, a check its answer. (What would have been stopped, the worker finds in the ledger.)
  */
 import type { Meter } from '../../core/meter/commands.ts';
 import { LimitMode, type SessionRow } from '../../core/meter/rows.ts';
@@ -20,6 +20,8 @@ const MAX_WAITING = 10_000;
 export interface ShadowBook extends Stoppable {
   /** A recorder was let in. Never throws. */
   admitted(start: Pick<Admitted, 'opened' | 'plannedMs'>): void;
+  /** The plan alone would have refused it. Never throws. */
+  decided(decision: ShadowDecision): void;
 }
 
 export interface ShadowBookOptions {
@@ -82,6 +84,13 @@ export function createShadowBook(options: ShadowBookOptions): ShadowBook {
     }
   }
 
+  function beside(work: Promise<void>, of: { org: string; session: string | null }): void {
+    const noting = work
+      .catch((error) => log.warn({ err: error, ...of }, 'a shadow decision is lost'))
+      .finally(() => underWay.delete(noting));
+    underWay.add(noting);
+  }
+
   function pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
@@ -98,10 +107,11 @@ export function createShadowBook(options: ShadowBookOptions): ShadowBook {
       const isShadow = opened.budgets.some(({ mode }) => mode === LimitMode.shadow);
       if (opened.status !== 'opened' || !isShadow) return;
       const { org, session } = opened.session;
-      const noting = note(opened, plannedMs)
-        .catch((error) => log.warn({ err: error, org, session }, 'a shadow decision is lost'))
-        .finally(() => underWay.delete(noting));
-      underWay.add(noting);
+      beside(note(opened, plannedMs), { org, session });
+    },
+    decided(decision) {
+      const { org, session = null } = decision;
+      if (underWay.size < MAX_WAITING) beside(keep(decision), { org, session });
     },
     async stop() {
       isStopped = true;

@@ -99,13 +99,26 @@ describe('a session without a socket', () => {
       save: (decision) => saveShadow(http.deps.db.of(decision.org), decision),
       log: http.deps.log,
     });
-    const call = http.with({ admitted: book.admitted });
+    const call = http.with({ admitted: book.admitted, shadowed: book.decided });
     await plan({ minutes: 60, enforcement: 'shadow' });
     const body = { user: 'ann', session: 'long', plannedMs: 61 * 60_000 };
     expect((await call('POST', `/v1/orgs/${org}/sessions`, body)).status).toBe(201);
     await expect
       .poll(async () => (await http.call('GET', `/v1/orgs/${org}/shadow`)).body.items)
       .toMatchObject([{ what: 'refused', reason: 'plannedTooLong', session: 'long', user: 'ann' }]);
+    await plan({ minutes: 60, enforcement: 'shadow', maxFileBytes: 10 });
+    const file = { user: 'ann', session: 'file', plannedMs: 61 * 60_000, bytes: 11 };
+    expect((await call('POST', `/v1/orgs/${org}/sessions`, file)).status).toBe(201);
+    const video = { user: 'ann', session: 'video', feature: 'video' };
+    expect((await call('POST', `/v1/orgs/${org}/sessions`, video)).status).toBe(201);
+    // Each once, by what an enforced plan would have said first.
+    await expect
+      .poll(async () => (await http.call('GET', `/v1/orgs/${org}/shadow`)).body.items)
+      .toMatchObject([
+        { reason: 'featureNotAllowed', session: 'video', feature: 'video', binding: 'feature' },
+        { reason: 'fileTooLarge', session: 'file', unit: 'bytes', allowed: 10, wanted: 11 },
+        { reason: 'plannedTooLong', session: 'long', feature: null },
+      ]);
     await book.stop();
   });
 

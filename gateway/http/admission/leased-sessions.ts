@@ -6,6 +6,7 @@ import type { Database, Queryable, Transaction } from '../../../drizzle/client.t
 import { type Limits, loadLimits } from '../../../drizzle/queries/load-limits.ts';
 import { admissionLimits } from '../../admission-limits.ts';
 import { refusalOf } from '../../refusal.ts';
+import { startDecision } from '../../shadow/plan-decision.ts';
 import type { HttpDeps } from '../deps.ts';
 import { deniedBy } from '../features/piece-limit.ts';
 import { denied } from '../features/refusal.ts';
@@ -246,7 +247,12 @@ async function start(
   }
   if (opened.status !== 'opened') throw hasSocket(session);
   await beganAt(tx, lease, opened.session.startedAt);
-  deps.admitted?.({ opened, plannedMs });
+  // One decision a session: the plan's comes first.
+  if (refusal === null) deps.admitted?.({ opened, plannedMs });
+  else {
+    const at = opened.session.startedAt;
+    deps.shadowed?.(startDecision({ user, session, at, period }, refusal.reason, limits, body));
+  }
   const told = await tellTotal(deps, tx, { ...lease, beganAt: opened.session.startedAt }, null);
   return { status: 201, body: shownLeased(deps, lease, told) };
 }
