@@ -207,7 +207,8 @@ describe.each(await transportsHere())('the whole road over %s', (transport) => {
     const ticket = await account.ticket();
     const suspended = { name: account.org, plan: account.plan, suspended: true };
     await product.api('PUT', `/v1/orgs/${account.org}`, suspended);
-    expect((await recorder.next('stop')).reason).toBe('organizationSuspended');
+    const { reason, actions } = await recorder.next('stop');
+    expect([reason, actions]).toEqual(['organizationSuspended', [{ type: 'askAdmin' }]]);
     expect((await recorder.closed).code).toBe(4508);
     const late = await connect();
     late.send({ type: 'start', ticket });

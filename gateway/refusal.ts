@@ -5,6 +5,7 @@ import type { CloseName } from '../core/protocol/close-codes.ts';
 import type { Action, Binding, RefusalCode, Refused } from '../core/protocol/messages.ts';
 import type { Opened } from './opening.ts';
 import { readingOf } from './reading.ts';
+import { withWait } from './wait-action.ts';
 
 const CLOSE_BY_CODE: Record<RefusalCode, CloseName> = {
   limitReached: 'limitReached',
@@ -59,7 +60,9 @@ function byBudget(
       ? `${WHOSE[binding]} no recording time left in this period.`
       : `${WHOSE[binding]} ${left} left, less than the ${minutes(plannedMs ?? 0)} planned.`;
   const reading = readingOf(row, 0, now);
-  return refusal(code, detail, { binding, reading, actions: actions(binding) });
+  const wantedMs = code === 'limitReached' ? undefined : (plannedMs ?? undefined);
+  const helping = withWait(actions(binding), row, wantedMs);
+  return refusal(code, detail, { binding, reading, actions: helping });
 }
 
 /** The meter's refusal in words; null where it let the session in. `dayEndsAt`: of the local day. */

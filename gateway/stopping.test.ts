@@ -26,8 +26,14 @@ describe('at the limit', () => {
     expect(types(recorder).slice(stop - 2)).toEqual(['tick', 'warning', 'stop', 'ended']);
     expect(recorder.last('stop')).toMatchObject({
       ...{ reason: 'limitReached', binding: 'organization', saveWindowMs: 10_000 },
-      actions: [{ type: 'buyExtraMinutes' }, { type: 'upgrade' }],
+      actions: [
+        ...[{ type: 'buyExtraMinutes' }, { type: 'upgrade' }],
+        { type: 'wait', until: recorder.last('stop').reading.periodEndsAt },
+      ],
     });
+    expect(recorder.last('stop').reading.periodEndsAt).toBeGreaterThan(
+      recorder.last('stop').reading.at,
+    );
     const { summary } = recorder.last('ended');
     expect(summary.recordedMs - summary.overshootMs).toBe(30_000);
     expect(summary.overshootMs).toBeLessThan(10);
@@ -253,7 +259,8 @@ describe("an operator's stop", () => {
     world.stores.isDeaf = isDeaf;
     await world.stores.meter.stop('acme', session);
     await world.pass(withinMs);
-    expect(recorder.last('stop').reason).toBe('stoppedByOperator');
+    // No minutes help against it.
+    expect(recorder.last('stop')).toMatchObject({ reason: 'stoppedByOperator', actions: [] });
     expect(recorder.closed).toEqual({ code: 4512, reason: 'stoppedByOperator' });
   });
 });

@@ -7,7 +7,7 @@ import type { CloseReply } from '../core/meter/commands.ts';
 import type { RedisMeter } from '../core/meter/meter.ts';
 import type { BudgetRow, SessionRow } from '../core/meter/rows.ts';
 import { CloseCode, type CloseName } from '../core/protocol/close-codes.ts';
-import type { Action, Binding, Ended, EndReason, Stopping } from '../core/protocol/messages.ts';
+import type { Binding, Ended, EndReason, Stopping } from '../core/protocol/messages.ts';
 import type { Log } from '../core/runtime/log.ts';
 import { claimedMs, isForgiven } from './claim.ts';
 import type { MeterTime } from './meter-time.ts';
@@ -93,8 +93,7 @@ export function createEnding(options: StoppingOptions): Ending {
     session.phase = { kind: 'stopping', reason, binding, stopSeq: session.seq, stoppedAt };
     const reading = telling.readingOrBare(session);
     const saveWindowMs = session.limits.saveWindowMs;
-    const isOutage = reason === 'meterUnavailable';
-    const actions: Action[] = isOutage ? [{ type: 'wait' }] : telling.actions(binding);
+    const actions = telling.actionsAt(session, reason, binding);
     session.wire?.send(tick, ...telling.news(session), {
       type: 'stop',
       reason,

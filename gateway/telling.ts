@@ -5,6 +5,7 @@ import type { BudgetRow } from '../core/meter/rows.ts';
 import type {
   Action,
   Binding,
+  EndReason,
   ExtraExpires,
   Reading,
   ServerMessage,
@@ -16,6 +17,7 @@ import type { MeterTime } from './meter-time.ts';
 import { due, type Holding, holdingOn, isNewSource, type ToldSource } from './notices.ts';
 import { bindingOf, readingOf, readingText } from './reading.ts';
 import { type LiveSession, nextTick, witnessOf } from './session.ts';
+import { withWait } from './wait-action.ts';
 
 export interface TellingOptions {
   budgets: Budgets;
@@ -44,6 +46,8 @@ export interface Telling {
   checkpoint(session: LiveSession): string;
   /** what would help, most useful first */
   actions(binding: Binding): Action[];
+  /** the same for a session that is stopped for a reason */
+  actionsAt(session: LiveSession, reason: EndReason, binding: Binding): Action[];
 }
 
 export function createTelling(options: TellingOptions): Telling {
@@ -114,6 +118,24 @@ export function createTelling(options: TellingOptions): Telling {
     }
   }
 
+  function actionsAt(session: LiveSession, reason: EndReason, binding: Binding): Action[] {
+    switch (reason) {
+      case 'meterUnavailable':
+        return [{ type: 'wait' }];
+      // No minutes help against either.
+      case 'organizationSuspended':
+        return [{ type: 'askAdmin' }];
+      case 'stoppedByOperator':
+        return [];
+      case 'limitReached': {
+        const rows = rowsOf(session).filter(({ name }) => scopeOf(name) === binding);
+        return withWait(actions(binding), bindingOf(rows));
+      }
+      default:
+        return actions(binding);
+    }
+  }
+
   function tickText(session: LiveSession): string {
     const row = bindingOf(rowsOf(session));
     const reading = row
@@ -180,5 +202,6 @@ export function createTelling(options: TellingOptions): Telling {
 
     checkpoint,
     actions,
+    actionsAt,
   };
 }

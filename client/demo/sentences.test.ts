@@ -40,6 +40,9 @@ it('has words for names that are newer than this page', () => {
   expect(stopSentence('solarFlare', null)[1]).toContain('solarFlare');
   expect(stopSentence('solarFlare', 'The sun did it.')[1]).toBe('The sun did it.');
   expect(actionSentence({ type: 'pray' as never })).toBe('pray');
+  // As the server sends it at a limit: the instant where the reader is.
+  const until = new Date(2026, 1, 1, 0, 0).getTime();
+  expect(actionSentence({ type: 'wait', until })).toMatch(/^Wait until .*1.*0.?0/);
 });
 
 it('says what to do when the microphone does not open', () => {

@@ -9,6 +9,7 @@ import { type Limits, loadLimits } from '../../drizzle/queries/load-limits.ts';
 import type { ShadowDecision } from '../../drizzle/queries/save-shadow.ts';
 import { bindingOf } from '../reading.ts';
 import { featureDecision, fileDecision } from '../shadow/plan-decision.ts';
+import { withWait } from '../wait-action.ts';
 import { placesNow } from './admission/places-now.ts';
 import { refusedByPlan } from './admission/plan-refusal.ts';
 import type { HttpDeps } from './deps.ts';
@@ -94,7 +95,7 @@ export function check(deps: HttpDeps) {
     const refusal: Refusal | null =
       refusedByPlan(limits, { bytes: ask.bytes }) ??
       usage.refusal ??
-      refusedByBudget(limits, budgets, ask) ??
+      refusedByBudget(deps, limits, budgets, ask) ??
       (await refusedByCount(deps, limits, ask, budgets.at));
 
     const row =
@@ -145,19 +146,25 @@ function shadowDecision(
   });
 }
 
-function refusedByBudget(limits: Limits, budgets: LiveBudgets, ask: Ask): Refusal | null {
+function refusedByBudget(
+  deps: HttpDeps,
+  limits: Limits,
+  { organization, member }: LiveBudgets,
+  { plannedMs }: Ask,
+): Refusal | null {
   const rooms = [
-    ['organization', budgets.organization.remainingMs],
-    ['member', budgets.member!.remainingMs],
-    ['session', limits.maxSessionMs],
+    ['organization', organization.remainingMs, organization],
+    ['member', member!.remainingMs, member!],
+    ['session', limits.maxSessionMs, undefined],
   ] as const;
-  for (const [binding, roomMs] of rooms) {
-    if (roomMs === 0) return { reason: 'limitReached', binding };
+  for (const [binding, roomMs, row] of rooms) {
+    if (roomMs !== 0) continue;
+    return { reason: 'limitReached', binding, actions: withWait(deps.actions(binding), row) };
   }
-  for (const [binding, roomMs] of rooms) {
-    if (roomMs !== null && ask.plannedMs !== undefined && ask.plannedMs > roomMs) {
-      return { reason: 'plannedTooLong', binding };
-    }
+  for (const [binding, roomMs, row] of rooms) {
+    if (roomMs === null || plannedMs === undefined || plannedMs <= roomMs) continue;
+    const actions = withWait(deps.actions(binding), row, plannedMs);
+    return { reason: 'plannedTooLong', binding, actions };
   }
   return null;
 }

@@ -272,6 +272,31 @@ describe('a check', () => {
     expect((await ask('own', { user: 'bob' })).body.allowed).toBe(true);
   });
 
+  it('says until when to wait where the next period has room, and not where it has none', async () => {
+    await account('waits', { minutes: 10 });
+    await http.call('PUT', '/v1/orgs/waits/members/ann', { minutes: 1 });
+    const started = { user: 'ann', session: 'file', minutesOf: 'file' };
+    await http.call('POST', '/v1/orgs/waits/sessions', started);
+    const used = { session: 'file', totalMs: 2 * MINUTE_MS };
+    const wait = { type: 'wait', until: new Date(JUNE).toISOString() };
+    const stopped = (await http.call('POST', '/v1/orgs/waits/minutes', used)).body;
+    expect(stopped).toMatchObject({ stop: true, actions: [{ type: 'askAdmin' }, wait] });
+    expect((await ask('waits', { user: 'ann' })).body).toMatchObject({
+      ...{ reason: 'limitReached', binding: 'member', actions: [{ type: 'askAdmin' }, wait] },
+    });
+    const start = await http.call('POST', '/v1/orgs/waits/sessions', { user: 'ann' });
+    expect([start.status, start.body.actions]).toEqual([402, [{ type: 'askAdmin' }, wait]]);
+    // Nine minutes are left: ten fit into the next period, eleven into none.
+    for (const [minutes, last] of [
+      ...([[10, wait]] as const),
+      ...([[11, { type: 'buyExtraMinutes' }]] as const),
+    ]) {
+      const asked = { user: 'bob', plannedMs: minutes * MINUTE_MS };
+      const { reason, actions } = (await ask('waits', asked)).body;
+      expect([minutes, reason, actions.at(-1)]).toEqual([minutes, 'plannedTooLong', last]);
+    }
+  });
+
   it('refuses the session too many, for the organization or for the member', async () => {
     await account('crowd', { concurrentSessions: 2 });
     await http.call('PUT', '/v1/orgs/crowd/members/ann', { concurrentSessions: 1 });

@@ -1,6 +1,10 @@
 /** A session without a socket as it is answered: while the meter has it, and once the ledger has all. */
+import { scopeOf } from '../../../core/meter/budget-name.ts';
+import type { BudgetRow } from '../../../core/meter/rows.ts';
+import type { Action } from '../../../core/protocol/messages.ts';
 import type { Queryable } from '../../../drizzle/client.ts';
 import { bindingOf } from '../../reading.ts';
+import { withWait } from '../../wait-action.ts';
 import type { HttpDeps } from '../deps.ts';
 import { readLiveBudgets } from '../live-budgets.ts';
 import { httpActionsOf, httpReadingOf } from '../reading.ts';
@@ -22,8 +26,13 @@ export function shownLeased(deps: HttpDeps, lease: Lease, told: Told): LeasedSho
     ...{ session, org, user, state, startedAt: instant(row.startedAt) },
     ...{ minutesOf: lease.minutesOf, leaseSeconds: lease.leaseMs / MS_PER_SECOND },
     ...{ totalMs, chargedMs, overshootMs, stop: stop !== null, reason: stop, reading },
-    actions: stopper === undefined ? [] : httpActionsOf(deps.actions(reading.binding)),
+    actions: stopper === undefined ? [] : httpActionsOf(actionsOf(deps, stopper)),
   };
+}
+
+function actionsOf(deps: HttpDeps, stopper: BudgetRow): Action[] {
+  if (stopper.stopReason === 'organizationSuspended') return [{ type: 'askAdmin' }];
+  return withWait(deps.actions(scopeOf(stopper.name)), stopper);
 }
 
 /** @param db the request's own transaction, if it is in one */
