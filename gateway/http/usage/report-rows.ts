@@ -13,6 +13,7 @@ export interface ReportRow extends Record<string, unknown> {
   user: string;
   startsAt: number | null;
   endsAt: number | null;
+  /** of a session, as the ledger has it: live, ended, closed */
   state: string | null;
   reason: string | null;
   /** null where it is not known by this kind */

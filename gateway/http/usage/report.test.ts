@@ -57,7 +57,7 @@ describe('a report', () => {
     expect(rows).toHaveLength(SESSIONS);
     expect(new Set(rows.map((row) => row.split(',')[0])).size).toBe(SESSIONS);
     expect(rows[0]).toBe(
-      's1,user1,2026-05-20T17:30:00.000+05:30,2026-05-20T17:31:30.000+05:30,closed,stopped,' +
+      's1,user1,2026-05-20T17:30:00.000+05:30,2026-05-20T17:31:30.000+05:30,ended,stopped,' +
         '1.5083333,1.5,0.025,1.5,0,0,2',
     );
   });
@@ -74,6 +74,49 @@ describe('a report', () => {
     const [, ...rows] = await report('many', `by=${by}&${MAY_LONG}`);
     expect(rows).toHaveLength(count);
     expect(rows[0]).toBe(first);
+  });
+
+  it('by session has the states of the API, of sessions that run too, and without the meter', async () => {
+    await http.call('PUT', '/v1/orgs/lively', { name: 'L', plan: 'basic', anchorDay: 1 });
+    await http.record('lively', 'ann', 'recording');
+    await http.record('lively', 'bob', 'ending');
+    const { startsAt } = (await ensurePeriod(http.db, 'lively', START))!;
+    const period = sql`from_epoch_ms(${startsAt})`;
+    await http.db.execute(sql`
+      insert into sessions (org, id, user_id, started_at, start_month, first_period, last_period, state,
+        ended_at, reason, recorded_ms, settled_ms, overshoot_ms, generation)
+      select 'lively', id, 'ann', from_epoch_ms(${START}), '2026-05-01', ${period}, ${period}, state,
+        case when state <> 'live' then from_epoch_ms(${START}) end,
+        case when state <> 'live' then 'stopped' end, 0, 0, 0, 0
+      from (values ('recording', 'live'), ('ending', 'live'), ('away', 'live'), ('open', 'ended'),
+        ('over', 'closed')) as s (id, state)`);
+    // Ended a moment ago: the ledger does not know yet.
+    const { epoch } = await http.session('lively', 'ending');
+    const by = { owner: epoch, totalMs: 0, ageMs: 0 };
+    const ending = { org: 'lively', session: 'ending', reason: 'stopped', by } as const;
+    await http.meter.close({ ...ending, gatewayWallMs: http.now() });
+    const states = async (call = http.call) => {
+      const query = `by=session&${MAY_LONG}`;
+      const { body } = await call('GET', `/v1/orgs/lively/usage/report?${query}`);
+      const rows: string[][] = body.trim().split('\r\n').slice(1);
+      return Object.fromEntries(rows.map((row) => `${row}`.split(',')).map((it) => [it[0], it[4]]));
+    };
+    const { body } = await http.call('GET', '/v1/orgs/lively/sessions');
+    const ofList = Object.fromEntries(
+      body.items.map((it: { session: string; state: string }) => [it.session, it.state]),
+    );
+    expect(ofList).toMatchObject({
+      ...{ recording: 'recording', ending: 'ended', away: 'detached', over: 'ended' },
+    });
+    expect(await states()).toEqual(ofList);
+    const lost = {
+      ...http.deps.meter,
+      liveSessions: () => Promise.reject(new Error('Redis is away')),
+    };
+    expect(await states(http.with({ meter: lost }))).toEqual({
+      ...{ recording: 'detached', ending: 'detached', away: 'detached' },
+      ...{ open: 'ended', over: 'ended' },
+    });
   });
 
   it('is a file, with the range in its name', async () => {

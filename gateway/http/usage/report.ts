@@ -14,6 +14,7 @@ import { idSchema, orgParams } from '../schemas.ts';
 import { type Cell, csvLine, streamOf } from './csv.ts';
 import { hoursOfMs, rangeQuery, readRange } from './range.ts';
 import { REPORT_KINDS, type ReportKind, type ReportRow, reportPages } from './report-rows.ts';
+import { withStates } from './report-states.ts';
 
 const DEFAULT_DAYS = 30;
 /** Ten years: a report is streamed, so what bounds it is patience. */
@@ -29,6 +30,7 @@ const reportRoute = createRoute({
   summary: 'A report as CSV',
   description:
     'RFC 4180, UTF-8, streamed. A cell that begins like a formula has an apostrophe before it. ' +
+    '`state` is one of those of a session. ' +
     '`billed` is what was charged, rounded up once a row to the second or minute, as the plan says. ' +
     'A ticket gets the rows of its own member.',
   security: backendOrTicketSecurity,
@@ -80,7 +82,8 @@ export function usageReport(deps: HttpDeps) {
     async function* parts(): AsyncGenerator<string> {
       yield csvLine(headerOf(shape));
       for (let page = first; !page.done; page = await pages.next()) {
-        yield page.value.map((row) => csvLine(cellsOf(row, shape))).join('');
+        const rows = await withStates(deps, org, page.value);
+        yield rows.map((row) => csvLine(cellsOf(row, shape))).join('');
       }
     }
     const body = streamOf(parts(), (error) => {
