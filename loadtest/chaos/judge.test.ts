@@ -68,6 +68,38 @@ describe('what a round of faults is judged by', () => {
     expect([excused.findings, excused.unwitnessedMs]).toEqual([[], 300]);
   });
 
+  describe('a recorder that was not told how its session ended', () => {
+    const kindsOf = (struck: Struck[], phase = 'ended') => {
+      const log = { ...endedLog('s', 1_000, 10_000), acknowledgedMs: 10_000 };
+      const books = { ...booksOf({ org: 'o', quotaMs: null, logs: [log] }), meterSessions: [] };
+      const untold = { org: 'o', quotaMs: null, logs: [{ ...log, ended: null, phase }] };
+      const around = { struck, resumeWindowMs: RESUME_WINDOW_MS };
+      const judged = judge([untold], { ...books, meterBudgets: [] }, around);
+      return judged.findings.map(({ kind }) => kind);
+    };
+    const emptiedAt = (fromMs: number) =>
+      struckAt(fromMs, fromMs + 100, { touches: ['redis'], forgets: true });
+
+    it('is a finding, also where it knows that it is over', () => {
+      expect(kindsOf([])).toEqual(['noEnd']);
+      expect(kindsOf([gatewayKilled])).toEqual(['noEnd']);
+      expect(kindsOf([struckAt(10_900, 11_500, { touches: ['redis'] })])).toEqual(['noEnd']);
+    });
+
+    it('is excused where Redis forgot the session before the ledger had all of it', () => {
+      expect(kindsOf([emptiedAt(11_500)])).toEqual([]);
+      expect(kindsOf([emptiedAt(11_500)], 'recording')).toEqual(['noEnd']);
+      // Long before its stop, or long after: somebody knew the end.
+      for (const fromMs of [5_000, 20_000]) expect(kindsOf([emptiedAt(fromMs)])).toEqual(['noEnd']);
+    });
+
+    it('is excused for longer where the ledger could not be closed', () => {
+      const down = struckAt(10_500, 14_000, { touches: ['postgres'] });
+      expect(kindsOf([down, emptiedAt(20_000)])).toEqual([]);
+      expect(kindsOf([down, emptiedAt(23_000)])).toEqual(['noEnd']);
+    });
+  });
+
   it('excuses no doubled second, whatever happened', () => {
     expect(verdict([emptied, gatewayKilled], -1_000).kinds).toContain('doubled');
   });

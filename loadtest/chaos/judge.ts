@@ -79,8 +79,7 @@ export function judge(
           !isWithinDoubt(log, billedMs.get(keyOf(log)) ?? 0, struck)
         );
       case 'noEnd':
-        // One that said its stop, and learned on coming back that it was heard, has ended.
-        return !(log?.hasVanished || wasGivenUp || log?.phase === 'ended');
+        return !(log?.hasVanished || wasGivenUp || (log && wasForgottenAtEnd(log, struck)));
       case 'complaint':
         if (finding.detail.startsWith('lost: ')) return !wasGivenUp;
         return !EXCUSED_REFUSALS.some((code) => finding.detail === `refused: ${code}`);
@@ -161,6 +160,21 @@ function hadWitness(log: RecorderLog, struck: readonly Struck[]): boolean {
   const forgot = near.some((it) => it.forgets);
   const killed = near.some((it) => it.kills > 0 && it.touches.includes('gateway'));
   return !(forgot && killed);
+}
+
+/**
+ * Whether one that said its stop, and came back to hear that it was heard, could be told no more than
+ * that it has ended. Its sums are told by Redis, or by the ledger once that is closed: so Redis must
+ * have forgotten it after its stop, before the ledger had all. What keeps words on their way keeps the
+ * ledger open for longer.
+ */
+function wasForgottenAtEnd(log: RecorderLog, struck: readonly Struck[]): boolean {
+  if (log.phase !== 'ended') return false;
+  const lastMs = Math.max(0, ...log.recording.map(({ toMs }) => toMs));
+  const end = { fromMs: lastMs, toMs: lastMs + SETTLING_MS };
+  const kept = struck.filter((it) => delays(it) && meets(end, it)).map(({ toMs }) => toMs);
+  const open = { fromMs: lastMs, toMs: Math.max(lastMs, ...kept) + SETTLING_MS };
+  return struck.some((it) => it.forgets && meets(open, it));
 }
 
 /** Faults with which a recorder has nowhere to come back to at once. */
