@@ -38,6 +38,14 @@ describe('of lines', () => {
     ]);
   });
 
+  it('of equal totals the end counts, in whatever order they are read', () => {
+    const both = [line('a', 10, { phase: 'ending' }), line('a', 10)];
+    for (const given of [both, both.toReversed()]) {
+      const { lines } = newestLines(given.map((it) => seal.seal(it)).join(''), seal);
+      expect(lines).toMatchObject([{ phase: 'ending' }]);
+    }
+  });
+
   it('one that was cut off as its gateway was killed is no line, and none that is missed', () => {
     const text = seal.seal(line('a', 10)) + seal.seal(line('a', 30)).slice(0, -20);
     expect(newestLines(text, seal)).toMatchObject({ lines: [{ totalMs: 10 }], bad: 0 });

@@ -1,13 +1,13 @@
 /** What is read from the spool of sessions that went on, or ended, elsewhere before it was read. */
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createLog } from '../../core/runtime/log.ts';
 import { beginWorld, type Recorder, type TestGateway, type World } from '../test-gateway.ts';
 import { createSpoolSeal, lineOf } from './line.ts';
-import { restoreSpool } from './restore.ts';
+import { newestLines, restoreSpool } from './restore.ts';
 import { startSettling } from './settling.ts';
 
 const log = createLog({ name: 'test', level: 'silent' });
@@ -126,6 +126,33 @@ it('where its recorder was told the end meanwhile, that stands', async () => {
   expect(await readdir(folder)).toEqual([]);
   await stop();
 });
+
+/** Of two outages: the file of the first waited for the ledger when that of the second was begun. */
+it.each([
+  ['first', 'a', 'z'],
+  ['last', 'z', 'a'],
+])(
+  'of two files of one session the newer line counts where it is read %s',
+  async (_, newer, older) => {
+    const { recorder, totalMs } = await spooled();
+    const [line] = newestLines(
+      await readFile(join(folder, `${pid}-abc-1.spool`), 'utf8'),
+      seal,
+    ).lines;
+    await rename(join(folder, `${pid}-abc-1.spool`), join(folder, `${pid}-${newer}-1.spool`));
+    const earlier = { ...line!, totalMs: totalMs - 30_000, at: line!.at - 30_000 };
+    await writeFile(join(folder, `${pid}-${older}-1.spool`), seal.seal(earlier));
+    world.stores.isAway = true;
+    const stop = await restoreAt(world.gateway());
+    world.stores.isAway = false;
+    await passWithFiles(3_000);
+    expect((await rowOf(recorder)).totalMs).toBe(totalMs);
+    await world.stores.settle('acme');
+    await passWithFiles(5_000);
+    expect(await readdir(folder)).toEqual([]);
+    await stop();
+  },
+);
 
 it('a damaged file costs its damaged lines, and is set aside', async () => {
   const { recorder, totalMs } = await spooled();

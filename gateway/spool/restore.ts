@@ -33,15 +33,8 @@ export function newestLines(text: string, seal: SpoolSeal): { lines: SpoolLine[]
   let bad = 0;
   for (const piece of text.split('\n').slice(0, -1)) {
     const line = openOrNull(piece, seal);
-    if (!line) {
-      bad += 1;
-      continue;
-    }
-    const key = `${line.org}|${line.session}`;
-    const known = newest.get(key);
-    if (known && isNewer(known.epoch, line.epoch)) continue;
-    if (known && !isNewer(line.epoch, known.epoch) && known.totalMs > line.totalMs) continue;
-    newest.set(key, line);
+    if (line) keepNewer(newest, line);
+    else bad += 1;
   }
   return { lines: [...newest.values()], bad };
 }
@@ -54,35 +47,64 @@ function openOrNull(piece: string, seal: SpoolSeal): SpoolLine | null {
   }
 }
 
-export async function restoreSpool(options: RestoreOptions): Promise<void> {
-  const { settling, log, monotonicMs } = options;
-  const restored: LiveSession[] = [];
-  for (const path of await claimFiles(options.folder, new Set())) {
+const keyOf = ({ org, session }: SpoolLine) => `${org}|${session}`;
+const OVER: ReadonlySet<SpoolLine['phase']> = new Set(['ending', 'ended', 'elsewhere']);
+
+/** The later owner's, and of one owner the larger total. Nobody comes back from an end. */
+function keepNewer(newest: Map<string, SpoolLine>, line: SpoolLine): void {
+  const known = newest.get(keyOf(line));
+  if (known && isNewer(known.epoch, line.epoch)) return;
+  if (known && !isNewer(line.epoch, known.epoch)) {
+    if (known.totalMs > line.totalMs) return;
+    if (known.totalMs === line.totalMs && OVER.has(known.phase) && !OVER.has(line.phase)) return;
+  }
+  newest.set(keyOf(line), line);
+}
+
+interface ReadFile {
+  path: string;
+  lines: SpoolLine[];
+  isWhole: boolean;
+}
+
+async function readFiles({ folder, seal, log }: RestoreOptions): Promise<ReadFile[]> {
+  const files: ReadFile[] = [];
+  for (const path of await claimFiles(folder, new Set())) {
     try {
-      const { lines, bad } = newestLines(await readSpoolFile(path), options.seal);
+      const { lines, bad } = newestLines(await readSpoolFile(path), seal);
       log.warn({ file: path, sessions: lines.length, bad }, 'a gateway left this in the spool');
       if (bad > 0) {
         const detail = 'lines that cannot be read, or are of another secret, were left out';
         log.error({ file: path, bad }, detail);
       }
-      const totals = lines.map((line) => {
-        const session = restore(line, options);
-        restored.push(session);
-        const { org, totalMs } = line;
-        return {
-          org,
-          session: line.session,
-          totalMs,
-          isOver: () => isOver(session, line, options),
-        };
-      });
-      settling.add({ path, totals, isWhole: bad === 0 });
+      files.push({ path, lines, isWhole: bad === 0 });
     } catch (error) {
       log.error({ err: error, file: path }, 'this file of the spool could not be read');
     }
   }
+  return files;
+}
+
+export async function restoreSpool(options: RestoreOptions): Promise<void> {
+  const { settling, monotonicMs } = options;
+  const files = await readFiles(options);
+  // A session may be in several, of two outages or two gateways, and is remembered once.
+  const newest = new Map<string, SpoolLine>();
+  for (const { lines } of files) for (const line of lines) keepNewer(newest, line);
+  const restored = new Map<string, LiveSession>();
+  for (const [key, line] of newest) restored.set(key, restore(line, options));
+  for (const { path, lines, isWhole } of files) {
+    const totals = lines.map((line) => {
+      const key = keyOf(line);
+      const { org, session, totalMs } = line;
+      const done = () => isOver(restored.get(key)!, newest.get(key)!, options);
+      return { org, session, totalMs, isOver: done };
+    });
+    settling.add({ path, totals, isWhole });
+  }
   const until = monotonicMs() + PATIENCE_MS;
-  while (restored.some((it) => it.waitingSince !== null) && monotonicMs() < until) {
+  const isAwaited = () => [...restored.values()].some((it) => it.waitingSince !== null);
+  while (isAwaited() && monotonicMs() < until) {
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }
