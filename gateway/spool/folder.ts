@@ -1,16 +1,18 @@
 /**
- * The folder of spool files: `<pid>-<number>-<epoch ms>.spool`, readable by this user alone. A file
- * belongs to the process in its name; one whose process is gone, or was another one of the same
- * number, may be claimed by renaming it.
+ * The folder of spool files: `<pid>-<its start>-<number>-<epoch ms>.spool`, readable by this user
+ * alone. A file belongs to the process in its name; one whose process is gone, or was another one of
+ * the same number, may be claimed by renaming it.
  */
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { type FileHandle, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAlive, startOf } from './process-life.ts';
 
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
-const NAME = /^(\d+)-[0-9a-z]+-\d+\.spool$/;
+/** Without a start where the system does not tell it. */
+const NAME = /^(\d+)-(?:(\d+)-)?[0-9a-z]+-\d+\.spool$/;
 /** Of one process. A file is begun anew at half of it, and the one before goes. */
 export const MAX_SPOOL_BYTES = 64 * 1_024 * 1_024;
 
@@ -35,7 +37,10 @@ export interface SpoolFile {
   close(): Promise<void>;
 }
 
-const freshName = () => `${process.pid}-${randomBytes(5).toString('hex')}-${Date.now()}.spool`;
+function freshName(): string {
+  const owner = [process.pid, startOf(process.pid) ?? []].flat().join('-');
+  return `${owner}-${randomBytes(5).toString('hex')}-${Date.now()}.spool`;
+}
 
 export async function createSpoolFile(folder: string): Promise<SpoolFile> {
   const path = join(folder, freshName());
@@ -53,24 +58,14 @@ export async function createSpoolFile(folder: string): Promise<SpoolFile> {
   return file;
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // It is there, and another user's.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
 /** Takes over files whose process is gone; `own` are those of this very process. */
 export async function claimFiles(folder: string, own: ReadonlySet<string>): Promise<string[]> {
   const claimed: string[] = [];
   for (const name of (await readdir(folder)).sort()) {
     const path = join(folder, name);
-    const pid = Number(NAME.exec(name)?.[1]);
-    if (Number.isNaN(pid) || own.has(path)) continue;
-    if (pid !== process.pid && isAlive(pid)) continue;
+    const [, pid, start = null] = NAME.exec(name) ?? [];
+    if (pid === undefined || own.has(path)) continue;
+    if (Number(pid) !== process.pid && isAlive(Number(pid), start)) continue;
     const mine = join(folder, freshName());
     // Of two that start at the same time one is faster.
     const isMine = await rename(path, mine).then(

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { claimFiles, createSpoolFile, prepareFolder } from './folder.ts';
 import { createSpoolSeal, type SpoolLine } from './line.ts';
+import { startOf } from './process-life.ts';
 import { newestLines } from './restore.ts';
 
 const key = (byte: number) => new Uint8Array(32).fill(byte);
@@ -121,6 +122,20 @@ describe('of files', () => {
     expect(there).not.toContain(earlierLife);
     expect(claimed.filter((path) => there.includes(path))).toHaveLength(2);
   });
+
+  it.skipIf(startOf(process.pid) === null)(
+    'those of a process whose number another one has now are claimed, as after a restart of the machine',
+    async () => {
+      const parent = process.ppid;
+      const itsOwn = `${parent}-${startOf(parent)}-abc-1.spool`;
+      const earlier = `${parent}-${Number(startOf(parent)) + 1}-abc-1.spool`;
+      for (const name of [itsOwn, earlier]) await writeFile(join(folder, name), 'x');
+      expect(await claimFiles(folder, new Set())).toHaveLength(1);
+      const there = await readdir(folder);
+      expect(there).toContain(itsOwn);
+      expect(there).not.toContain(earlier);
+    },
+  );
 
   it('a folder that cannot be written is said with what to do', async () => {
     const path = join(folder, 'file');

@@ -57,6 +57,15 @@ export const OUTAGES: readonly Mutation[] = [
     tests: ['gateway/spool/restore.test.ts'],
   },
   {
+    name: 'spool-owner',
+    rule: 'rule 24',
+    unguarded: 'the spool is left unread where another process has its number',
+    file: 'gateway/spool/process-life.ts',
+    text: 'return now === null || now === start;',
+    replacement: 'return true;',
+    tests: ['gateway/spool/lines.test.ts'],
+  },
+  {
     name: 'spool-told-end-stands',
     rule: 'rule 24',
     unguarded: 'a session is raised by the spool after its recorder was told its end',
