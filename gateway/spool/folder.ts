@@ -32,7 +32,7 @@ export function prepareFolder(folder: string): void {
 export interface SpoolFile {
   path: string;
   bytes: number;
-  /** On the disk, not only told to the system, when it resolves. */
+  /** On the disk, not only told to the system, when it resolves. Where it rejects nothing of it counts. */
   append(text: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -45,12 +45,17 @@ function freshName(): string {
 export async function createSpoolFile(folder: string): Promise<SpoolFile> {
   const path = join(folder, freshName());
   const handle: FileHandle = await open(path, 'ax', FILE_MODE);
+  let isTorn = false;
   const file: SpoolFile = {
     path,
     bytes: 0,
     async append(text) {
+      // What a full disk left of the text before would spoil the line that follows it.
+      if (isTorn) await handle.truncate(file.bytes);
+      isTorn = true;
       await handle.appendFile(text);
       await handle.datasync();
+      isTorn = false;
       file.bytes += Buffer.byteLength(text);
     },
     close: () => handle.close(),

@@ -1,0 +1,97 @@
+/** What a gateway writes to the spool where the disk is full for a while. */
+import { type FileHandle, mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { createLog } from '../../core/runtime/log.ts';
+import { beginWorld, type TestGateway, type World } from '../test-gateway.ts';
+import { createSpoolSeal } from './line.ts';
+import { newestLines } from './restore.ts';
+import { startSettling } from './settling.ts';
+import { type Spool, startSpool } from './spool.ts';
+
+/** Real: what a busy disk may take. */
+const PATIENCE_NS = 10_000_000_000n;
+const log = createLog({ name: 'test', level: 'silent' });
+const seal = createSpoolSeal([new Uint8Array(32).fill(1)]);
+
+let world: World;
+let folder: string;
+let gateway: TestGateway;
+let spool: Spool;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'spool-'));
+  world = beginWorld();
+  world.stores.account('acme', { quotaMs: 600_000 });
+  gateway = world.gateway();
+  const { hub, time } = gateway.metering;
+  const settling = startSettling({ ledger: world.stores.ledger, log });
+  const remembered = () => hub.remembered();
+  spool = startSpool({ folder, seal, time, log, remembered, settling });
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  let isStopped = false;
+  const stopped = spool.stop().then(() => {
+    isStopped = true;
+  });
+  await passUntil(async () => expect(isStopped).toBe(true));
+  await stopped;
+  await world.end();
+  await rm(folder, { recursive: true });
+});
+
+/** Real files are written while simulated time passes in small steps. */
+async function passUntil(holds: () => Promise<void>): Promise<void> {
+  const endsAt = process.hrtime.bigint() + PATIENCE_NS;
+  for (;;) {
+    try {
+      return await holds();
+    } catch (error) {
+      if (process.hrtime.bigint() > endsAt) throw error;
+    }
+    await world.pass(20);
+    await readdir(folder);
+  }
+}
+
+/** The next write gets so many characters on the disk, and then there is no room. */
+async function fillDisk(characters: number): Promise<void> {
+  const any = await open(join(folder, 'any'), 'w');
+  const handles = Object.getPrototypeOf(any) as FileHandle;
+  await any.close();
+  await rm(join(folder, 'any'));
+  vi.spyOn(handles, 'appendFile').mockImplementationOnce(async function (this: FileHandle, text) {
+    await this.write(String(text).slice(0, characters));
+    throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+  });
+}
+
+async function read() {
+  const found = [];
+  for (const name of await readdir(folder)) {
+    const text = await readFile(join(folder, name), 'utf8');
+    found.push(newestLines(text, seal));
+  }
+  return {
+    bad: found.reduce((sum, it) => sum + it.bad, 0),
+    sessions: found.flatMap(({ lines }) => lines.map(({ session }) => session)).sort(),
+  };
+}
+
+/** A session that goes on in the outage, and one whose recorder is gone: nothing of it changes any more. */
+async function untold(): Promise<string[]> {
+  const gone = gateway.connect();
+  await gateway.connect().start('acme', { session: 'runs' });
+  await gone.start('acme', { session: 'gone', user: 'bob' });
+  await world.pass(12_000);
+  world.stores.isAway = true;
+  gone.cut();
+  return ['gone', 'runs'];
+}
+
+it.each([0, 300])('has all of it once there is room again, after %i characters', async (some) => {
+  const sessions = await untold();
+  await fillDisk(some);
+  await passUntil(async () => expect(await read()).toEqual({ bad: 0, sessions }));
+});
