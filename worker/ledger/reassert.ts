@@ -93,7 +93,8 @@ export async function reassert(
       await meter.seed(seeds);
       reply = await ask();
     }
-    if (reply.status === 'recover') return false;
+    // Seeds of a newer generation are not taken: the next recovery has come between.
+    if (reply.status === 'recover' || reply.status === 'unseeded') return false;
   }
   return true;
 }

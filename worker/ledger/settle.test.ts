@@ -267,3 +267,28 @@ it('gives work of an older generation back to the meter instead of writing it', 
   await settleAll(ledger, acme);
   expect((await minutesOf(ledger, acme)).map((it) => it.ms)).toEqual([60_000, 10_000]);
 });
+
+it('gives it back also where the next recovery comes between', async () => {
+  const { meter, context, redis, namespace, connection } = ledger;
+  const acme = await ledger.account();
+  await acme.open('s1');
+  await acme.beat('s1', 40_000, 'paused');
+  const pending = await meter.pending(acme.shard, { limit: 100 });
+  const keys = await redis.redis.keys(`${namespace}:{${acme.shard}}:*`);
+  await redis.redis.del(...keys);
+  await recover(context, [acme.shard]);
+  await connection.sql`update shards set generation = generation + 1 where shard = ${acme.shard}`;
+  let seeds = 0;
+  const late: Meter = {
+    ...meter,
+    pending: async () => pending,
+    async seed(command) {
+      const reply = await meter.seed(command);
+      if (++seeds === 1) await recover(context, [acme.shard]);
+      return reply;
+    },
+  };
+  await settle({ ...context, meter: late }, acme.shard, { limit: 100 });
+  expect(seeds).toBe(2);
+  expect(await acme.session('s1')).toMatchObject({ totalMs: 40_000 });
+});

@@ -69,6 +69,15 @@ export const LEDGER: readonly Mutation[] = [
     tests: SETTLE,
   },
   {
+    name: 're-asserted-when-seeded',
+    rule: 'rule 22',
+    unguarded: 'work of before a recovery is dropped where the next one comes between',
+    file: 'worker/ledger/reassert.ts',
+    text: " || reply.status === 'unseeded') return false;",
+    replacement: ') return false;',
+    tests: SETTLE,
+  },
+  {
     name: 'poisoned-one-waits',
     rule: 'rule 11',
     unguarded: 'one session that Postgres refuses holds up all others',
