@@ -4,7 +4,7 @@
  * never paid is the lot's debt.
  */
 import { and, eq, gt, isNotNull, isNull, ne, or } from 'drizzle-orm';
-import type { Transaction } from '../drizzle/client.ts';
+import type { Queryable, Transaction } from '../drizzle/client.ts';
 import { auditLog } from '../drizzle/schema/operations.ts';
 import { organizations } from '../drizzle/schema/organizations.ts';
 import { payments } from '../drizzle/schema/payments.ts';
@@ -46,12 +46,7 @@ export async function lend(
   if (row.holdEndedAt !== null) return refused('unpaid');
   if (holdUntil !== null) return { granted: true, ms: holdMs, until: holdUntil, isNew: false };
   // Two payments of one organization ask one after the other.
-  const [plan] = await tx
-    .select({ mostMs: plans.paymentHoldMs })
-    .from(organizations)
-    .innerJoin(plans, eq(plans.id, organizations.plan))
-    .where(eq(organizations.id, org))
-    .for('no key update', { of: organizations });
+  const [plan] = await planOf(tx, org).for('no key update', { of: organizations });
   const ms = Math.min(plan!.mostMs, row.grantedMs);
   if (ms === 0) return refused('off');
   const why = await refusalOf(tx, row, at);
@@ -62,6 +57,19 @@ export async function lend(
   await tx.insert(auditLog).values({ actor: by, action: 'payment.hold', org, subject: id, detail });
   return { granted: true, ms, until, isNew: true };
 }
+
+/** Meter time that the plan lends while the payment confirms, if nothing else is against it; 0: none. */
+export async function lentByPlan(db: Queryable, row: PaymentRow): Promise<number> {
+  const [plan] = await planOf(db, row.org);
+  return Math.min(plan!.mostMs, row.grantedMs);
+}
+
+const planOf = (db: Queryable, org: string) =>
+  db
+    .select({ mostMs: plans.paymentHoldMs })
+    .from(organizations)
+    .innerJoin(plans, eq(plans.id, organizations.plan))
+    .where(eq(organizations.id, org));
 
 const refused = (why: HoldRefusal): Loan => ({ granted: false, why });
 

@@ -101,6 +101,21 @@ it('recommends what fits the use, and does without where nobody says so in time'
   expect(late.flow.getState()).toMatchObject({ phase: 'choosing', chosen: 'small' });
 });
 
+it.each([
+  ['is asked for as the payment is submitted', 90_000, 1],
+  ['is asked for where an older gateway does not say what the plan lends', undefined, 1],
+  ['is not asked for where the plan lends none: a browser would show the refusal', 0, 0],
+])('a loan %s', async (_, holdMs, times) => {
+  const { flow, answers, asked } = bench();
+  await flow.load();
+  answers.purchases = [{ ...STARTED, ...(holdMs !== undefined && { holdMs }) }];
+  await flow.start();
+  await flow.submit(async () => ({ result: 'sent' }));
+  expect(flow.getState().phase).toBe('confirming');
+  expect(asked.filter(({ what }) => what === 'hold')).toHaveLength(times);
+  flow.end();
+});
+
 it('does not take the no to an earlier card for a no to this one', async () => {
   const { flow, answers, tick } = bench();
   await flow.load();

@@ -47,6 +47,8 @@ export class PurchaseFlow {
   #turn = 0;
   /** Of the purchase that is being begun; kept while it is not certain whether it was. */
   #key: { package: string; key: string } | null = null;
+  /** Whether asking for minutes on loan is of use: a browser shows every refusal as an error. */
+  #mayBeLent = true;
 
   constructor(options: PurchaseFlowOptions) {
     this.#options = options;
@@ -98,7 +100,7 @@ export class PurchaseFlow {
     const { currency, returnUrls, allowRedirects } = this.#options;
     const method = methodOf(payments, this.#options.method);
     try {
-      const { clientSecret, checkoutUrl, ...purchase } = await this.#api.start(
+      const { clientSecret, checkoutUrl, holdMs, ...purchase } = await this.#api.start(
         {
           package: chosen,
           method,
@@ -112,6 +114,7 @@ export class PurchaseFlow {
       );
       this.#key = null;
       if (turn !== this.#turn) return this.#letGo(purchase);
+      this.#mayBeLent = holdMs !== 0;
       this.#tell({ phase: 'paying', purchase, clientSecret, checkoutUrl });
       // Paid at another page: nobody but the gateway can tell.
       if (method === 'checkout') this.#follow();
@@ -133,7 +136,7 @@ export class PurchaseFlow {
     this.#tell({ phase: 'submitting', trouble: null });
     const turn = this.#turn;
     try {
-      await this.#askForHold(purchase.purchase);
+      if (this.#mayBeLent) await this.#askForHold(purchase.purchase);
       const attempt = await pay(this.#state.purchase ?? purchase);
       if (turn !== this.#turn) return;
       switch (attempt.result) {

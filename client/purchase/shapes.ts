@@ -67,6 +67,8 @@ export interface Purchase {
 export interface StartedPurchase extends Purchase {
   clientSecret: string | null;
   checkoutUrl: string | null;
+  /** What the plan lends while it confirms; 0: nothing. Gateways of before do not say. */
+  holdMs?: number;
 }
 
 export interface Balance {

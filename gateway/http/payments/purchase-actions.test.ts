@@ -42,6 +42,14 @@ it('answers the purchase with its loan, which a running session has at once, and
   expect(other.body.detail).toMatch(/^Another payment .+ has minutes lent/);
 });
 
+it('is said to be of use, or of none, as a purchase is begun', async () => {
+  const theirs = '/v1/orgs/other/extra-minutes/purchases';
+  const said = async (path: string) =>
+    (await http.call('POST', path, { package: 'minutes-60' })).body.holdMs;
+  expect(await said(PURCHASES)).toBe(90_000);
+  expect(await said(theirs)).toBe(0);
+});
+
 it('refuses where the plan lends nothing, whom it is not for, and what is not there', async () => {
   const theirs = '/v1/orgs/other/extra-minutes/purchases';
   const off = await hold(await buy({}, theirs), {}, theirs);

@@ -103,6 +103,10 @@ export const startedSchema = purchaseSchema
       description: 'For the page that takes the payment. Keep it out of URLs and logs.',
     }),
     checkoutUrl: z.string().nullable().openapi({ description: 'Where the buyer goes to pay.' }),
+    holdMs: durationMsSchema.openapi({
+      description:
+        'What `hold` lends by the plan while the payment confirms. 0: nothing, so don’t ask.',
+    }),
   })
   .openapi('PurchaseStarted');
 

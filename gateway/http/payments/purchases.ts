@@ -5,6 +5,7 @@ import { and, desc, eq, lt, or } from 'drizzle-orm';
 import type { Queryable, Transaction } from '../../../drizzle/client.ts';
 import { extraMinutesPackages } from '../../../drizzle/schema/extra-minutes.ts';
 import { payments as table } from '../../../drizzle/schema/payments.ts';
+import { lentByPlan } from '../../../payments/lend.ts';
 import type { PaymentRow } from '../../../payments/payment-state.ts';
 import { startAtStripe } from '../../../payments/start-purchase.ts';
 import { StripeTrouble } from '../../../payments/stripe-trouble.ts';
@@ -100,7 +101,7 @@ export function purchases(deps: HttpDeps) {
     const started = await start(deps, (await findPurchase(db, org, begun.purchase))!, body);
     const row = (await findPurchase(db, org, begun.purchase))!;
     const [shown] = await purchasesShown(db, [row]);
-    return c.json({ ...shown!, ...started }, 201);
+    return c.json({ ...shown!, ...started, holdMs: await lentByPlan(db, row) }, 201);
   });
 
   app.openapi(listRoute, async (c) => {
