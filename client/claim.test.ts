@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Refused } from '../core/protocol/messages.ts';
+import { eventually } from '../local/test-eventually.ts';
 import { memoryCheckpointStore } from './checkpoint-store.ts';
+import { TICKET_PATIENCE_MS } from './claim.ts';
+import { systemClock } from './clock.ts';
 import { scriptedBench, until } from './test-client.ts';
 import { started } from './test-gateway.ts';
 
@@ -36,6 +39,33 @@ describe('a refusal', () => {
     fourth.say(invalid);
     const fifth = await bench.gateway.visit();
     expect(await fifth.hear('resume')).toEqual({ type: 'resume', session: 's', ticket: 'T4' });
+  });
+
+  it('asks once more where no ticket comes while it is live', async () => {
+    let asked = 0;
+    const client = bench.makeClient({
+      // As a request that hangs.
+      getTicket: () => (++asked === 2 ? new Promise(() => {}) : Promise.resolve(`T${asked}`)),
+      clock: {
+        ...systemClock,
+        after: (ms, run) => systemClock.after(ms === TICKET_PATIENCE_MS ? 20 : ms, run),
+      },
+    });
+    (await bench.makeLive(client)).close(4004);
+    const back = await bench.other.visit();
+    expect(await back.hear('resume')).toMatchObject({ checkpoint: 'c0', ticket: 'T3' });
+  });
+
+  it('asks once more at once when the network is back', async () => {
+    let asked = 0;
+    const client = bench.makeClient({
+      getTicket: () => (++asked === 2 ? new Promise(() => {}) : Promise.resolve(`T${asked}`)),
+    });
+    (await bench.makeLive(client)).close(4004);
+    await eventually(() => expect(asked).toBe(2));
+    client.wake();
+    const back = await bench.other.visit();
+    expect(await back.hear('resume')).toMatchObject({ checkpoint: 'c0', ticket: 'T3' });
   });
 
   it('asks for another ticket when the first was used already, but not for ever', async () => {

@@ -13,6 +13,9 @@ import { type Ticket, TicketSource } from './ticket-source.ts';
 /** How often in a row a refusal is answered with other words before it is believed. */
 const RENEWALS = 2;
 
+/** A session that is live waits so long for a ticket, then asks for another one. Real ms. */
+export const TICKET_PATIENCE_MS = 15_000;
+
 export class Claim {
   readonly #options: MeterClientOptions;
   readonly #gateways: GatewayList;
@@ -136,8 +139,22 @@ export class Claim {
   async #ticket(): Promise<Partial<Ticket>> {
     const isNeeded = this.#needsTicket || this.#checkpoint === null;
     if (!isNeeded && !this.#gateways.isEmpty) return {};
-    const given = await this.#tickets.next();
+    // Before it is live nothing is lost, and a backend may ask a person first.
+    const given = await (this.#begun ? this.#inTime(this.#tickets.next()) : this.#tickets.next());
     if (given.url !== undefined) this.#gateways.learn(given.url);
     return isNeeded ? given : {};
+  }
+
+  async #inTime<T>(asked: Promise<T>): Promise<T> {
+    let stopWaiting = () => {};
+    const late = new Promise<never>((_, reject) => {
+      const detail = `No ticket came within ${TICKET_PATIENCE_MS / 1_000} seconds. Asking again.`;
+      stopWaiting = this.#clock.after(TICKET_PATIENCE_MS, () => reject(new Error(detail)));
+    });
+    try {
+      return await Promise.race([asked, late]);
+    } finally {
+      stopWaiting();
+    }
   }
 }

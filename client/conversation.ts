@@ -99,7 +99,8 @@ export class Conversation implements LinkHost {
   }
 
   wake(): void {
-    this.#link.wake();
+    // Before it is live a person may be asked for it, and once is enough.
+    this.#link.wake(this.#claim.begun);
   }
 
   // What the link asks and tells.

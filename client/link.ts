@@ -47,6 +47,8 @@ export class Link {
   #turn = 0;
   #cancelWait: () => void = () => {};
   #waiting = false;
+  /** What to say first is awaited: a ticket, which a network that is away may never bring. */
+  #asking = false;
   /** Connections in a row that never opened. */
   #failures = 0;
   /** After `draining`: when to come back, on the monotonic clock. */
@@ -97,9 +99,9 @@ export class Link {
     });
   }
 
-  /** The network is back, or the device woke up: no more waiting. */
-  wake(): void {
-    if (this.#waiting) void this.#connect();
+  /** The network is back, or the device woke up: no more waiting. `asksAgain`: nor for a ticket. */
+  wake(asksAgain: boolean): void {
+    if (this.#waiting || (this.#asking && asksAgain)) void this.#connect();
     else this.#connection?.checkSilence();
   }
 
@@ -112,6 +114,7 @@ export class Link {
     this.#turn += 1;
     this.#cancelWait();
     this.#waiting = false;
+    this.#asking = false;
     this.#returnAtMs = null;
     this.#connection?.abandon(code);
     this.#connection = null;
@@ -122,9 +125,11 @@ export class Link {
     const turn = this.#turn;
     const { gateways, clock, Socket } = this.#means;
     this.#host.tell({ type: 'connecting', attempt: this.#backoff.attempt });
+    this.#asking = true;
     try {
       const first = await this.#host.firstMessage();
       if (turn !== this.#turn) return;
+      this.#asking = false;
       const connection = new Connection(Socket, gateways.current(), clock, {
         opened: () => {
           this.#failures = 0;
@@ -139,6 +144,7 @@ export class Link {
       this.#connection = connection;
     } catch (error) {
       if (turn !== this.#turn) return;
+      this.#asking = false;
       if (this.#host.failed(error)) this.#wait(LOST_CODE, this.#backoff.nextMs());
     }
   }
