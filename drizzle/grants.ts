@@ -24,7 +24,7 @@ const CHANGEABLE: Record<string, readonly string[]> = {
   ],
   payment_refunds: ['cents', 'status'],
   payment_disputes: ['cents', 'status', 'reason'],
-  stripe_events: ['org', 'payment', 'effect', 'detail'],
+  stripe_events: ['org', 'payment', 'effect', 'detail', 'asked_at'],
   payments: [
     'payment_intent',
     'checkout_session',

@@ -70,8 +70,8 @@ async function fill(): Promise<string> {
     sql`insert into top_ups (org, enabled, package, threshold_ms, monthly_cap_cents, cool_off_ms)
       values (${org}, false, 'minutes-60', 1, 1, 1)`,
     sql`insert into overage_reports (org, period, sequence, kind, minutes, event_name, customer,
-        identifier, occurred_at)
-      values (${org}, from_epoch_ms(${MAY}), 1, 'report', 1, 'm', 'c', ${org}, now())`,
+        livemode, identifier, occurred_at)
+      values (${org}, from_epoch_ms(${MAY}), 1, 'report', 1, 'm', 'c', false, ${org}, now())`,
     sql`insert into stripe_invoices (id, org) values (${org}, ${org})`,
     sql`insert into monthly_usage_cache (org, user_id, period) values (${org}, 'ann', from_epoch_ms(${MAY}))`,
     sql`insert into daily_usage (org, user_id, day) values (${org}, 'ann', '2026-05-20')`,

@@ -1,8 +1,11 @@
 import { sql } from 'drizzle-orm';
-import { integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
+import { boolean, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import { instant } from './instant.ts';
 
-/** Overage as it is told to Stripe. The sum of a period is what Stripe has, or will have. */
+/**
+ * Overage as it is told to Stripe. The sum of a period, in one mode, is what Stripe has there, or will
+ * have.
+ */
 export const overageReports = pgTable(
   'overage_reports',
   {
@@ -15,6 +18,8 @@ export const overageReports = pgTable(
     minutes: integer().notNull(),
     eventName: text('event_name').notNull(),
     customer: text().notNull(),
+    /** of the customer, and of the key that tells it: each mode has its own sum */
+    livemode: boolean().notNull(),
     identifier: text().notNull().unique(),
     /** Stripe's clock: within the period, where that is not too long ago */
     occurredAt: instant('occurred_at').notNull(),

@@ -76,6 +76,8 @@ export const stripeEvents = pgTable('stripe_events', {
   /** waiting: no payment has this intent yet */
   paymentIntent: text('payment_intent'),
   effect: text({ enum: ['applied', 'none', 'waiting', 'unknown', 'refused'] }).notNull(),
+  /** when Stripe was asked last what it means: where the event does not say it */
+  askedAt: instant('asked_at'),
   detail: text(),
   payload: jsonb().$type<unknown>().notNull(),
 });

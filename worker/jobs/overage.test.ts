@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { eq, sql } from 'drizzle-orm';
+import { eq, inArray, sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { auditLog } from '../../drizzle/schema/operations.ts';
 import { overageReports } from '../../drizzle/schema/overage-reports.ts';
@@ -41,9 +41,9 @@ afterAll(async () => {
   await ledger.stop();
 });
 
-const look = () =>
+const look = (livemode = false) =>
   reportOverage({
-    ...{ context: ledger.context, log: ledger.context.log, livemode: false },
+    ...{ context: ledger.context, log: ledger.context.log, livemode },
     stripe: fake.stripe,
   });
 
@@ -233,6 +233,64 @@ describe('overage', () => {
     expect(found!.says).toContain('meter_event_customer_not_found');
     await look();
     expect(fake.asked.filter((it) => it.path === path && it.status === 200)).toHaveLength(1);
+  });
+
+  it('that Stripe does not answer for keeps none that came later from being heard, and is heard itself', async () => {
+    const { db } = ledger.connection;
+    const { notifications } = fake.account;
+    const thin = Array.from({ length: 21 }, () => fake.tellOfMeterTroubles());
+    const [unheard, said] = [thin.slice(0, 20), new Map(notifications)];
+    for (const it of thin) await db.transaction((tx) => takeNotification(tx, it));
+    for (const { id } of unheard) notifications.delete(id);
+    const waiting = async () => {
+      const ids = thin.map(({ id }) => id);
+      const all = await db.select().from(stripeEvents).where(inArray(stripeEvents.id, ids));
+      return all.filter(({ effect }) => effect === 'waiting').map(({ id }) => id);
+    };
+    for (let turn = 0; turn < 3; turn++) await look();
+    expect((await waiting()).sort()).toEqual(unheard.map(({ id }) => id).sort());
+    const asked = (id: string) => fake.asked.filter(({ path }) => path.endsWith(`/${id}`)).length;
+    expect(unheard.every(({ id }) => asked(id) > 0)).toBe(true);
+    for (const { id } of unheard) notifications.set(id, said.get(id)!);
+    for (let turn = 0; turn < 3; turn++) await look();
+    expect(await waiting()).toEqual([]);
+  });
+
+  it('is told by each mode for itself: what test keys told, live keys have not', async () => {
+    const acme = await billed();
+    await acme.record('s1', 3 * MINUTE_MS);
+    await look();
+    await acme.record('s1', MINUTE_MS);
+    const { context, connection } = ledger;
+    // Written down by test keys, and not told yet when they go.
+    await appendReports({ ...context, livemode: false }, ledger.now);
+    const { id: live } = await fake.stripe.customers.create({ name: acme.org });
+    const become = (customer: string, livemode: boolean) =>
+      connection.db
+        .update(stripeCustomers)
+        .set({ customer, livemode })
+        .where(eq(stripeCustomers.org, acme.org));
+    const both = () => [acme.customer, live].map((it) => fake.metered(METER, it));
+    await become(live, true);
+    await ledger.advance(2 * MINUTE_MS);
+    await look(true);
+    expect(both()).toEqual([3, 4]);
+    expect(await findings(acme)).toEqual([]);
+    // Less than was told: only what live keys told is theirs to take back.
+    await setBillable(acme, 2);
+    await look(true);
+    await look(true);
+    expect(both()).toEqual([3, 2]);
+    await setBillable(acme, 4);
+    await become(acme.customer, false);
+    await look();
+    expect(both()).toEqual([4, 2]);
+    expect((await rowsOf(acme)).map(({ livemode, minutes }) => [livemode, minutes])).toEqual([
+      [false, 3],
+      [false, 1],
+      [true, 4],
+      [true, 2],
+    ]);
   });
 
   it('is taken back within a day and told anew; after that a credit is written down', async () => {

@@ -21,8 +21,8 @@ export async function reportOverage(options: OverageOptions): Promise<number> {
   const { db, wallMs } = context;
   const now = meterNow(await readClock(db), wallMs());
   await appendReports({ db, wallMs, livemode }, now);
-  const told = await sendReports({ db, wallMs, stripe, log });
-  await readMeterTroubles({ db, wallMs, stripe, log });
+  const told = await sendReports({ db, wallMs, stripe, livemode, log });
+  await readMeterTroubles({ db, wallMs, stripe, livemode, log });
   return told;
 }
 

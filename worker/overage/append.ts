@@ -54,6 +54,7 @@ export async function appendReports(deps: AppendDeps, now: number): Promise<numb
         left join lateral (
           select sum(r.minutes) as minutes from overage_reports r
           where r.org = b.org and r.period = b.starts_at and r.cancel_at is null
+            and r.livemode = ${deps.livemode}
         ) told on true
       where b.billable_ms > 0 and b.ends_at > from_epoch_ms(${now - LOOKED_AT_MS})
         and p.overage_meter is not null
@@ -91,16 +92,18 @@ async function appendOne(
   if (figures === undefined) return false;
   const { billableMs, endsAt, roundTo, eventName, customer } = figures;
   const target = overageMinutes(billableMs, endsAt <= now, roundTo);
-  const { told, sequence } = await toldOf(tx, { org, period });
+  const { livemode } = deps;
+  const { told, sequence } = await toldOf(tx, { org, period, livemode });
   if (told === target) return false;
   const wall = deps.wallMs();
-  const left = told > target ? await takeBack(tx, { org, period, wall }, { told, target }) : told;
+  const left =
+    told > target ? await takeBack(tx, { org, period, livemode, wall }, { told, target }) : told;
   if (left === null) return false;
   if (left !== target) {
     const minutes = target - left;
     const isCredit = minutes < 0;
     await tx.insert(overageReports).values({
-      ...{ org, period, minutes, eventName, customer },
+      ...{ org, period, minutes, eventName, customer, livemode },
       sequence: sequence + 1,
       kind: isCredit ? 'credit' : 'report',
       identifier: randomUUID(),
@@ -117,20 +120,22 @@ async function appendOne(
 }
 
 interface Told {
-  /** minutes that Stripe has, or will have */
+  /** minutes that Stripe has in this mode, or will have */
   told: number;
-  /** of the last row; 0: there is none */
+  /** of the last row of either mode; 0: there is none */
   sequence: number;
 }
 
-async function toldOf(
-  tx: Transaction,
-  { org, period }: Pick<Which, 'org' | 'period'>,
-): Promise<Told> {
+interface InMode extends Pick<Which, 'org' | 'period'> {
+  livemode: boolean;
+}
+
+async function toldOf(tx: Transaction, { org, period, livemode }: InMode): Promise<Told> {
   const { minutes, cancelAt, sequence } = overageReports;
+  const counts = sql`${cancelAt} is null and ${overageReports.livemode} = ${livemode}`;
   const [row] = await tx
     .select({
-      told: sql<number>`coalesce(sum(${minutes}) filter (where ${cancelAt} is null), 0)::integer`,
+      told: sql<number>`coalesce(sum(${minutes}) filter (where ${counts}), 0)::integer`,
       sequence: sql<number>`coalesce(max(${sequence}), 0)`,
     })
     .from(overageReports)
@@ -145,7 +150,7 @@ async function toldOf(
  */
 async function takeBack(
   tx: Transaction,
-  { org, period, wall }: { org: string; period: number; wall: number },
+  { org, period, livemode, wall }: InMode & { wall: number },
   { told, target }: { told: number; target: number },
 ): Promise<number | null> {
   const { sentAt, cancelAt, kind, sequence } = overageReports;
@@ -155,7 +160,7 @@ async function takeBack(
     .where(
       and(
         ...[eq(overageReports.org, org), eq(overageReports.period, period)],
-        ...[eq(kind, 'report'), isNull(cancelAt)],
+        ...[eq(overageReports.livemode, livemode), eq(kind, 'report'), isNull(cancelAt)],
         or(isNull(sentAt), gt(sentAt, wall - CANCELLABLE_MS)),
       ),
     )

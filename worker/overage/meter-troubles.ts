@@ -3,7 +3,7 @@
  * event that says no more than that. What it was is asked here, and the reports that it names are left
  * to a person: nothing of them is on an invoice.
  */
-import { and, asc, eq, inArray, isNull } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm';
 import type Stripe from 'stripe';
 import { overageReports } from '../../drizzle/schema/overage-reports.ts';
 import { stripeEvents } from '../../drizzle/schema/payments.ts';
@@ -18,22 +18,14 @@ const KEPT_MS = 30 * 24 * 3_600_000;
 /** Of both kinds of event; the library knows no common name. */
 type Report = Pick<Stripe.Events.V1BillingMeterErrorReportTriggeredEvent, 'data'>;
 
-/** Answers how many events were read. Those that Stripe does not answer for stay. */
+/**
+ * Answers how many events were read. Those that Stripe does not answer for stay, and are asked for again
+ * after all others.
+ */
 export async function readMeterTroubles(deps: SendDeps): Promise<number> {
   const { db, stripe, log, wallMs } = deps;
-  const waiting = await db
-    .select({ id: stripeEvents.id, createdAt: stripeEvents.createdAt })
-    .from(stripeEvents)
-    .where(
-      and(
-        ...[eq(stripeEvents.effect, 'waiting'), isNull(stripeEvents.paymentIntent)],
-        inArray(stripeEvents.type, [...METER_TROUBLES]),
-      ),
-    )
-    .orderBy(asc(stripeEvents.createdAt))
-    .limit(EVENTS_A_TURN);
   let read = 0;
-  for (const { id, createdAt } of waiting) {
+  for (const { id, createdAt } of await claim(deps)) {
     try {
       await note(deps, id, (await stripe.v2.core.events.retrieve(id)) as unknown as Report);
     } catch (error) {
@@ -45,6 +37,29 @@ export async function readMeterTroubles(deps: SendDeps): Promise<number> {
     read += 1;
   }
   return read;
+}
+
+/** Those never asked for, then those asked for longest ago: none keeps a later one waiting. */
+function claim({ db, livemode, wallMs }: SendDeps) {
+  const { id, effect, paymentIntent, type, askedAt, createdAt } = stripeEvents;
+  const next = db
+    .select({ id })
+    .from(stripeEvents)
+    .where(
+      and(
+        ...[eq(effect, 'waiting'), isNull(paymentIntent), inArray(type, [...METER_TROUBLES])],
+        // Stripe says nothing of an event to a key of the other mode.
+        eq(stripeEvents.livemode, livemode),
+      ),
+    )
+    .orderBy(sql`${askedAt} nulls first`, asc(createdAt))
+    .limit(EVENTS_A_TURN)
+    .for('update', { skipLocked: true });
+  return db
+    .update(stripeEvents)
+    .set({ askedAt: wallMs() })
+    .where(inArray(id, next))
+    .returning({ id, createdAt });
 }
 
 const isEvent = (id: string) => eq(stripeEvents.id, id);

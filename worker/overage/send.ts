@@ -27,6 +27,8 @@ type Row = typeof overageReports.$inferSelect;
 
 export interface SendDeps extends Pick<LedgerContext, 'db' | 'wallMs'> {
   stripe: Stripe;
+  /** of its key: rows of the other mode wait for a key of theirs */
+  livemode: boolean;
   log: Log;
 }
 
@@ -44,14 +46,15 @@ export async function sendReports(deps: SendDeps): Promise<number> {
 }
 
 /** Rows that are due, for this worker alone until their lease ends. */
-async function claim({ db, wallMs }: SendDeps): Promise<Row[]> {
+async function claim({ db, livemode, wallMs }: SendDeps): Promise<Row[]> {
   const wall = wallMs();
   const due = await db.execute<{ identifier: string }>(sql`
     update overage_reports r set next_try_at = from_epoch_ms(${wall + LEASE_MS}),
       attempts = attempts + 1, first_tried_at = coalesce(first_tried_at, from_epoch_ms(${wall}))
     where identifier in (
       select identifier from overage_reports
-      where kind = 'report' and unclear_at is null and next_try_at <= from_epoch_ms(${wall})
+      where kind = 'report' and livemode = ${livemode} and unclear_at is null
+        and next_try_at <= from_epoch_ms(${wall})
         and ((sent_at is null and cancelled_at is null)
           or (cancel_at is not null and cancelled_at is null))
       order by next_try_at limit ${ROWS_A_TURN} for update skip locked)

@@ -1,4 +1,7 @@
-/** Overage that is billed through Stripe: what Stripe does not have, may not have, or has too much of. */
+/**
+ * Overage that is billed through Stripe: what Stripe does not have, may not have, or has too much of; of
+ * the mode that the organization's customer is of now.
+ */
 import { type Finding, finding } from './finding.ts';
 import type { Reading } from './snapshot.ts';
 
@@ -29,17 +32,19 @@ export function wrongOverage(
 ): Promise<WrongOverage[]> {
   return tx<WrongOverage[]>`
     with periods as (
-      select b.org, b.starts_at, b.billable_ms / 60000 as minutes, p.overage_meter
+      select b.org, b.starts_at, b.billable_ms / 60000 as minutes, p.overage_meter, c.livemode
       from billing_periods b join organizations o on o.id = b.org join plans p on p.id = o.plan
+        left join stripe_customers c on c.org = b.org
       where b.org = any(${orgs}) and b.billable_ms >= 60000
         and b.ends_at > from_epoch_ms(${now}) - ${LOOKED_AT}::interval)
     select p.org, epoch_ms(p.starts_at) as period, p.minutes, null as identifier, 'report' as kind,
       false as "isUnclear", null as why,
-      exists (select from stripe_customers c where c.org = p.org) as "hasCustomer"
+      p.livemode is not null as "hasCustomer"
     from periods p
     where p.overage_meter is not null
       and not exists (select from overage_reports r
-        where r.org = p.org and r.period = p.starts_at)
+        where r.org = p.org and r.period = p.starts_at
+          and r.livemode = coalesce(p.livemode, r.livemode))
       and exists (select from usage_tracking u
         where u.org = p.org and u.period = p.starts_at and u.billable_ms > 0
           and u.written_at < now() - make_interval(secs => ${PATIENCE_S}))
@@ -47,7 +52,9 @@ export function wrongOverage(
     select r.org, epoch_ms(r.period), abs(r.minutes), r.identifier, r.kind,
       r.unclear_at is not null, r.last_error, true
     from overage_reports r join billing_periods b on b.org = r.org and b.starts_at = r.period
+      left join stripe_customers c on c.org = r.org
     where r.org = any(${orgs}) and b.ends_at > from_epoch_ms(${now}) - ${LOOKED_AT}::interval
+      and r.livemode = coalesce(c.livemode, r.livemode)
       and r.cancel_at is null and (r.unclear_at is not null or (r.sent_at is null
         and (r.kind = 'credit'
           or r.created_at < now() - make_interval(secs => ${UNSENT_PATIENCE_S}))))
