@@ -64,6 +64,11 @@ export async function orNull<T>(ask: () => Promise<T>): Promise<T | null> {
   }
 }
 
+/** Whether Stripe broke: it answers so under this idempotency key for a day, and what it did nobody knows. */
+export function isBroken(error: unknown): boolean {
+  return error instanceof StripeError && error.statusCode === 500;
+}
+
 /**
  * Whether Stripe has no other answer under this idempotency key for a day: it broke, or the key was for
  * other words, as where an update of ours came between.
@@ -71,7 +76,7 @@ export async function orNull<T>(ask: () => Promise<T>): Promise<T | null> {
 export function isKeySpent(error: unknown): boolean {
   if (!(error instanceof StripeError)) return false;
   const { statusCode, type } = error;
-  return statusCode === 500 || (statusCode === 400 && type === 'StripeIdempotencyError');
+  return isBroken(error) || (statusCode === 400 && type === 'StripeIdempotencyError');
 }
 
 /** An intent or a session that is beyond what was asked for: paid, or ended. */

@@ -119,6 +119,15 @@ export function createApi(
     return JSON.stringify(paths.length === 0 ? object : expand(account, object, paths), null, 2);
   }
 
+  /** What it would have been answered, nobody hears. */
+  function attempt(match: Match | null, params: Params, isPublic: boolean): void {
+    try {
+      if (match !== null) run(match, params, isPublic);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+    }
+  }
+
   function respond(answer: Answer, key: string | null, isReplay: boolean): Response {
     const headers: Record<string, string> = {
       'content-type': 'application/json',
@@ -165,7 +174,11 @@ export function createApi(
       }
       if (fault?.delayMs !== undefined) await faults.wait(fault.delayMs);
       if (fault?.until !== undefined) await fault.until;
-      if (error !== null) throw error;
+      if (error !== null) {
+        if (fault?.done === 'now') attempt(match, params, isPublic);
+        if (fault?.done === 'later') faults.keep(() => attempt(match, params, isPublic));
+        throw error;
+      }
       if (match === null) {
         const message = `Unrecognized request URL (${method}: ${path}). Please see https://stripe.com/docs or we can help at https://support.stripe.com/.`;
         throw new ApiError(404, { type: 'invalid_request_error', message }, false);

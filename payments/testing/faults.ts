@@ -18,6 +18,8 @@ export interface Fault {
    * errors"); 429 and 503 are not: nothing began.
    */
   error?: { status: number; type?: ErrorType; code?: string; message?: string };
+  /** Beside `error`: it is done all the same, at once or by `doLate`, as Stripe mends what broke. */
+  done?: 'now' | 'later';
   /** The connection is cut, `before` anything is done or `after` it: the lost answer. */
   cut?: 'before' | 'after';
 }
@@ -26,6 +28,9 @@ export interface Faults {
   /** @returns takes it away again */
   add(fault: Fault): () => void;
   clear(): void;
+  keep(late: () => void): void;
+  /** Does what was kept for later. */
+  doLate(): void;
   /** The first that fits, one use of it spent. */
   take(method: string, path: string): Fault | null;
   /** Resolves after `ms`, or at once when everything stops. */
@@ -35,6 +40,7 @@ export interface Faults {
 
 export function createFaults(): Faults {
   let all: Array<{ fault: Fault; left: number }> = [];
+  let kept: (() => void)[] = [];
   const waiting = new Map<NodeJS.Timeout, () => void>();
   const fits = ({ method, path }: Fault, call: { method: string; path: string }) =>
     (method === undefined || method === call.method) &&
@@ -49,6 +55,14 @@ export function createFaults(): Faults {
     },
     clear() {
       all = [];
+    },
+    keep(late) {
+      kept.push(late);
+    },
+    doLate() {
+      const all = kept;
+      kept = [];
+      for (const late of all) late();
     },
     take(method, path) {
       const entry = all.find((it) => it.left > 0 && fits(it.fault, { method, path }));

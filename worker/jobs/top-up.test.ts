@@ -16,6 +16,8 @@ import { deliver } from './outbox.ts';
 import { lookForTopUps } from './top-up.ts';
 
 const INTENTS = '/v1/payment_intents';
+/** By it money is taken. */
+const CONFIRMATION = /\/confirm$/;
 const HOUR_MS = 60 * MINUTE_MS;
 /** Of minutes-60. */
 const PRICE_CENTS = 999;
@@ -78,9 +80,9 @@ const charged = ({ customer }: Saver) =>
   [...fake.account.intents.values()].filter(
     (it) => it.customer === customer && it.status === 'succeeded',
   ).length;
-function loseAnswers(): void {
-  fake.faults.add({ method: 'POST', path: INTENTS, cut: 'after' });
-  fake.faults.add({ method: 'POST', path: INTENTS, error: { status: 503 }, times: 99 });
+function loseAnswers(path: string | RegExp = INTENTS): void {
+  fake.faults.add({ method: 'POST', path, cut: 'after' });
+  fake.faults.add({ method: 'POST', path, error: { status: 503 }, times: 99 });
 }
 
 describe('a top-up', () => {
@@ -152,7 +154,7 @@ describe('a top-up', () => {
   it('whose key Stripe has forgotten is looked for, and not paid a second time', async () => {
     const acme = await saver('pm_card_visa');
     await ledger.advance(2 * MINUTE_MS);
-    loseAnswers();
+    loseAnswers(CONFIRMATION);
     await look();
     fake.faults.clear();
     await ledger.connection.db

@@ -1,7 +1,7 @@
 /**
- * Carries out the attempt that an organization has under way: asks Stripe, in the same words and under
- * the same key however often, takes down what it says, and judges the outcome once. What a webhook
- * says of the same payment comes to the same row, so it does not matter which is heard first.
+ * Carries out the attempt that an organization has under way: pays by the one intent of its payment,
+ * takes down what Stripe says, and judges the outcome once. What a webhook says of the same payment
+ * comes to the same row, so it does not matter which is heard first.
  */
 import { and, eq, sql } from 'drizzle-orm';
 import type Stripe from 'stripe';
@@ -10,29 +10,23 @@ import { topUps } from '../../drizzle/schema/top-ups.ts';
 import type { StatusFact } from '../../payments/facts.ts';
 import { learnIntent } from '../../payments/learn-intent.ts';
 import type { PaymentRow } from '../../payments/payment-state.ts';
-import { type PaymentMetadata, readIntent } from '../../payments/read-object.ts';
+import { readIntent } from '../../payments/read-object.ts';
 import { type StripeTrouble, troubleOf } from '../../payments/stripe-trouble.ts';
 import { takeFact } from '../../payments/take-fact.ts';
 import { MOST_FAILURES, type TopUpRow, TROUBLE } from '../../payments/top-up-words.ts';
 import { writeAudit } from '../ledger/audit.ts';
 import type { TopUpDeps } from './begin.ts';
+import { type IntentDeps, payIntent } from './intent.ts';
 
 const MS_PER_SECOND = 1_000;
 /** Who took it asks Stripe within it, or has died. */
 const LEASE_MS = 60_000;
 const FIRST_PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 5 * 60_000;
-/** An answer that never comes may be kept under the key: then what Stripe has is looked up. */
-const TRIES_BEFORE_LOOKUP = 3;
-/** Stripe forgets a key after 24 hours. */
-const KEY_MS = 23 * 3_600_000;
 const LONGEST_FAILURE_PAUSE_MS = 24 * 3_600_000;
 const ENDED: readonly string[] = ['paid', 'failed', 'canceled'];
 
-export interface CarryOutDeps extends TopUpDeps {
-  stripe: Stripe;
-  meterNow(): Promise<number>;
-}
+export interface CarryOutDeps extends TopUpDeps, IntentDeps {}
 
 /** Answers the organization's payment as it stands then; null where there is nothing under way. */
 export async function carryOutTopUp(deps: CarryOutDeps, org: string): Promise<PaymentRow | null> {
@@ -41,7 +35,7 @@ export async function carryOutTopUp(deps: CarryOutDeps, org: string): Promise<Pa
   if (claimed === null) return null;
   const { settings, payment } = claimed;
   try {
-    await learn(deps, payment, await ask(deps, settings, payment));
+    await learn(deps, payment, await payIntent(deps, payment, settings.tries));
   } catch (error) {
     await troubled(deps, settings, payment, troubleOf(error));
   }
@@ -76,47 +70,6 @@ async function paymentOf({ db }: Pick<CarryOutDeps, 'db'>, { org, attempts }: To
     .from(payments)
     .where(and(which, eq(payments.kind, 'topUp')));
   return row;
-}
-
-async function ask(
-  { stripe, wallMs }: CarryOutDeps,
-  { tries }: TopUpRow,
-  row: PaymentRow,
-): Promise<Stripe.PaymentIntent | null> {
-  const isForgotten = wallMs() - row.createdAt > KEY_MS;
-  const isLookedUp = isForgotten || tries > TRIES_BEFORE_LOOKUP;
-  const found = isLookedUp ? await lookUp(stripe, row) : null;
-  // Never there, and nothing that could still make it.
-  if (found === null && isForgotten) return null;
-  const intent = found ?? (await pay(stripe, row));
-  if (intent.status !== 'requires_action') return intent;
-  // Nobody is there to confirm it: it must not be paid later, beside one that is bought by hand.
-  return stripe.paymentIntents.cancel(intent.id, {}, { idempotencyKey: `cancel-${row.id}` });
-}
-
-function pay(stripe: Stripe, row: PaymentRow): Promise<Stripe.PaymentIntent> {
-  const { id: purchase, org, currency, amountCents: amount } = row;
-  const metadata = { purchase, org } satisfies PaymentMetadata;
-  return stripe.paymentIntents.create(
-    {
-      ...{ amount, currency, customer: row.customer!, payment_method: row.paymentMethod! },
-      ...{ off_session: true, confirm: true, metadata },
-      // Nobody is there to be sent to another page.
-      automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
-      description: `Extra minutes: ${row.package}`,
-    },
-    { idempotencyKey: `top-up-${purchase}` },
-  );
-}
-
-const INTENTS_LOOKED_UP = 100;
-
-async function lookUp(stripe: Stripe, row: PaymentRow): Promise<Stripe.PaymentIntent | null> {
-  const { data } = await stripe.paymentIntents.list({
-    customer: row.customer!,
-    limit: INTENTS_LOOKED_UP,
-  });
-  return data.find(({ metadata }) => metadata.purchase === row.id) ?? null;
 }
 
 /** @param intent null: Stripe has none, and will have none */
