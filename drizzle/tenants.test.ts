@@ -67,8 +67,9 @@ async function fill(): Promise<string> {
       values (${org}, ${org}, ${org}, 1, 'open')`,
     sql`insert into stripe_events (id, type, livemode, created_at, org, effect, payload)
       values (${org}, 't', false, now(), ${org}, 'none', '{}')`,
-    sql`insert into top_ups (org, enabled, package, threshold_ms, monthly_cap_cents, cool_off_ms)
-      values (${org}, false, 'minutes-60', 1, 1, 1)`,
+    sql`insert into top_ups (org, enabled, package, threshold_ms, monthly_cap_cents, currency,
+        cool_off_ms)
+      values (${org}, false, 'minutes-60', 1, 1, 'usd', 1)`,
     sql`insert into overage_reports (org, period, sequence, kind, minutes, event_name, customer,
         livemode, identifier, occurred_at)
       values (${org}, from_epoch_ms(${MAY}), 1, 'report', 1, 'm', 'c', false, ${org}, now())`,

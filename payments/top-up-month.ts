@@ -7,10 +7,16 @@ interface Month extends Record<string, unknown> {
 }
 
 /**
- * What top-ups of this calendar month cost, in the organization's zone: those that are paid and those
- * that may still be. @param at meter instant
+ * What top-ups of this calendar month cost in one currency, in the organization's zone: those that are
+ * paid and those that may still be.
+ * @param currency null: of none is anything
+ * @param at meter instant
  */
-export async function topUpMonth(db: Queryable, org: string, at: number): Promise<Month> {
+export async function topUpMonth(
+  db: Queryable,
+  { org, currency }: { org: string; currency: string | null },
+  at: number,
+): Promise<Month> {
   const [row] = await db.execute<Month>(sql`
     with month as (
       select o.id, date_trunc('month', from_epoch_ms(${at}) at time zone o.time_zone) as local,
@@ -19,7 +25,8 @@ export async function topUpMonth(db: Queryable, org: string, at: number): Promis
     )
     select epoch_ms((m.local + interval '1 month') at time zone m.zone) as "endsAt",
       (select coalesce(sum(p.amount_cents), 0)::integer from payments p
-       where p.org = m.id and p.kind = 'topUp' and p.status not in ('failed', 'canceled')
+       where p.org = m.id and p.kind = 'topUp' and p.currency = ${currency}
+         and p.status not in ('failed', 'canceled')
          and p.started_at >= m.local at time zone m.zone) as cents
     from month m`);
   return row!;

@@ -11,6 +11,7 @@ export const TROUBLE = {
   noMethod: 'noPaymentMethod',
   cap: 'monthlyCapReached',
   noPackage: 'packageNotOnSale',
+  currency: 'packageInOtherCurrency',
   unanswered: 'stripeUnavailable',
   key: 'stripeKeyRefused',
 } as const;
@@ -40,7 +41,7 @@ export function topUpMessage(row: TopUpRow): string | null {
   return `${what} Automatic top-up is off after ${failures} failures in a row: turn it on again when that is mended.`;
 }
 
-function wordsOf(trouble: string, { monthlyCapCents, package: id }: TopUpRow): string {
+function wordsOf(trouble: string, { monthlyCapCents, currency, package: id }: TopUpRow): string {
   switch (trouble) {
     case TROUBLE.noMethod:
       return 'No card is saved for automatic top-up. Save one, or buy extra minutes by hand.';
@@ -48,6 +49,8 @@ function wordsOf(trouble: string, { monthlyCapCents, package: id }: TopUpRow): s
       return `One more package would exceed the ${monthlyCapCents} cents allowed in a month. Raise the cap, or buy extra minutes by hand.`;
     case TROUBLE.noPackage:
       return `The package "${id}" is not on sale any more. Choose another one.`;
+    case TROUBLE.currency:
+      return `The package "${id}" is not sold in ${currency.toUpperCase()} any more, as the monthly cap is. Set the settings again, with a cap in its new currency, or choose another package.`;
     case TROUBLE.unanswered:
       return 'The payment service does not answer. The same payment is tried again; nothing is paid twice.';
     case TROUBLE.key:

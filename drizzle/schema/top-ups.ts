@@ -10,6 +10,8 @@ export const topUps = pgTable('top_ups', {
   /** of all that remains */
   thresholdMs: bigint('threshold_ms', { mode: 'number' }).notNull(),
   monthlyCapCents: integer('monthly_cap_cents').notNull(),
+  /** of the cap: the package's, when it was set */
+  currency: text().notNull(),
   coolOffMs: integer('cool_off_ms').notNull(),
   /** null: the customer's saved one */
   paymentMethod: text('payment_method'),

@@ -1,10 +1,12 @@
 import { and, eq } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { extraMinutesPackages } from '../../drizzle/schema/extra-minutes.ts';
 import { organizations } from '../../drizzle/schema/organizations.ts';
 import { payments, stripeCustomers } from '../../drizzle/schema/payments.ts';
 import { topUps } from '../../drizzle/schema/top-ups.ts';
 import { takeEvent } from '../../payments/take-event.ts';
 import { type FakeStripe, startFakeStripe } from '../../payments/testing/fake-stripe.ts';
+import { topUpMonth } from '../../payments/top-up-month.ts';
 import { topUpMessage } from '../../payments/top-up-words.ts';
 import {
   createTestLedger,
@@ -60,7 +62,8 @@ async function saver(card: string, more: Partial<typeof topUps.$inferInsert> = {
   await db.insert(stripeCustomers).values({ org, customer, livemode: false, paymentMethod });
   await db.insert(topUps).values({
     ...{ org, enabled: true, package: 'minutes-60', thresholdMs: 10 * MINUTE_MS },
-    ...{ monthlyCapCents: 5 * PRICE_CENTS, coolOffMs: 10 * MINUTE_MS, ...more },
+    ...{ monthlyCapCents: 5 * PRICE_CENTS, currency: 'usd' },
+    ...{ coolOffMs: 10 * MINUTE_MS, ...more },
   });
   await acme.open('s1');
   return { ...acme, customer };
@@ -198,6 +201,30 @@ describe('a top-up', () => {
     }
     expect(charged(acme)).toBe(2);
     expect(topUpMessage(await settingsOf(acme))).toContain('1999 cents');
+  });
+
+  it('whose package is sold in another currency waits for a cap in it, and counts that one alone', async () => {
+    const { db } = ledger.connection;
+    const offer = { id: 'minutes-61', name: '61', grantedMs: HOUR_MS, priceCents: PRICE_CENTS };
+    await db.insert(extraMinutesPackages).values({ ...offer, currency: 'usd', active: true });
+    const acme = await saver('pm_card_visa', {
+      ...{ package: offer.id, thresholdMs: 500 * MINUTE_MS, coolOffMs: 0 },
+      monthlyCapCents: 2 * PRICE_CENTS,
+    });
+    await look();
+    const sold = eq(extraMinutesPackages.id, offer.id);
+    await db.update(extraMinutesPackages).set({ currency: 'eur' }).where(sold);
+    await look();
+    expect(charged(acme)).toBe(1);
+    expect(topUpMessage(await settingsOf(acme))).toMatch(/not sold in USD any more.*new currency/);
+    const { org } = acme;
+    const anew = { currency: 'eur', pausedUntil: null };
+    await db.update(topUps).set(anew).where(eq(topUps.org, org));
+    for (let i = 0; i < 3; i++) await look();
+    expect((await paymentsOf(acme)).map(({ currency }) => currency)).toEqual(['usd', 'eur', 'eur']);
+    expect(charged(acme)).toBe(3);
+    const { endsAt, cents } = await topUpMonth(db, { org, currency: 'usd' }, ledger.now);
+    expect([cents, (await settingsOf(acme)).pausedUntil]).toEqual([PRICE_CENTS, endsAt]);
   });
 
   it('begins a new month at the midnight of its organization, wherever that is', async () => {

@@ -33,13 +33,15 @@ export function beginTopUp(deps: TopUpDeps, org: string, now: number): Promise<b
       .from(extraMinutesPackages)
       .where(and(eq(extraMinutesPackages.id, row.package), eq(extraMinutesPackages.active, true)));
     if (offer === undefined) return pause(tx, row, TROUBLE.noPackage, now);
+    // A cap in one currency says nothing of what may be spent in another.
+    if (offer.currency !== row.currency) return pause(tx, row, TROUBLE.currency, now);
     const [payer] = await tx
       .select()
       .from(stripeCustomers)
       .where(and(eq(stripeCustomers.org, org), eq(stripeCustomers.livemode, deps.livemode)));
     const paymentMethod = row.paymentMethod ?? payer?.paymentMethod ?? null;
     if (payer === undefined || paymentMethod === null) return pause(tx, row, TROUBLE.noMethod, now);
-    const month = await topUpMonth(tx, org, now);
+    const month = await topUpMonth(tx, row, now);
     if (month.cents + offer.priceCents > row.monthlyCapCents) {
       return pause(tx, row, TROUBLE.cap, now, month.endsAt);
     }

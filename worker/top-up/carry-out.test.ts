@@ -49,7 +49,7 @@ beforeAll(async () => {
     .values({ org, customer, livemode: false, paymentMethod });
   await connection.db.insert(topUps).values({
     ...{ org, enabled: true, package: 'minutes-60', thresholdMs: MINUTE_MS, coolOffMs: 0 },
-    monthlyCapCents: 100_000_000,
+    ...{ monthlyCapCents: 100_000_000, currency: 'usd' },
   });
 });
 afterEach(() => fake.faults.clear());

@@ -41,7 +41,8 @@ describe('automatic top-up', () => {
     expect(put).toMatchObject({
       status: 200,
       body: {
-        ...{ ...WANTED, whenRemainingMinutes: 10, coolOffSeconds: 600, saved: null },
+        ...{ ...WANTED, currency: 'usd', saved: null },
+        ...{ whenRemainingMinutes: 10, coolOffSeconds: 600 },
         state: { thisMonthCents: 0, failures: 0, lastAt: null, message: null },
       },
     });

@@ -42,9 +42,15 @@ const settings = {
     .openapi({
       description: 'Bought while somebody records and no more than this is left of all there is.',
     }),
-  monthlyCapCents: z.int().min(1).max(MAX_CENTS).openapi({
-    description: "At most so much in a calendar month of the organization's zone.",
-  }),
+  monthlyCapCents: z
+    .int()
+    .min(1)
+    .max(MAX_CENTS)
+    .openapi({
+      description:
+        "At most so much in a calendar month of the organization's zone, in the currency that the " +
+        'package is sold in now.',
+    }),
   coolOffSeconds: z.int().min(0).max(DAY_SECONDS).openapi({
     description: 'From the beginning of one to that of the next.',
   }),
@@ -70,12 +76,17 @@ const shownSchema = z
     ...settings,
     package: settings.package.nullable(),
     monthlyCapCents: z.int().nullable(),
+    currency: z.string().nullable().openapi({
+      description:
+        'Of the cap: what the package was sold in when it was set. In any other one nothing is bought.',
+      example: 'usd',
+    }),
     saved: z.string().nullable().openapi({
       description: 'The saved payment method in words; null = none, or not known yet.',
       example: 'visa 4242',
     }),
     state: z.object({
-      thisMonthCents: z.int().min(0),
+      thisMonthCents: z.int().min(0).openapi({ description: 'In that currency.' }),
       lastAt: instantSchema.nullable(),
       failures: z.int().min(0).openapi({ description: 'In a row; after three it is off.' }),
       pausedUntil: instantSchema.nullable(),
@@ -156,6 +167,7 @@ export function topUp(deps: HttpDeps) {
         if (offer === undefined) throw packageUnknown(body.package);
         const values = {
           ...body,
+          currency: offer.currency,
           thresholdMs: Math.round(whenRemainingMinutes * MS_PER_MINUTE),
           coolOffMs: coolOffSeconds * MS_PER_SECOND,
           ...{ failures: 0, pausedUntil: null, trouble: null, updatedAt: deps.now() },
@@ -212,12 +224,14 @@ export function topUp(deps: HttpDeps) {
 async function shown(deps: HttpDeps, db: Database, org: string): Promise<Shown> {
   const [row] = await db.select().from(topUps).where(eq(topUps.org, org));
   const [payer] = await db.select().from(stripeCustomers).where(eq(stripeCustomers.org, org));
-  const { cents } = await topUpMonth(db, org, Math.floor(deps.meterNow()));
+  const currency = row?.currency ?? null;
+  const { cents } = await topUpMonth(db, { org, currency }, Math.floor(deps.meterNow()));
   return {
     enabled: row?.enabled ?? false,
     package: row?.package ?? null,
     whenRemainingMinutes: (row?.thresholdMs ?? 0) / MS_PER_MINUTE || DEFAULT_REMAINING_MINUTES,
     monthlyCapCents: row?.monthlyCapCents ?? null,
+    currency,
     coolOffSeconds: row === undefined ? DEFAULT_COOL_OFF_SECONDS : row.coolOffMs / MS_PER_SECOND,
     paymentMethod: row?.paymentMethod ?? null,
     saved: payer?.paymentMethodLabel ?? payer?.paymentMethod ?? null,
