@@ -5,6 +5,7 @@
  */
 import { type CheckOptions, goesOn, type PaymentCheck, taker } from './check-findings.ts';
 import { checkInvoices } from './check-invoices.ts';
+import { checkRefunds } from './check-refunds.ts';
 import { checkStanding } from './check-standing.ts';
 import { idOf, readDispute, readRefund } from './read-object.ts';
 
@@ -32,6 +33,7 @@ export async function checkPayments(options: CheckOptions): Promise<PaymentCheck
     if (!goesOn(found)) return found;
     await take.byIntent(idOf(refund.payment_intent), readRefund(refund));
   }
+  await checkRefunds(options, found, take, page);
   for await (const dispute of stripe.disputes.list(page)) {
     if (!goesOn(found)) return found;
     await take.byIntent(idOf(dispute.payment_intent), readDispute(dispute));

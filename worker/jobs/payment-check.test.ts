@@ -143,6 +143,29 @@ describe('a comparison with Stripe', () => {
     expect(await lot(refunded.id)).toMatchObject({ reversedMs: 0 });
   });
 
+  it('finds a refund that failed long after it was done, and says it where the key may not look', async () => {
+    const { id, intent } = await begin();
+    fake.pay(intent);
+    const refund = await stripe.refunds.create({ payment_intent: intent });
+    await check();
+    expect(await lot(id)).toMatchObject({ reversedMs: HOUR_MS });
+    laterMs = 40 * DAY_MS;
+    fake.failRefund(refund.id);
+    laterMs += DAY_MS;
+    fake.faults.add({ path: '/v1/events', error: { status: 403 } });
+    const blind = await check();
+    expect(blind.leftOver).toEqual([
+      { object: 'events', why: expect.stringMatching(/read on Events/) },
+    ]);
+    expect(blind.missed).toEqual([]);
+    const { missed } = await check();
+    const again = await check();
+    laterMs = 0;
+    expect(missed).toEqual([{ payment: id, what: `refund ${refund.id} failed` }]);
+    expect(again.missed).toEqual([]);
+    expect(await lot(id)).toMatchObject({ reversedMs: 0 });
+  });
+
   it('goes on where Stripe has not what a purchase names, and ends what nobody can pay', async () => {
     const createdAt = Date.now() - 9 * DAY_MS;
     const gone = { ...(await begin({ createdAt })), createdAt };
