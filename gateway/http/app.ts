@@ -23,6 +23,7 @@ import { isLedgerUnavailable, isTextNotKept } from './ledger-errors.ts';
 import { members } from './members.ts';
 import { serveOpenApi } from './openapi.ts';
 import { organizations } from './organizations.ts';
+import { customer } from './payments/customer.ts';
 import { packages } from './payments/packages.ts';
 import { purchaseActions } from './payments/purchase-actions.ts';
 import { purchases } from './payments/purchases.ts';
@@ -115,6 +116,7 @@ export function createHttp(deps: HttpDeps) {
   app.route('/', purchases(deps));
   app.route('/', purchaseActions(deps));
   app.route('/', topUp(deps));
+  app.route('/', customer(deps));
   app.route('/', stripeWebhook(deps));
   app.route('/', analyticsRoutes(deps));
   app.route('/', adjustments(deps));

@@ -42,6 +42,7 @@ export const PROBLEMS = {
   bodyTooLarge: [413, 'Body too large'],
   mediaTypeUnsupported: [415, 'Media type not supported'],
   invalid: [422, 'Request invalid'],
+  customerNotAccepted: [422, 'Customer of Stripe not accepted'],
   sessionInvalid: [422, 'Session invalid'],
   totalBeyondTime: [422, 'Total beyond the time that has passed'],
   upgradeRequired: [426, 'WebSocket upgrade required'],

@@ -42,6 +42,7 @@ const BODIES: Readonly<Record<string, object>> = {
     ...{ enabled: true, package: 'minutes-60', monthlyCapCents: 1 },
   },
   'POST /v1/orgs/{org}/extra-minutes/top-up/setup': {},
+  'PUT /v1/orgs/{org}/extra-minutes/customer': { customer: 'cus_1' },
   'POST /v1/orgs/{org}/extra-minutes/purchases': { package: 'minutes-60', user: VICTIM.user },
   'POST /v1/orgs/{org}/extra-minutes/purchases/{purchase}/cancel': {},
   'POST /v1/orgs/{org}/extra-minutes/purchases/{purchase}/hold': {},
