@@ -49,8 +49,9 @@ export const durationMsSchema = z.int().min(0).openapi({ example: 90_000 });
 export function instant(at: number): string {
   return new Date(at).toISOString();
 }
+/** null: never; what is later than years of four digits say is as good as that. */
 export function instantOrNull(at: number | null): string | null {
-  return at === null ? null : instant(at);
+  return at === null || at >= LAST_AT ? null : instant(at);
 }
 
 const UNLIMITED_WORDS = `must be a number from 0 to ${MAX_MINUTES}, or -1 or null for unlimited`;

@@ -20,8 +20,8 @@ import { seedingWithin } from './opening.ts';
 const bodySchema = z
   .strictObject({
     maxSessionMinutes: amountOfTime
-      .refine((minutes) => minutes !== 0, {
-        message: 'must be above 0, or -1 or null for no limit',
+      .refine((minutes) => msOfMinutes(minutes) !== 0, {
+        message: 'must be a millisecond at least, or -1 or null for no limit',
       })
       .openapi({ description: 'From its start. null or -1 = no longest length.' }),
   })

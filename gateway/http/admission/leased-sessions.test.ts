@@ -277,5 +277,15 @@ describe('a session’s own longest length', () => {
     });
     expect((await extend('file', 99)).body.code).toBe('sessionEnded');
     expect((await extend('nobody', 99)).body.code).toBe('sessionUnknown');
+    // Later than any calendar says: as good as never.
+    await plan({ minutes: null, maxSessionHours: 100_000_000 });
+    const { reading } = (await start({ session: 'long' })).body;
+    expect(reading).toMatchObject({ limitMs: 100_000_000 * 3_600_000, burnRate: 1, endsAt: null });
+    // Nothing, once it is in milliseconds.
+    await start({ session: 'job' });
+    for (const minutes of [0, 5e-324, 0.000001]) {
+      const { status, body } = await extend('job', minutes);
+      expect([minutes, status, body.code]).toEqual([minutes, 422, 'invalid']);
+    }
   });
 });
