@@ -44,6 +44,12 @@ export function isTextNotKept(error: unknown): boolean {
   return ['22021', '22P05'].includes(codeOf(error) ?? '');
 }
 
+/** A value that its column does not take: of another type, out of its range, or missing. */
+export function isValueNotKept(error: unknown): boolean {
+  const code = codeOf(error) ?? '';
+  return /^22/.test(code) || ['23502', '23514'].includes(code);
+}
+
 /** A row that the statement refers to is not there. */
 export function isForeignKeyViolation(error: unknown): boolean {
   return codeOf(error) === '23503';

@@ -67,6 +67,42 @@ describe('an event', () => {
     expect(body.remainingMs).toBe(before + HOUR_MS);
   });
 
+  it('is kept with whatever text there is, but for what no database keeps', async () => {
+    const row = await madePurchase(http);
+    const odd = { description: 'a\u0000b', metadata: { purchase: row.id, 'n\u0000': '\ud800' } };
+    const event = eventOf('payment_intent.succeeded', intentOf(row, 'succeeded', odd));
+    expect((await deliver(http, event)).status).toBe(200);
+    expect((await shown(row)).status).toBe('paid');
+    expect((await stored(event))!.payload).toMatchObject({
+      data: { object: { description: 'a\ufffdb', metadata: { 'n\ufffd': '\ufffd' } } },
+    });
+  });
+
+  it('that is signed and has not the form of its type is refused, and nothing is done', async () => {
+    const row = await madePurchase(http);
+    const intent = intentOf(row, 'succeeded');
+    for (const event of [
+      paidEvent(row, { data: null }),
+      paidEvent(row, { created: 'yesterday' }),
+      eventOf('payment_intent.payment_failed', {
+        ...intent,
+        last_payment_error: undefined,
+        status: 'canceled',
+      }),
+      eventOf('refund.created', {
+        id: 're_odd',
+        amount: 'much',
+        status: 'succeeded',
+        payment_intent: row.paymentIntent!,
+      }),
+    ]) {
+      const { status, body } = await deliver(http, event);
+      expect([status, body.code], JSON.stringify(event)).toEqual([400, 'webhookInvalid']);
+      expect(await stored(event)).toBeUndefined();
+    }
+    expect((await shown(row)).status).toBe('open');
+  });
+
   it('says why a payment failed, and later that it is paid after all', async () => {
     const row = await madePurchase(http);
     const error = { type: 'card_error', code: 'card_declined', decline_code: 'lost_card' };

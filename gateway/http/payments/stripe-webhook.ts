@@ -6,6 +6,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import Stripe from 'stripe';
 import type { Tenants } from '../../../drizzle/bound.ts';
+import { keepable } from '../../../payments/keepable.ts';
 import {
   isNotification,
   type Notification,
@@ -13,6 +14,7 @@ import {
 } from '../../../payments/notification.ts';
 import { type TakenEvent, takeEvent } from '../../../payments/take-event.ts';
 import type { HttpDeps, Payments } from '../deps.ts';
+import { isValueNotKept } from '../ledger-errors.ts';
 import { ProblemError, problemResponses } from '../problem.ts';
 import { pushLimits } from '../push-limits.ts';
 import { newRouter } from '../router.ts';
@@ -74,7 +76,12 @@ export function stripeWebhook(deps: HttpDeps) {
       refuse(event);
     }
     forgeries.proved(address, deps.now());
-    const taken = await take(deps.db, event, Math.floor(deps.meterNow()));
+    const taken = await take(deps.db, event, Math.floor(deps.meterNow())).catch((error) => {
+      if (!isMisshapen(error)) throw error;
+      const { id, type } = event;
+      log.error({ err: error, event: id, type }, 'a signed event of Stripe can not be read');
+      throw invalid('it is signed, but its object has not the form of its type');
+    });
     const { effect, org, payment, detail } = taken;
     const told = { event: event.id, type: event.type, effect, org, payment, detail };
     if (effect === 'refused') log.error(told, 'an event of Stripe fits no purchase: look into it');
@@ -99,6 +106,13 @@ async function take(
   return { effect, org: null, payment: null, detail: null };
 }
 
+/**
+ * Of an endpoint with another version of the API, say: Stripe tells it again, which gives a person time
+ * to look.
+ */
+const isMisshapen = (error: unknown) =>
+  error instanceof TypeError || error instanceof RangeError || isValueNotKept(error);
+
 /** The event, or why it is none: 400. */
 function verified(
   { settings, stripe }: Payments,
@@ -112,7 +126,7 @@ function verified(
     try {
       const { signature } = stripe.webhooks;
       signature!.verifyHeader(body, header, secret, undefined, undefined, now);
-      event = JSON.parse(body.toString());
+      event = keepable(JSON.parse(body.toString())) as typeof event;
     } catch (error) {
       // Of a secret that fits: what is wrong then is its age, or what it signs.
       if (!(error instanceof SIGNATURE_ERROR)) why = 'it is no event';
