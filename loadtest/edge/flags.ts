@@ -28,8 +28,9 @@ sockets that are left, or a millisecond of the other recorder that is missing or
   --conversation N   only this one of the seed, as a report names it
   --transport NAME   ws or uws (ws)
   --http             the HTTP API instead: requests of every call, made of the schemas of its own
-                     document, valid, nearly valid and hostile. Exit code 1 for an answer of 5xx or one
-                     that is not as the document says
+                     document and of what it answered before, valid, nearly valid and hostile. Exit code
+                     1 for an answer of 5xx, one that is not as the document says, or a call that never
+                     had a good one
   --requests N       with --http: so many of each call (2000)
   --only TEXT        with --http: only calls whose names have this
   --json             the result as JSON on standard output

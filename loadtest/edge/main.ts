@@ -5,8 +5,7 @@ import { startOwnProduct } from '../product/own.ts';
 import { type FuzzFlags, HELP, parseFlags } from './flags.ts';
 import { fuzz } from './fuzz/fuzz.ts';
 import { faultsOf, summaryOf } from './fuzz/report.ts';
-import { fuzzHttp } from './http/fuzz-http.ts';
-import { textOf } from './http/text.ts';
+import { runHttp } from './http/run-http.ts';
 
 const INTERVAL_MS = 1_000;
 /** Sessions whose recorder is gone end soon, so that what is left at the end is a leak. */
@@ -27,6 +26,7 @@ async function run(flags: FuzzFlags): Promise<number> {
       abort.abort();
     });
   }
+  if (flags.isHttp) return runHttp(flags, { signal: abort.signal, say, env: process.env });
   const product = await startOwnProduct({
     ...{ gateways: 1, intervalMs: INTERVAL_MS, isCluster: false, isKept: false, apiKey: 'dev-key' },
     env: { ...process.env, ...ENV, TRANSPORT: transport, LOG_LEVEL: 'warn' },
@@ -35,23 +35,6 @@ async function run(flags: FuzzFlags): Promise<number> {
   });
   try {
     let saidAt = performance.now();
-    if (flags.isHttp) {
-      const report = await fuzzHttp({
-        ...{ seed, apiKey: product.apiKey, requests: flags.requests, signal: abort.signal },
-        url: product.urls[0]!.replace(/^ws/, 'http'),
-        only: flags.only ?? undefined,
-        progress(done) {
-          if (performance.now() - saidAt < SAY_EVERY_MS) return;
-          saidAt = performance.now();
-          say(`${done} requests`);
-        },
-      });
-      report.faults.push(...product.incidents);
-      if (abort.signal.aborted) report.faults.push('it was stopped before its end');
-      const holds = report.faults.length === 0;
-      console.log(flags.isJson ? JSON.stringify({ holds, ...report }, null, 1) : textOf(report));
-      return holds ? 0 : 1;
-    }
     const report = await fuzz({
       ...{ seed, transport, apiKey: product.apiKey, incidents: product.incidents },
       port: Number(new URL(product.urls[0]!).port),

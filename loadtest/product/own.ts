@@ -23,6 +23,8 @@ export interface OwnProductOptions {
   apiKey: string;
   isKept: boolean;
   env: NodeJS.ProcessEnv;
+  /** of a gateway alone, from 1; left out: all have the same */
+  gatewayEnv?(number: number): NodeJS.ProcessEnv;
   /** for Node, before the main file of each gateway */
   gatewayArguments?: readonly string[];
   say(line: string): void;
@@ -91,12 +93,17 @@ export async function startOwnProduct(options: OwnProductOptions): Promise<Produ
       LOG_LEVEL: env.LOG_LEVEL || 'info',
       TICK_INTERVAL_MS: String(options.intervalMs),
     };
-    async function start(name: string, args: readonly string[], ports: Record<string, number>) {
+    async function start(
+      name: string,
+      args: readonly string[],
+      ports: Record<string, number>,
+      own: NodeJS.ProcessEnv = {},
+    ) {
       say(`starting ${name} ...`);
       const portEnv = Object.entries(ports).map(([key, port]) => [key, String(port)]);
       const running = await startProcess({
         ...{ name, args, logsFolder: join(dataDir, 'logs'), say: (line) => incidents.push(line) },
-        env: { ...common, ...Object.fromEntries(portEnv), GATEWAY_NAME: name },
+        env: { ...common, ...own, ...Object.fromEntries(portEnv), GATEWAY_NAME: name },
         healthPorts: Object.values(ports),
         onHopeless: (sentence) => incidents.push(sentence),
       });
@@ -110,7 +117,7 @@ export async function startOwnProduct(options: OwnProductOptions): Promise<Produ
     const gatewayArguments = [...(options.gatewayArguments ?? []), ...MAINS.gateway];
     for (let number = 1; number <= options.gateways; number++) {
       const ports = { PORT: await anyFreePort(), OPERATIONS_PORT: await anyFreePort() };
-      await start(`gateway-${number}`, gatewayArguments, ports);
+      await start(`gateway-${number}`, gatewayArguments, ports, options.gatewayEnv?.(number));
       operationsUrls.push(`http://127.0.0.1:${ports.OPERATIONS_PORT}`);
       urls.push(`ws://127.0.0.1:${ports.PORT}`);
     }

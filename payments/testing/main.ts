@@ -7,10 +7,15 @@ const { values } = parseArgs({
     port: { type: 'string', default: '12111' },
     webhook: { type: 'string', default: 'http://127.0.0.1:8787/v1/webhooks/stripe' },
     secret: { type: 'string', default: 'whsec_fake' },
+    seed: { type: 'string' },
   },
 });
-const fake = await startFakeStripe({ port: Number(values.port) });
-fake.webhooks.add({ url: values.webhook, secrets: values.secret });
+const fake = await startFakeStripe({
+  port: Number(values.port),
+  ...(values.seed !== undefined && { seed: Number(values.seed) }),
+});
+// None: whoever asks sends them on.
+if (values.webhook !== '') fake.webhooks.add({ url: values.webhook, secrets: values.secret });
 console.log(`A stand-in for Stripe listens. No money moves. For the product:
 
 STRIPE_SECRET_KEY=${fake.secretKey}

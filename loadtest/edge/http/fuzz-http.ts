@@ -1,111 +1,123 @@
 /**
  * Asks every call of a served API document, as property tests made of its own schemas: no request may
  * be answered 5xx, and every answer must be as the document says. A write with an Idempotency-Key is
- * sent again and must be answered the same.
+ * sent again and must be answered the same. All calls come in turn, round after round, so that what
+ * one answered is there for the others to ask for.
  */
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
+import { type Ask, asker } from './asking.ts';
 import { type Api, type Call, type Document, readApi } from './document.ts';
-import { type ApiAnswer, faultOf } from './judge.ts';
-import { type ApiRequest, type Credentials, requestsOf } from './request.ts';
+import type { ApiAnswer, ApiRequest, Credentials } from './exchange.ts';
+import { openGround } from './ground.ts';
+import { faultOf } from './judge.ts';
+import { kindOf, kindsOf, scenesOf } from './kinds.ts';
+import { createPool, type Pool } from './pool.ts';
+import { draftsOf, requestOf } from './request.ts';
+import {
+  deeds,
+  eventDrafts,
+  openStripePage,
+  type StripeMeans,
+  type StripePage,
+  WEBHOOK_PATH,
+} from './stripe-page.ts';
+import { createTally, type HttpFuzzReport } from './tally.ts';
 
 export interface HttpFuzzOptions {
-  url: string;
+  /** of gateways on the same stores; requests go to one or the other */
+  urls: readonly string[];
   /** one that may do everything */
   apiKey: string;
   seed: number;
-  /** of each call */
+  /** of each call, in all rounds together */
   requests: number;
   signal?: AbortSignal;
   /** only calls whose names have this */
   only?: string | undefined;
+  /** what the first gateway buys at; left out: there are test payments alone */
+  stripe?: StripeMeans;
   progress?(done: number): void;
 }
-export interface HttpFuzzReport {
-  seed: number;
-  calls: number;
-  requests: number;
-  seconds: number;
-  byStatus: Record<string, number>;
-  /** Calls that were never answered with success: their good side was not looked at. */
-  neverWell: string[];
-  /** by call, with the smallest request that shows it */
-  faults: string[];
+
+/** So many of a call at once, and so many rounds at most. */
+const REQUESTS_A_ROUND = 15;
+const MAX_ROUNDS = 12;
+const MAX_SHOWN_CHARACTERS = 800;
+const SEED_STEP = 7_919;
+
+interface Run {
+  api: Api;
+  ask: Ask;
+  pool: Pool;
+  wanted: ReadonlySet<string>;
+  stripe: StripePage | null;
 }
 
-const TIMEOUT_MS = 20_000;
-const MAX_KNOWN = 20;
-const MAX_SHOWN_CHARACTERS = 600;
-const ORG = 'fuzzed';
-
-type Ask = (method: string, path: string, request: Partial<ApiRequest>) => Promise<ApiAnswer>;
-
 export async function fuzzHttp(options: HttpFuzzOptions): Promise<HttpFuzzReport> {
-  const { url, apiKey, seed, requests, signal } = options;
+  const { urls, apiKey, seed, requests, signal } = options;
   const credentials = new Map<Credentials, string>([
     ['key', apiKey],
     ['wrong', 'tmk_nobody-knows-this-one'],
   ]);
-  const ask: Ask = async (
-    method,
-    path,
-    { headers = {}, body = null, credentials: who = 'key' },
-  ) => {
-    const bearer = credentials.get(who);
-    const response = await fetch(url + path, {
-      method,
-      headers: { ...headers, ...(bearer && { authorization: `Bearer ${bearer}` }) },
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      ...(body !== null && method !== 'GET' && { body }),
-    });
-    const type = (response.headers.get('content-type') ?? '').split(';')[0]!;
-    return {
-      status: response.status,
-      type,
-      text: await response.text(),
-      headers: response.headers,
-    };
-  };
-
-  const { text } = await ask('GET', '/openapi.json', {});
+  const ask = asker(urls, credentials);
+  const { text } = await ask('GET', '/openapi.json');
   const api = readApi(JSON.parse(text) as Document);
-  const known = new Map<string, string[]>();
-  await prepare(ask, known, credentials);
-  const report: HttpFuzzReport = {
-    ...{ seed, calls: 0, requests: 0, seconds: 0, byStatus: {}, neverWell: [], faults: [] },
+  const wanted = new Set(api.calls.flatMap((call) => kindsOf(api, call)));
+  const stripe = options.stripe ? openStripePage(options.stripe, ask) : null;
+  const { items } = JSON.parse((await ask('GET', '/v1/api-keys')).text) as {
+    items: { id: string }[];
   };
-  const beganAt = performance.now();
-  const calls = api.calls.filter(
-    ({ id }) => options.only === undefined || id.includes(options.only),
-  );
-  for (const [index, call] of calls.entries()) {
-    if (signal?.aborted) break;
-    await restore(ask);
-    let isWell = false;
-    const property = fc.asyncProperty(requestsOf(api, known, call), async (request) => {
-      if (signal?.aborted) return;
-      report.requests += 1;
-      options.progress?.(report.requests);
-      const answer = await ask(call.method, request.path, request);
-      const { status } = answer;
-      report.byStatus[status] = (report.byStatus[status] ?? 0) + 1;
-      if (status < 300) {
-        isWell = true;
-        learn(api, known, answer);
+  // Rotated or revoked, it could ask for nothing more.
+  const pool = createPool(new Set(items.map(({ id }) => id)));
+  const run: Run = { api, ask, pool, wanted: wanted.add('idempotencyKey'), stripe };
+
+  const { only = '' } = options;
+  const calls = api.calls.filter(({ id }) => id.includes(only));
+  const tally = createTally(seed, calls);
+  const rounds = Math.max(1, Math.min(MAX_ROUNDS, Math.floor(requests / REQUESTS_A_ROUND)));
+  const each = Math.ceil(requests / rounds);
+  for (let round = 0; round < rounds; round++) {
+    const restore = await openGround(ask, run.pool, credentials, round);
+    let isSpoiled = false;
+    for (const [index, call] of ordered(calls, seed, round).entries()) {
+      if (signal?.aborted) break;
+      if (tally.isFaulty(call)) continue;
+      if (isSpoiled) await restore();
+      isSpoiled = call.method !== 'GET';
+      const property = fc.asyncProperty(draftsOf(api, call), eventDrafts, deeds, async (...all) => {
+        if (signal?.aborted) return;
+        const [draft, event, deed] = all;
+        const sent = requestOf(api, call, run.pool, draft);
+        const webhook = call.path === WEBHOOK_PATH ? stripe?.webhook(event) : null;
+        if (webhook && draft.scene % 4 !== 0) Object.assign(sent, webhook, { gateway: 0 });
+        const answer = await ask(call.method, sent.path, sent);
+        tally.count(call, answer.status);
+        options.progress?.(tally.report.requests);
+        const fault = faultOf(api, call, sent, answer) ?? (await again(ask, call, sent, answer));
+        if (fault !== null) throw new Error(`${fault}; sent ${shown(sent)}`);
+        if (answer.status >= 300) return;
+        learn(run, call, sent, answer);
+        await stripe?.after(answer, deed);
+      });
+      const result = await fc.check(property, {
+        seed: (seed + (round * 1_000 + index) * SEED_STEP) | 0,
+        ...{ numRuns: each, interruptAfterTimeLimit: 600_000 },
+      });
+      if (result.failed && result.counterexample !== null) {
+        const error = result.errorInstance;
+        tally.fault(call, error instanceof Error ? error.message : String(error));
       }
-      const fault =
-        faultOf(api, call, request, answer) ?? (await again(ask, call, request, answer));
-      if (fault !== null) throw new Error(fault);
-    });
-    const result = await fc.check(property, {
-      ...{ seed: (seed + index * 7_919) | 0, numRuns: requests, interruptAfterTimeLimit: 600_000 },
-    });
-    report.calls += 1;
-    if (!isWell) report.neverWell.push(call.id);
-    if (result.failed && result.counterexample) report.faults.push(shown(call, result));
+    }
   }
-  report.seconds = (performance.now() - beganAt) / 1_000;
-  return report;
+  return tally.end();
+}
+
+/** As they stand in the document, and in every later round in another order. */
+function ordered(calls: readonly Call[], seed: number, round: number): readonly Call[] {
+  if (round === 0 || calls.length === 0) return calls;
+  const all = fc.shuffledSubarray([...calls], { minLength: calls.length });
+  return fc.sample(all, { seed: (seed + round) | 0, numRuns: 1 })[0]!;
 }
 
 /** The same request with the same key: the same answer, and nothing is done again. */
@@ -127,61 +139,29 @@ async function again(
 const bodyOf = ({ type, text }: ApiAnswer): unknown =>
   /json/.test(type) ? JSON.parse(text) : text;
 
-async function send(ask: Ask, method: string, path: string, body: object) {
-  const headers = { 'content-type': 'application/json' };
-  const answer = await ask(method, path, { headers, body: JSON.stringify(body) });
-  if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.text}`);
-  return JSON.parse(answer.text) as Record<string, string>;
-}
-
-/** What calls before it may have suspended or used up: so that every call has a good side. */
-async function restore(ask: Ask): Promise<void> {
-  await send(ask, 'PUT', `/v1/plans/${ORG}`, { name: ORG, features: { analysis: true } });
-  await send(ask, 'PUT', `/v1/orgs/${ORG}`, { name: ORG, plan: ORG });
-  await send(ask, 'PUT', `/v1/orgs/${ORG}/members/ann`, {});
-}
-
-/** Something to ask about: ids that are there, a member's ticket, a key that may little. */
-async function prepare(
-  ask: Ask,
-  known: Map<string, string[]>,
-  credentials: Map<Credentials, string>,
-): Promise<void> {
-  await restore(ask);
-  for (const [name, value] of Object.entries({ plan: ORG, org: ORG, user: 'ann' })) {
-    known.set(name, [value]);
+/** What was told of the thing that was asked about, and of those in it. */
+function learn({ wanted, pool }: Run, call: Call, request: ApiRequest, answer: ApiAnswer): void {
+  if (!/json/.test(answer.type)) return;
+  const about = Object.fromEntries(
+    Object.entries(request.scene).filter(([kind, value]) => wanted.has(kind) && value !== ''),
+  );
+  const sent = objectOf(request.body);
+  const around = { ...about };
+  for (const [name, value] of Object.entries(sent)) {
+    const kind = kindOf(name, call.path);
+    if (wanted.has(kind) && typeof value === 'string' && value !== '') around[kind] = value;
   }
-  const ticket = await send(ask, 'POST', '/v1/tickets', {
-    org: ORG,
-    user: 'ann',
-    ttlSeconds: 3_600,
-  });
-  credentials.set('ticket', ticket.ticket!);
-  const key = await send(ask, 'POST', '/v1/api-keys', { name: 'x', orgs: [ORG], scopes: ['read'] });
-  credentials.set('scoped', key.secret!);
-  known.set('id', [key.id!]);
+  const scenes = scenesOf(wanted, call.path, JSON.parse(answer.text), around);
+  for (const scene of scenes) pool.learn(scene);
 }
 
-/** Ids and cursors of an answer, by their names. */
-function learn(api: Api, known: Map<string, string[]>, { type, text }: ApiAnswer): void {
-  if (!/json/.test(type)) return;
-  const wanted = new Set(api.calls.flatMap(({ parameters }) => parameters.map(({ name }) => name)));
-  function look(value: unknown): void {
-    if (typeof value !== 'object' || value === null) return;
-    for (const [name, inner] of Object.entries(value)) {
-      const as = name === 'nextCursor' ? 'cursor' : name;
-      if (typeof inner === 'string' && wanted.has(as)) {
-        const ids = known.get(as) ?? [];
-        if (!ids.includes(inner) && ids.length < MAX_KNOWN) known.set(as, [...ids, inner]);
-      } else look(inner);
-    }
+/** A gateway reads some bodies that are no JSON by the letter: with a mark of byte order, say. */
+function objectOf(body: string | null): object {
+  try {
+    return Object(JSON.parse(body ?? '{}'));
+  } catch {
+    return {};
   }
-  look(JSON.parse(text));
 }
 
-function shown(call: Call, result: fc.RunDetails<[ApiRequest]>): string {
-  const [request] = result.counterexample!;
-  const why = result.errorInstance instanceof Error ? result.errorInstance.message : 'it failed';
-  const sent = JSON.stringify(request).slice(0, MAX_SHOWN_CHARACTERS);
-  return `${call.id} (${call.method} ${call.path}): ${why}; sent ${sent}`;
-}
+const shown = (sent: ApiRequest) => JSON.stringify(sent).slice(0, MAX_SHOWN_CHARACTERS);

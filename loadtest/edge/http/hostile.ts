@@ -74,7 +74,7 @@ export interface Spoiling {
   by: unknown;
 }
 export const spoilings: fc.Arbitrary<Spoiling> = fc.record({
-  place: fc.nat(50),
+  place: fc.nat(200),
   how: fc.constantFrom('remove', 'replace', 'replace', 'replace', 'add', 'wrap', 'double'),
   by: hostileValues,
 });

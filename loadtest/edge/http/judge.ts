@@ -1,16 +1,11 @@
 /** Whether an answer is one that the document promises. */
 import type { Api, Call } from './document.ts';
-import type { ApiRequest } from './request.ts';
-
-export interface ApiAnswer {
-  status: number;
-  type: string;
-  text: string;
-  headers: Headers;
-}
+import type { ApiAnswer, ApiRequest } from './exchange.ts';
+import { TENANT } from './ground.ts';
 
 const PROBLEM = 'application/problem+json';
 const LONG_PATH = 4_096;
+const UPGRADE_ANSWERS = [101, 400, 403];
 /** Of the whole server, for what is no call of the document any more. */
 const ELSEWHERE = ['routeUnknown', 'methodNotAllowed'];
 
@@ -24,6 +19,8 @@ export function faultOf(
   const { status, type, text } = answer;
   // Refused before it is read, by a limit of HTTP itself on all that stands before the body.
   if (status === 431 && request.path.length > LONG_PATH) return null;
+  // Of the socket's protocol, which speaks in plain text, and not of the document.
+  if ('upgrade' in request.headers && UPGRADE_ANSWERS.includes(status)) return null;
   if (status >= 500) return `it was answered ${status}: ${text.slice(0, 300)}`;
   let body: unknown = text;
   if (/json/.test(type)) {
@@ -43,6 +40,10 @@ export function faultOf(
   const mustBeRefused = request.credentials === 'none' || request.credentials === 'wrong';
   if (call.needsCredentials && mustBeRefused && ![401, 413].includes(status)) {
     return `without credentials it is answered ${status}, not 401`;
+  }
+  const { org = TENANT } = request.scene;
+  if (request.credentials === 'tenant' && org !== TENANT && status < 300) {
+    return `a key of ${TENANT} is answered ${status} about "${org}"`;
   }
   const promised = call.answers[status];
   if (promised === undefined) return `${status} is not in the document: ${text.slice(0, 300)}`;

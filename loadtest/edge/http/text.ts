@@ -1,12 +1,18 @@
-import type { HttpFuzzReport } from './fuzz-http.ts';
+import type { HttpFuzzReport } from './tally.ts';
+
+const counted = (counts: Record<string, number>) =>
+  Object.entries(counts).map(([status, times]) => `${status} × ${times}`);
 
 /** For a person at a terminal. */
 export function textOf(report: HttpFuzzReport): string {
-  const { seed, calls, requests, seconds, byStatus, neverWell, faults } = report;
-  const statuses = Object.entries(byStatus).map(([status, times]) => `${status} × ${times}`);
+  const { seed, calls, requests, seconds, byStatus, byCall, neverWell, faults } = report;
+  const widest = Math.max(...Object.keys(byCall).map(({ length }) => length));
   return [
+    ...Object.entries(byCall).map(
+      ([id, counts]) => `${id.padEnd(widest)}  ${counted(counts).join(', ')}`,
+    ),
     `seed ${seed}: ${requests} requests of ${calls} calls, ${seconds.toFixed(0)} s`,
-    `answered  ${statuses.join(', ')}`,
+    `answered  ${counted(byStatus).join(', ')}`,
     `never well ${neverWell.length === 0 ? 'none' : neverWell.join(', ')}`,
     faults.length === 0 ? 'every answer was as the document says' : faults.join('\n'),
   ].join('\n');

@@ -1,22 +1,26 @@
-/** Values of a JSON Schema, by its own words: what a client that reads the document would send. */
+/**
+ * Values of a JSON Schema, by its own words: what a client that reads the document would send. Ids are
+ * wishes, which are fulfilled when the request is sent.
+ */
 import fc from 'fast-check';
 import type { Api, Schema } from './document.ts';
-
-/** Ids that answers named, by the name they had: most of what is asked for should be there. */
-export type Known = ReadonlyMap<string, readonly string[]>;
+import { isId, kindOf } from './kinds.ts';
+import { wishes } from './wish.ts';
 
 const MAX_ITEMS = 4;
 const DEEPEST = 6;
 
-export function valuesOf(
-  api: Api,
-  known: Known,
-  given: Schema,
-  name = '',
-  depth = 0,
-): fc.Arbitrary<unknown> {
-  const schema = api.resolved(given);
-  const inner = (part: Schema, of = name) => valuesOf(api, known, part, of, depth + 1);
+export interface Taste {
+  api: Api;
+  /** of the call, which says what an `id` is an id of */
+  path: string;
+  /** how often a field that may be left out is there, in twelfths */
+  optional: number;
+}
+
+export function valuesOf(taste: Taste, given: Schema, name = '', depth = 0): fc.Arbitrary<unknown> {
+  const schema = taste.api.resolved(given);
+  const inner = (part: Schema, of = name) => valuesOf(taste, part, of, depth + 1);
   if (depth > DEEPEST) return fc.constant(null);
   if (schema.const !== undefined) return fc.constant(schema.const);
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum);
@@ -26,29 +30,31 @@ export function valuesOf(
     const parts = fc.tuple(...schema.allOf.map((part) => inner(part)));
     return parts.map((objects) => Object.assign({}, ...objects));
   }
-  const any = anyTyped(known, schema, name, inner);
+  const any = anyTyped(taste, schema, name, inner);
   if (schema.example === undefined) return any;
   // What the document shows is more often there, as the name of a time zone, than what is made up.
-  return fc.oneof({ arbitrary: any, weight: 2 }, fc.constant(schema.example));
+  const weight = isId(schema, name) ? 12 : 2;
+  return fc.oneof({ arbitrary: any, weight }, fc.constant(schema.example));
 }
 
-function anyTyped(known: Known, schema: Schema, name: string, inner: Inner): fc.Arbitrary<unknown> {
+function anyTyped(taste: Taste, schema: Schema, name: string, inner: Inner) {
   const types = [schema.type ?? []].flat();
-  if (types.length === 0) return schema.properties ? objects(schema, inner) : fc.jsonValue();
-  return fc.oneof(...types.map((type) => ofType(type, schema, inner, known.get(name) ?? [])));
+  if (types.length === 0) return schema.properties ? objects(taste, schema, inner) : fc.jsonValue();
+  return fc.oneof(...types.map((type) => ofType(taste, type, schema, name, inner)));
 }
 
 type Inner = (part: Schema, name?: string) => fc.Arbitrary<unknown>;
 
 function ofType(
+  taste: Taste,
   type: string,
   schema: Schema,
+  name: string,
   inner: Inner,
-  known: readonly string[],
 ): fc.Arbitrary<unknown> {
   switch (type) {
     case 'object':
-      return objects(schema, inner);
+      return objects(taste, schema, inner);
     case 'array': {
       const { minItems = 0, maxItems = MAX_ITEMS } = schema;
       const maxLength = Math.max(minItems, Math.min(maxItems, MAX_ITEMS));
@@ -56,11 +62,10 @@ function ofType(
     }
     case 'string': {
       const any = texts(schema);
-      if (known.length === 0) return any;
-      return fc.oneof(
-        { arbitrary: fc.constantFrom(...known), weight: 4 },
-        { arbitrary: any, weight: 1 },
-      );
+      if (name === '') return any;
+      const wished = wishes(kindOf(name, taste.path), any);
+      const [weight, rest] = isId(schema, name) ? [12, 1] : [1, 4];
+      return fc.oneof({ arbitrary: wished, weight }, { arbitrary: any, weight: rest });
     }
     case 'integer':
       return integers(schema);
@@ -73,14 +78,27 @@ function ofType(
   }
 }
 
-function objects(schema: Schema, inner: Inner): fc.Arbitrary<unknown> {
+const ABSENT = Symbol('absent');
+
+function objects(taste: Taste, schema: Schema, inner: Inner): fc.Arbitrary<unknown> {
   const properties = Object.entries(schema.properties ?? {});
-  const fields = Object.fromEntries(properties.map(([name, part]) => [name, inner(part, name)]));
-  const own = fc.record(fields, { requiredKeys: (schema.required ?? []) as never[] });
-  const { additionalProperties: more } = schema;
-  if (typeof more !== 'object' || properties.length > 0) return own;
-  const keys = inner(schema.propertyNames ?? { type: 'string' }, 'key') as fc.Arbitrary<string>;
-  return fc.dictionary(keys, inner(more, ''), { maxKeys: MAX_ITEMS });
+  const { additionalProperties: more, required = [] } = schema;
+  if (typeof more === 'object' && properties.length === 0) {
+    const keys = inner(schema.propertyNames ?? { type: 'string' }, '') as fc.Arbitrary<string>;
+    return fc.dictionary(keys, inner(more, ''), { maxKeys: MAX_ITEMS });
+  }
+  const fields = properties.map(([name, part]) => {
+    const value = inner(part, name);
+    if (required.includes(name)) return value;
+    return fc.oneof(
+      { arbitrary: fc.constant(ABSENT), weight: 12 - taste.optional },
+      { arbitrary: value, weight: taste.optional },
+    );
+  });
+  return fc.tuple(...fields).map((values) => {
+    const entries = properties.map(([name], i) => [name, values[i]] as const);
+    return Object.fromEntries(entries.filter(([, value]) => value !== ABSENT));
+  });
 }
 
 function texts({ format, pattern, minLength = 0, maxLength = 40 }: Schema): fc.Arbitrary<string> {
