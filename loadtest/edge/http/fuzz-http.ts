@@ -78,13 +78,14 @@ export async function fuzzHttp(options: HttpFuzzOptions): Promise<HttpFuzzReport
   const rounds = Math.max(1, Math.min(MAX_ROUNDS, Math.floor(requests / REQUESTS_A_ROUND)));
   const each = Math.ceil(requests / rounds);
   for (let round = 0; round < rounds; round++) {
-    const restore = await openGround(ask, run.pool, credentials, round);
+    const ground = await openGround(ask, run.pool, credentials, round);
     let isSpoiled = false;
     for (const [index, call] of ordered(calls, seed, round).entries()) {
       if (signal?.aborted) break;
       if (tally.isFaulty(call)) continue;
-      if (isSpoiled) await restore();
-      isSpoiled = call.method !== 'GET';
+      if (isSpoiled) await ground.restore();
+      ground.remember();
+      isSpoiled = call.method === 'PUT';
       const property = fc.asyncProperty(draftsOf(api, call), eventDrafts, deeds, async (...all) => {
         if (signal?.aborted) return;
         const [draft, event, deed] = all;

@@ -9,8 +9,12 @@ const FEATURE = 'analysis';
 const PACKAGE = 'fuzzed';
 const ALL_SCOPES = ['read', 'write', 'sessions', 'adjust', 'keys'];
 
-/** Puts right what calls before it may have suspended, spoiled or used up. */
-export type Restore = () => Promise<void>;
+export interface Ground {
+  /** Puts right what calls before may have suspended or spoiled. */
+  restore(): Promise<void>;
+  /** It is the newest thing known again. */
+  remember(): void;
+}
 
 async function send(ask: Ask, method: string, path: string, body: object) {
   const headers = { 'content-type': 'application/json' };
@@ -28,7 +32,7 @@ export async function openGround(
   pool: Pool,
   credentials: Map<Credentials, string>,
   round: number,
-): Promise<Restore> {
+): Promise<Ground> {
   const org = `fuzzed-${round}`;
   const { org: demo } = JSON.parse((await ask('GET', '/demo/config')).text) as { org?: string };
   const orgs = [TENANT, org, ...(demo === undefined ? [] : [demo])];
@@ -45,6 +49,8 @@ export async function openGround(
     await Promise.all(
       [TENANT, org].map((name) => send(ask, 'PUT', `/v1/orgs/${name}/members/${USER}`, {})),
     );
+  }
+  function remember(): void {
     const known = { user: USER, plan: org, feature: FEATURE, package: PACKAGE, currency: 'usd' };
     pool.learn({ ...known, org: TENANT });
     pool.learn({ ...known, org });
@@ -62,5 +68,5 @@ export async function openGround(
   credentials.set('ticket', ticket.ticket!);
   credentials.set('scoped', scoped.secret!);
   credentials.set('tenant', tenant.secret!);
-  return restore;
+  return { restore, remember };
 }
