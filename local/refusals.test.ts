@@ -59,7 +59,7 @@ async function serves(main: 'gateway' | 'worker', env: Record<string, string>): 
   const started = startMain(main, env);
   const word = main === 'gateway' ? 'the gateway serves' : 'the worker works';
   await vi.waitFor(() => expect(started.said().out + started.said().err).toContain(word), {
-    timeout: 20_000,
+    timeout: 60_000,
     interval: 50,
   });
   started.process.kill('SIGTERM');

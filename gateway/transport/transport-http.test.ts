@@ -1,5 +1,7 @@
 /** HTTP beside the sockets, and an orderly end, the same on every transport. */
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   closeOf,
@@ -45,6 +47,9 @@ function ask(
     request.end();
   });
 }
+
+setFlagsFromString('--expose_gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 describe.each(transports)('HTTP on the transport %s', (name) => {
   let transport: TestTransport;
@@ -232,6 +237,8 @@ describe.each(transports)('HTTP on the transport %s', (name) => {
       () => waiters,
       (count) => count === 1,
     );
+    // Nothing but its request knows of that handler.
+    collectGarbage();
     for (const { tcp } of [waiting, reading, sending]) tcp.destroy();
     await soon(
       () => aborted.length,

@@ -13,6 +13,15 @@ import { writeResponse } from './uws-response.ts';
  */
 const MAX_IN_A_TURN = 8;
 
+interface Caller {
+  gone: AbortSignal;
+  /**
+   * Held here until it is answered: the standard lets a request's own signal follow `gone` only while
+   * somebody else holds the request, and a handler that waits for that signal holds nothing.
+   */
+  request: Request | null;
+}
+
 export interface UwsHttp {
   answer(response: HttpResponse, request: HttpRequest): void;
   /** From here on each answer closes its connection. */
@@ -40,7 +49,8 @@ export function createUwsHttp({
   }
 
   /** All that is read of the two arguments is read before the first await. */
-  async function exchange(to: HttpResponse, from: HttpRequest, gone: AbortSignal): Promise<void> {
+  async function exchange(to: HttpResponse, from: HttpRequest, caller: Caller): Promise<void> {
+    const { gone } = caller;
     const head = readHead(from);
     const address = addressText(to.getRemoteAddress());
     if (head === null)
@@ -53,6 +63,7 @@ export function createUwsHttp({
     try {
       const init = { method, headers, signal: gone };
       request = new Request(url, body === null ? init : { ...init, body: body.bytes });
+      caller.request = request;
     } catch {
       // TRACE and CONNECT, which the standard forbids
       return refuse(to, '501 Not Implemented', `Nothing here takes ${method}.`);
@@ -74,21 +85,23 @@ export function createUwsHttp({
 
   return {
     answer(to, from) {
-      const gone = new AbortController();
+      const leaving = new AbortController();
+      const caller: Caller = { gone: leaving.signal, request: null };
       let isOpen = true;
       open += 1;
       const ended = () => {
         if (isOpen) open -= 1;
         isOpen = false;
+        caller.request = null;
       };
       to.onAborted(() => {
-        gone.abort();
+        leaving.abort();
         ended();
       });
-      exchange(to, from, gone.signal)
+      exchange(to, from, caller)
         // What was begun can't be told otherwise any more: its reader must see that it is not whole.
         .catch(() => {
-          if (!gone.signal.aborted) to.close();
+          if (!caller.gone.aborted) to.close();
         })
         .finally(ended);
     },
