@@ -42,7 +42,8 @@ export class ExtraMinutes {
   }
 
   buy(reason: PurchaseReason, action?: Action): void {
-    this.#dialog.open({ reason, package: action?.package });
+    // A warning it was opened from may have gone when it is closed.
+    this.#dialog.open({ reason, package: action?.package, returnFocusTo: element('buy') });
   }
 
   /** The recorder that runs now. */

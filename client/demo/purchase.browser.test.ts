@@ -73,6 +73,22 @@ describe.skipIf(executablePath === null)('extra minutes on the recorder page', (
     await page.waitForFunction(
       () => document.getElementById('extra-balance')?.textContent === '2:30:00',
     );
+
+    // Opened by somebody who names nobody to give it back to.
+    // As text: an import in it is the page's.
+    const neighbour = await page.evaluate(`(async () => {
+      const { PurchaseDialog } = await import('/client/index.js');
+      const note = document.createElement('button');
+      document.getElementById('buy').after(note);
+      note.focus();
+      const getTicket = () => new Promise(() => {});
+      const other = new PurchaseDialog({ org: 'acme', url: location.origin, getTicket });
+      other.open();
+      note.remove();
+      other.destroy();
+      return document.activeElement.id;
+    })()`);
+    expect(neighbour).toBe('buy');
   });
 
   it('are bought from the warning of a running recording, which just goes on', async () => {
@@ -93,7 +109,11 @@ describe.skipIf(executablePath === null)('extra minutes on the recorder page', (
     await dialog().getByRole('button', { name: 'Succeed' }).click();
     const status = dialog().getByRole('status').filter({ hasText: '60 minutes were added.' });
     await status.waitFor();
+    // A note goes by itself, and with it what had the focus.
+    await page.evaluate(() => document.getElementById('toasts')!.replaceChildren());
     await dialog().getByRole('button', { name: 'Done' }).click();
+    const focusedId = () => page.evaluate(() => document.activeElement?.id);
+    await expect.poll(focusedId, { timeout: PAGE_PATIENCE_MS }).toBe('buy');
     const latest = page.locator('#purchases li').first();
     await expect
       .poll(() => latest.textContent(), { timeout: PAGE_PATIENCE_MS })

@@ -44,6 +44,11 @@ export interface OpenOptions {
   reason?: PurchaseReason;
   /** The package that is recommended, and chosen at first. Left out: the one that fits the use. */
   package?: string | undefined;
+  /**
+   * Is given the focus when the dialog is closed and what had it before is gone, as the button of a note
+   * that comes and goes. Left out: what is nearest to that.
+   */
+  returnFocusTo?: HTMLElement | undefined;
 }
 
 let dialogs = 0;
@@ -100,11 +105,11 @@ export class PurchaseDialog {
   }
 
   /** A payment that is on its way is shown again; else it begins from the beginning. */
-  open({ reason = 'asked', package: recommended }: OpenOptions = {}): void {
+  open({ reason = 'asked', package: recommended, returnFocusTo }: OpenOptions = {}): void {
     if (this.isOpen) return;
     this.#reason = reason;
     this.#recommended = recommended;
-    this.#modal.open();
+    this.#modal.open(returnFocusTo);
     this.#counting = setInterval(() => this.#showLeft(), COUNTED_EVERY_MS);
     const { phase } = this.flow.getState();
     if (phase === 'paying' || phase === 'submitting' || phase === 'confirming') {

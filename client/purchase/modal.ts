@@ -10,6 +10,19 @@ const FOCUSABLE =
 /** What speaks goes on speaking, and frames of Stripe must answer. */
 const LEFT_ALONE = '[aria-live], [role="alert"], [role="status"], [name^="__privateStripe"]';
 
+/**
+ * What has the focus; whom the opener names; then what is near the first, before it rather than behind:
+ * a note that the box was opened from may go by itself. Where nothing has it, only who is named gets it.
+ */
+function heirsOf(from: Element | null, named: Element | null): Element[] {
+  const isNowhere = from === null || from === document.body;
+  if (isNowhere) return named === null ? [] : [named];
+  const all = [...document.querySelectorAll(FOCUSABLE)];
+  const at = all.indexOf(from);
+  const near = at < 0 ? [] : [...all.slice(0, at).reverse(), ...all.slice(at + 1)];
+  return named === null ? [from, ...near] : [from, named, ...near];
+}
+
 export interface ModalOptions {
   /** Of the heading that names it. */
   labelledBy: string;
@@ -22,7 +35,8 @@ export class Modal {
   readonly box: HTMLElement;
   readonly #shade: HTMLElement;
   readonly #options: ModalOptions;
-  #returnTo: Element | null = null;
+  /** Who is given the focus back: the first of them that can still have it. */
+  #returnTo: readonly Element[] = [];
   #silenced: Element[] = [];
 
   constructor(options: ModalOptions) {
@@ -59,9 +73,10 @@ export class Modal {
     this.#shade.dataset.phase = phase;
   }
 
-  open(): void {
+  /** `returnTo`: whom to give the focus back to where what has it now cannot. */
+  open(returnTo: Element | null = null): void {
     if (this.isOpen) return;
-    this.#returnTo = document.activeElement;
+    this.#returnTo = heirsOf(document.activeElement, returnTo);
     for (const each of document.body.children) {
       if (each === this.#shade) continue;
       const isLeft = each.matches(`script, style, ${LEFT_ALONE}`) || each.hasAttribute('inert');
@@ -79,9 +94,11 @@ export class Modal {
     if (!this.isOpen) return;
     this.#shade.hidden = true;
     for (const each of this.#silenced.splice(0)) each.removeAttribute('inert');
-    const back = this.#returnTo;
-    this.#returnTo = null;
-    if (back instanceof HTMLElement && back.isConnected) back.focus();
+    for (const each of this.#returnTo) {
+      (each as HTMLElement).focus();
+      if (document.activeElement === each) break;
+    }
+    this.#returnTo = [];
   }
 
   /** For good. */
