@@ -35,6 +35,12 @@ export interface LinkMeans {
   readonly random: () => number;
 }
 
+/**
+ * How long a connection may take to open: one that was lost is back within 3 s, also where the gateway
+ * that is tried first stands still. Twice as long after each that did not, for a slow network.
+ */
+const OPENING_FIRST_MS = 2_000;
+const OPENING_LONGEST_MS = 10_000;
 /** Until `started` says how often the server ticks. */
 const FIRST_SILENCE_MS = DEFAULT_INTERVAL_MS + DEFAULT_TIMEOUT_MS;
 
@@ -130,7 +136,8 @@ export class Link {
       const first = await this.#host.firstMessage();
       if (turn !== this.#turn) return;
       this.#asking = false;
-      const connection = new Connection(Socket, gateways.current(), clock, {
+      const openingMs = Math.min(OPENING_LONGEST_MS, OPENING_FIRST_MS * 2 ** this.#failures);
+      const connection = new Connection(Socket, gateways.current(), openingMs, clock, {
         opened: () => {
           this.#failures = 0;
           this.#host.tell({ type: 'opened' });

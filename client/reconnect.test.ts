@@ -1,4 +1,7 @@
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../local/test-eventually.ts';
+import { systemClock } from './clock.ts';
 import type { StopNotice } from './state.ts';
 import { scriptedBench, until } from './test-client.ts';
 import { ended, started, stopping, tick, type Visit } from './test-gateway.ts';
@@ -66,6 +69,32 @@ describe('a lost connection', () => {
     await live;
     await (await bench.other.visit()).hear('resume');
     await visit.closed;
+  });
+
+  it('is not waited for where a gateway stands still, but longer each time', async () => {
+    const silent = createServer((socket) => socket.on('error', () => {}));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as AddressInfo;
+    const FASTER = 100;
+    const waits: number[] = [];
+    const client = bench.makeClient({
+      urls: [`ws://127.0.0.1:${port}`],
+      clock: {
+        ...systemClock,
+        nowMs: () => systemClock.nowMs() * FASTER,
+        after(ms, run) {
+          waits.push(ms);
+          return systemClock.after(ms / FASTER, run);
+        },
+      },
+    });
+    client.start().catch(() => {});
+    const opening = () => waits.filter((ms) => Number.isInteger(ms / 1_000) && ms > 0);
+    await eventually(() =>
+      expect(opening().slice(0, 5)).toEqual([2_000, 4_000, 8_000, 10_000, 10_000]),
+    );
+    client.close();
+    silent.close();
   });
 
   it('carries the pause and the stop that were said while it was away', async () => {

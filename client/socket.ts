@@ -21,8 +21,6 @@ export interface SocketLike {
 }
 export type SocketConstructor = new (url: string, protocols?: string | string[]) => SocketLike;
 
-/** A connection that has not opened by then is given up. */
-export const CONNECT_TIMEOUT_MS = 10_000;
 /** No close frame was seen, or none was waited for. */
 export const LOST_CODE = 1006;
 const OPEN = 1;
@@ -45,19 +43,28 @@ export class Connection {
   #allowedSilenceMs: number;
   #cancelWatch: () => void;
 
-  /** May throw what the WebSocket constructor throws: a URL it does not accept. */
-  constructor(Socket: SocketConstructor, url: string, clock: Clock, events: ConnectionEvents) {
+  /**
+   * One that has not opened after `openingMs` is given up. May throw what the WebSocket constructor
+   * throws: a URL it does not accept.
+   */
+  constructor(
+    Socket: SocketConstructor,
+    url: string,
+    openingMs: number,
+    clock: Clock,
+    events: ConnectionEvents,
+  ) {
     this.#clock = clock;
     this.#events = events;
     this.#heardMs = clock.nowMs();
-    this.#allowedSilenceMs = CONNECT_TIMEOUT_MS;
+    this.#allowedSilenceMs = openingMs;
     this.#socket = new Socket(url, [SUBPROTOCOL]);
     this.#socket.addEventListener('open', () => this.#open());
     this.#socket.addEventListener('message', (event: { data: unknown }) => this.#hear(event.data));
     this.#socket.addEventListener('close', (event: { code: number }) => this.#end(event.code));
     // An error is always followed by a close, which decides; unheard it would throw in Node.
     this.#socket.addEventListener('error', () => {});
-    this.#cancelWatch = clock.after(CONNECT_TIMEOUT_MS, () => this.#watch());
+    this.#cancelWatch = clock.after(openingMs, () => this.#watch());
   }
 
   /** Whether it went out; a message that did not is said again after the resume. */
