@@ -8,6 +8,11 @@ export interface Span {
   toMs: number;
 }
 
+export interface Absence extends Span {
+  /** of it, for so long it left of its own will; left out: it was cut off */
+  leftMs?: number;
+}
+
 export interface WarningHeard {
   id: string;
   /** above 0: percent of the plan; below: ms left */
@@ -46,7 +51,7 @@ export interface RecorderLog {
   /** its own stopwatch: when it recorded */
   recording: Span[];
   /** when it had no connection although it was live */
-  away: Span[];
+  away: Absence[];
   /**
    * Time that it cannot know whether it counts: gaps about as long as the longest that does, and what
    * passed before an answer said that a pause or a stop had been heard.

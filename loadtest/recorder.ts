@@ -44,6 +44,7 @@ export class Recorder {
   #socket: StampedSocket | null = null;
   #gateway = '';
   #awayFromMs: number | null = null;
+  #leftMs = 0;
   #joinedAtMs = 0;
   #longestGapMs = 0;
   /** ids heard on the present connection */
@@ -172,6 +173,7 @@ export class Recorder {
         return this.#socket?.terminate();
       case 'leave':
         this.#away(nowMs);
+        this.#leftMs = step.awayMs;
         return this.#client.reconnect(step.awayMs);
     }
   }
@@ -181,8 +183,12 @@ export class Recorder {
   }
 
   #back(nowMs: number): void {
-    if (this.#awayFromMs !== null) this.#log.away.push({ fromMs: this.#awayFromMs, toMs: nowMs });
+    if (this.#awayFromMs !== null) {
+      const away = { fromMs: this.#awayFromMs, toMs: nowMs };
+      this.#log.away.push(this.#leftMs > 0 ? { ...away, leftMs: this.#leftMs } : away);
+    }
     this.#awayFromMs = null;
+    this.#leftMs = 0;
   }
 
   #heard(message: ServerMessage, nowMs: number): void {

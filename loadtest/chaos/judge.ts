@@ -181,9 +181,13 @@ function wasForgottenAtEnd(log: RecorderLog, struck: readonly Struck[]): boolean
 const keepsAway = ({ touches }: Struck) =>
   touches.some((it) => it === 'redis' || it === 'postgres' || it === 'clock');
 
-/** Losses by a gateway's end or a cut wire, while stores and at least one gateway were whole. */
+/**
+ * Losses by a gateway's end or a cut wire, while stores and at least one gateway were whole. Who left of
+ * its own will is waited for from the moment it wants to be back.
+ */
 function resumesOf(log: RecorderLog, struck: readonly Struck[]): number[] {
-  return log.away.flatMap((away) => {
+  return log.away.flatMap(({ fromMs, toMs, leftMs = 0 }) => {
+    const away = { fromMs: Math.min(fromMs + leftMs, toMs), toMs };
     const met = struck.filter((it) => meets(away, it, 1_000));
     const causes = met.filter(({ touches }) =>
       touches.some((it) => it === 'gateway' || it === 'door'),
