@@ -31,6 +31,12 @@ export interface DatabaseConnection {
 
 const CONNECTIONS = 10;
 const CONNECT_TIMEOUT_S = 5;
+/**
+ * Before a lost connection is made again. The driver's own pauses grow to 20 s, by losses of the whole
+ * pool together: one restart of Postgres would be felt for that long.
+ */
+const RECONNECT_STEP_S = 0.05;
+const LONGEST_RECONNECT_S = 0.5;
 /** A statement that waits this long for a lock is better repeated. */
 const LOCK_TIMEOUT_MS = 10_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -53,6 +59,7 @@ export function connect(url: string, options: ConnectOptions = {}): DatabaseConn
     postgres(url, {
       max,
       connect_timeout: CONNECT_TIMEOUT_S,
+      backoff: (losses) => Math.min(LONGEST_RECONNECT_S, losses * RECONNECT_STEP_S),
       onnotice: () => {},
       types: {
         bigint: { to: 20, from: [20], parse: parseBigint, serialize: String },
