@@ -1,6 +1,6 @@
 /** What is read from the spool of sessions that went on, or ended, elsewhere before it was read. */
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import { beginWorld, type Recorder, type TestGateway, type World } from '../test
 import { createSpoolSeal, lineOf } from './line.ts';
 import { newestLines, restoreSpool } from './restore.ts';
 import { startSettling } from './settling.ts';
+import { passUntil, passUntilSettled } from './test-passing.ts';
 
 const log = createLog({ name: 'test', level: 'silent' });
 const seal = createSpoolSeal([new Uint8Array(32).fill(1)]);
@@ -27,14 +28,6 @@ afterEach(async () => {
   await world.end();
   await rm(folder, { recursive: true });
 });
-
-/** Real files are read while time passes in small steps. */
-async function passWithFiles(ms: number): Promise<void> {
-  for (let past = 0; past < ms; past += 50) {
-    await world.pass(50);
-    await stat(folder);
-  }
-}
 
 /** A session through a minute without the meter, whose gateway then leaves its spool and is killed. */
 async function spooled(org = 'acme'): Promise<{ recorder: Recorder; totalMs: number }> {
@@ -59,8 +52,7 @@ async function restoreAt(gateway: TestGateway): Promise<() => Promise<void>> {
   const { metering } = gateway;
   const monotonicMs = () => performance.now();
   const restored = restoreSpool({ folder, seal, metering, meter, settling, monotonicMs, log });
-  await passWithFiles(6_000);
-  await restored;
+  await passUntilSettled(world, restored);
   return settling.stop;
 }
 
@@ -69,6 +61,8 @@ async function rowOf(recorder: Recorder, org = 'acme') {
   if (reply.status !== 'ok') throw new Error(reply.status);
   return reply.session;
 }
+
+const isEmpty = () => passUntil(world, async () => expect(await readdir(folder)).toEqual([]));
 
 it.each(['acme', 'kind'])('time of %s that nobody else knows is told, once', async (org) => {
   const { recorder, totalMs } = await spooled(org);
@@ -80,8 +74,7 @@ it.each(['acme', 'kind'])('time of %s that nobody else knows is told, once', asy
   expect(row.overshootMs).toBe(totalMs - row.chargedMs);
   expect(await readdir(folder)).toHaveLength(1);
   await world.stores.settle(org);
-  await passWithFiles(3_000);
-  expect(await readdir(folder)).toEqual([]);
+  await isEmpty();
   await stop();
 });
 
@@ -94,17 +87,17 @@ it('where the session went on elsewhere, it is raised there', async () => {
   await world.pass(8_000);
   expect((await rowOf(back)).totalMs).toBeLessThan(30_000);
   const stop = await restoreAt(world.gateway());
-  await passWithFiles(8_000);
-  expect((await rowOf(back)).totalMs).toBeGreaterThanOrEqual(totalMs);
+  await passUntil(world, async () =>
+    expect((await rowOf(back)).totalMs).toBeGreaterThanOrEqual(totalMs),
+  );
   back.send({ type: 'stop' });
   await world.pass(1_000);
   const { summary } = back.last('ended');
   expect(summary.recordedMs).toBeGreaterThanOrEqual(totalMs);
   await world.stores.settle('acme');
-  await passWithFiles(5_000);
+  await isEmpty();
   const known = await world.stores.ledger.base('acme', session);
   expect(known!.base.chargedMs).toBe(summary.recordedMs);
-  expect(await readdir(folder)).toEqual([]);
   await stop();
 });
 
@@ -119,11 +112,11 @@ it('where its recorder was told the end meanwhile, that stands', async () => {
   const { summary } = back.last('ended');
   const stop = await restoreAt(world.gateway());
   await world.stores.settle('acme');
-  await passWithFiles(5_000);
+  await isEmpty();
+  await world.pass(5_000);
   await world.stores.settle('acme');
   const known = await world.stores.ledger.base('acme', session);
   expect(known!.base.chargedMs).toBe(summary.recordedMs);
-  expect(await readdir(folder)).toEqual([]);
   await stop();
 });
 
@@ -145,11 +138,9 @@ it.each([
     world.stores.isAway = true;
     const stop = await restoreAt(world.gateway());
     world.stores.isAway = false;
-    await passWithFiles(3_000);
-    expect((await rowOf(recorder)).totalMs).toBe(totalMs);
+    await passUntil(world, async () => expect((await rowOf(recorder)).totalMs).toBe(totalMs));
     await world.stores.settle('acme');
-    await passWithFiles(5_000);
-    expect(await readdir(folder)).toEqual([]);
+    await isEmpty();
     await stop();
   },
 );
@@ -161,9 +152,7 @@ it('a damaged file costs its damaged lines, and is set aside', async () => {
   const stop = await restoreAt(world.gateway());
   expect((await rowOf(recorder)).totalMs).toBe(totalMs);
   await world.stores.settle('acme');
-  await passWithFiles(5_000);
-  const names = await readdir(folder);
-  expect(names).toHaveLength(1);
-  expect(names[0]).toMatch(/\.bad$/);
+  const setAside = [expect.stringMatching(/\.bad$/)];
+  await passUntil(world, async () => expect(await readdir(folder)).toEqual(setAside));
   await stop();
 });

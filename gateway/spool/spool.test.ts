@@ -9,9 +9,8 @@ import { createSpoolSeal } from './line.ts';
 import { newestLines } from './restore.ts';
 import { startSettling } from './settling.ts';
 import { type Spool, startSpool } from './spool.ts';
+import { passUntil, passUntilSettled } from './test-passing.ts';
 
-/** Real: what a busy disk may take. */
-const PATIENCE_NS = 10_000_000_000n;
 const log = createLog({ name: 'test', level: 'silent' });
 const seal = createSpoolSeal([new Uint8Array(32).fill(1)]);
 
@@ -31,29 +30,10 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   vi.restoreAllMocks();
-  let isStopped = false;
-  const stopped = spool.stop().then(() => {
-    isStopped = true;
-  });
-  await passUntil(async () => expect(isStopped).toBe(true));
-  await stopped;
+  await passUntilSettled(world, spool.stop());
   await world.end();
   await rm(folder, { recursive: true });
 });
-
-/** Real files are written while simulated time passes in small steps. */
-async function passUntil(holds: () => Promise<void>): Promise<void> {
-  const endsAt = process.hrtime.bigint() + PATIENCE_NS;
-  for (;;) {
-    try {
-      return await holds();
-    } catch (error) {
-      if (process.hrtime.bigint() > endsAt) throw error;
-    }
-    await world.pass(20);
-    await readdir(folder);
-  }
-}
 
 /** The next write gets so many characters on the disk, and then there is no room. */
 async function fillDisk(characters: number): Promise<void> {
@@ -93,5 +73,5 @@ async function untold(): Promise<string[]> {
 it.each([0, 300])('has all of it once there is room again, after %i characters', async (some) => {
   const sessions = await untold();
   await fillDisk(some);
-  await passUntil(async () => expect(await read()).toEqual({ bad: 0, sessions }));
+  await passUntil(world, async () => expect(await read()).toEqual({ bad: 0, sessions }));
 });
