@@ -1,9 +1,9 @@
 /** Buying on Stripe's own page, for apps that want no part of it in theirs. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { connectStripe } from '../../../payments/stripe.ts';
-import { type FakeStripe, startFakeStripe } from '../../../payments/testing/fake-stripe.ts';
-import { startTestHttp, type TestHttp } from '../test-http.ts';
-import { SECRET, testPayments, WEBHOOK } from './test-events.ts';
+import type { FakeStripe } from '../../../payments/testing/fake-stripe.ts';
+import type { TestHttp } from '../test-http.ts';
+import { SECRET, WEBHOOK } from './test-events.ts';
+import { startTestShop, type TestShop } from './test-shop.ts';
 
 const PURCHASES = '/v1/orgs/acme/extra-minutes/purchases';
 const CHECKOUT = {
@@ -12,22 +12,15 @@ const CHECKOUT = {
   cancelUrl: 'https://app.example/',
 };
 
+let shop: TestShop;
 let fake: FakeStripe;
 let http: TestHttp;
 
 beforeAll(async () => {
-  let now = () => Date.now();
-  fake = await startFakeStripe({ now: () => now() });
-  const { settings } = testPayments({ secretKey: fake.secretKey, apiUrl: fake.url });
-  http = await startTestHttp({ payments: { settings, stripe: connectStripe(settings) } });
-  now = http.now;
-  await http.call('PUT', '/v1/plans/basic', { name: 'Basic', minutes: 60 });
-  await http.call('PUT', '/v1/orgs/acme', { name: 'acme', plan: 'basic' });
+  shop = await startTestShop('acme');
+  ({ http, fake } = shop);
 });
-afterAll(async () => {
-  await http?.stop();
-  await fake?.stop();
-});
+afterAll(() => shop?.stop());
 
 const shown = async (purchase: string) => (await http.call('GET', `${PURCHASES}/${purchase}`)).body;
 const sessionOf = (purchase: string) =>

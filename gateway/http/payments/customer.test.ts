@@ -2,51 +2,38 @@ import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { auditLog } from '../../../drizzle/schema/operations.ts';
 import { stripeCustomers } from '../../../drizzle/schema/payments.ts';
-import { readPaymentSettings } from '../../../payments/settings.ts';
-import { connectStripe } from '../../../payments/stripe.ts';
-import { type FakeStripe, startFakeStripe } from '../../../payments/testing/fake-stripe.ts';
-import { START, startTestHttp, type TestHttp } from '../test-http.ts';
+import type { FakeStripe } from '../../../payments/testing/fake-stripe.ts';
+import type { TestHttp } from '../test-http.ts';
+import { startTestShop, type TestShop } from './test-shop.ts';
 
 const pathOf = (org: string) => `/v1/orgs/${org}/extra-minutes/customer`;
 
+let shop: TestShop;
 let http: TestHttp;
 let fake: FakeStripe;
-let call: TestHttp['call'];
 beforeAll(async () => {
-  http = await startTestHttp();
-  fake = await startFakeStripe({ now: () => START });
-  const settings = readPaymentSettings({
-    ...{ STRIPE_SECRET_KEY: fake.secretKey, STRIPE_PUBLISHABLE_KEY: fake.publishableKey },
-    STRIPE_API_URL: fake.url,
-  })!;
-  call = http.with({ payments: { settings, stripe: connectStripe(settings) } });
-  await call('PUT', '/v1/plans/basic', { name: 'Basic', minutes: 60 });
-  for (const org of ['acme', 'globex']) {
-    await call('PUT', `/v1/orgs/${org}`, { name: org, plan: 'basic' });
-  }
+  shop = await startTestShop('acme', 'globex');
+  ({ http, fake } = shop);
 });
-afterAll(async () => {
-  await fake.stop();
-  await http.stop();
-});
+afterAll(() => shop?.stop());
 
 const made = async (more: object = {}) => (await fake.stripe.customers.create(more)).id;
 const give = (org: string, customer: string, more: object = {}) =>
-  call('PUT', pathOf(org), { customer }, more);
+  http.call('PUT', pathOf(org), { customer }, more);
 const rowOf = async (org: string) =>
   (await http.db.select().from(stripeCustomers).where(eq(stripeCustomers.org, org)))[0];
 
 describe('a customer that is at Stripe already', () => {
   it('is given to an organization, which pays by it from then on', async () => {
     const none = { customer: null, livemode: null };
-    expect((await call('GET', pathOf('acme'))).body).toEqual(none);
+    expect((await http.call('GET', pathOf('acme'))).body).toEqual(none);
     const customer = await made();
     const once = { headers: { 'idempotency-key': 'give-1' } };
     const given = { status: 200, body: { customer, livemode: false } };
     expect(await give('acme', customer, once)).toMatchObject(given);
     expect(await give('acme', customer, once)).toMatchObject(given);
-    expect((await call('GET', pathOf('acme'))).body).toEqual(given.body);
-    await call('POST', '/v1/orgs/acme/extra-minutes/purchases', { package: 'minutes-60' });
+    expect((await http.call('GET', pathOf('acme'))).body).toEqual(given.body);
+    await http.call('POST', '/v1/orgs/acme/extra-minutes/purchases', { package: 'minutes-60' });
     const intents = [...fake.account.intents.values()];
     expect(intents.map((it) => it.customer)).toEqual([customer]);
     const audits = await http.db.select().from(auditLog).where(eq(auditLog.action, 'customer.put'));
@@ -96,7 +83,7 @@ describe('a customer that is at Stripe already', () => {
     const customer = await made();
     const as = await http.makeKey(['acme']);
     expect((await give('acme', customer, { as })).body.code).toBe('notAllowed');
-    expect((await call('GET', pathOf('acme'), undefined, { as })).status).toBe(200);
+    expect((await http.call('GET', pathOf('acme'), undefined, { as })).status).toBe(200);
     expect((await give('nobody', customer)).body.code).toBe('organizationUnknown');
     expect((await give('acme', 'ann')).body.code).toBe('invalid');
     const without = http.with({ payments: null });

@@ -4,32 +4,24 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { auditLog } from '../../../drizzle/schema/operations.ts';
 import { payments, stripeCustomers, stripeEvents } from '../../../drizzle/schema/payments.ts';
 import { connectStripe } from '../../../payments/stripe.ts';
-import { type FakeStripe, startFakeStripe } from '../../../payments/testing/fake-stripe.ts';
-import { START, startTestHttp, type TestHttp } from '../test-http.ts';
-import { SECRET, testPayments, WEBHOOK } from './test-events.ts';
+import type { FakeStripe } from '../../../payments/testing/fake-stripe.ts';
+import type { TestHttp } from '../test-http.ts';
+import { SECRET, WEBHOOK } from './test-events.ts';
+import { startTestShop, type TestShop } from './test-shop.ts';
 
 const PURCHASES = '/v1/orgs/acme/extra-minutes/purchases';
 const INTENTS = '/v1/payment_intents';
 
+let shop: TestShop;
 let fake: FakeStripe;
 let http: TestHttp;
 let keys = 0;
 
 beforeAll(async () => {
-  let now = () => START;
-  fake = await startFakeStripe({ now: () => now() });
-  const { settings } = testPayments({ secretKey: fake.secretKey, apiUrl: fake.url });
-  http = await startTestHttp({ payments: { settings, stripe: connectStripe(settings) } });
-  now = http.now;
-  await http.call('PUT', '/v1/plans/basic', { name: 'Basic', minutes: 60 });
-  for (const org of ['acme', 'globex', 'initech']) {
-    await http.call('PUT', `/v1/orgs/${org}`, { name: org, plan: 'basic' });
-  }
+  shop = await startTestShop('acme', 'globex', 'initech');
+  ({ http, fake } = shop);
 });
-afterAll(async () => {
-  await http?.stop();
-  await fake?.stop();
-});
+afterAll(() => shop?.stop());
 beforeEach(() => fake.faults.clear());
 
 function freshKey() {

@@ -2,33 +2,22 @@ import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stripeCustomers } from '../../../drizzle/schema/payments.ts';
 import { topUps } from '../../../drizzle/schema/top-ups.ts';
-import { readPaymentSettings } from '../../../payments/settings.ts';
-import { connectStripe } from '../../../payments/stripe.ts';
 import { takeEvent } from '../../../payments/take-event.ts';
-import { type FakeStripe, startFakeStripe } from '../../../payments/testing/fake-stripe.ts';
-import { START, startTestHttp, type TestHttp } from '../test-http.ts';
+import type { FakeStripe } from '../../../payments/testing/fake-stripe.ts';
+import { START, type TestHttp } from '../test-http.ts';
+import { startTestShop, type TestShop } from './test-shop.ts';
 
 const PATH = '/v1/orgs/acme/extra-minutes/top-up';
 const WANTED = { enabled: true, package: 'minutes-60', monthlyCapCents: 5_000 };
 
+let shop: TestShop;
 let http: TestHttp;
 let fake: FakeStripe;
-let call: TestHttp['call'];
 beforeAll(async () => {
-  http = await startTestHttp();
-  fake = await startFakeStripe({ now: () => START });
-  const settings = readPaymentSettings({
-    ...{ STRIPE_SECRET_KEY: fake.secretKey, STRIPE_PUBLISHABLE_KEY: fake.publishableKey },
-    STRIPE_API_URL: fake.url,
-  })!;
-  call = http.with({ payments: { settings, stripe: connectStripe(settings) } });
-  await call('PUT', '/v1/plans/basic', { name: 'Basic', minutes: 60 });
-  await call('PUT', '/v1/orgs/acme', { name: 'Acme', plan: 'basic' });
+  shop = await startTestShop('acme');
+  ({ http, fake } = shop);
 });
-afterAll(async () => {
-  await fake.stop();
-  await http.stop();
-});
+afterAll(() => shop?.stop());
 
 const hear = (event: (typeof fake.account.events)[number]) =>
   http.db.transaction((tx) => takeEvent(tx, event, START));
@@ -36,8 +25,8 @@ const said = (type: string) => fake.account.events.filter((it) => it.type === ty
 
 describe('automatic top-up', () => {
   it('is off until it is turned on, and takes its defaults', async () => {
-    expect((await call('GET', PATH)).body).toMatchObject({ enabled: false, package: null });
-    const put = await call('PUT', PATH, WANTED);
+    expect((await http.call('GET', PATH)).body).toMatchObject({ enabled: false, package: null });
+    const put = await http.call('PUT', PATH, WANTED);
     expect(put).toMatchObject({
       status: 200,
       body: {
@@ -46,33 +35,33 @@ describe('automatic top-up', () => {
         state: { thisMonthCents: 0, failures: 0, lastAt: null, message: null },
       },
     });
-    expect((await call('GET', PATH)).body).toEqual(put.body);
+    expect((await http.call('GET', PATH)).body).toEqual(put.body);
   });
 
   it('that was turned off by failures begins anew when a person turns it on', async () => {
     await http.db.update(topUps).set({ enabled: false, failures: 3, trouble: 'expired_card' });
-    const before = await call('GET', PATH);
+    const before = await http.call('GET', PATH);
     expect(before.body.state.message).toMatch(/has expired.*turn it on again/);
-    const put = await call('PUT', PATH, WANTED);
+    const put = await http.call('PUT', PATH, WANTED);
     expect(put.body).toMatchObject({ enabled: true, state: { failures: 0, message: null } });
   });
 
   it('refuses a package that is not on sale, and a cap or a threshold of nothing', async () => {
-    const unknown = await call('PUT', PATH, { ...WANTED, package: 'minutes-7' });
+    const unknown = await http.call('PUT', PATH, { ...WANTED, package: 'minutes-7' });
     expect(unknown).toMatchObject({ status: 404, body: { code: 'packageUnknown' } });
-    expect((await call('PUT', PATH, { ...WANTED, monthlyCapCents: 0 })).status).toBe(422);
+    expect((await http.call('PUT', PATH, { ...WANTED, monthlyCapCents: 0 })).status).toBe(422);
     const nothing = { ...WANTED, whenRemainingMinutes: 5e-324 };
-    expect((await call('PUT', PATH, nothing)).status).toBe(422);
+    expect((await http.call('PUT', PATH, nothing)).status).toBe(422);
     const without = await http.with({ payments: null })('POST', `${PATH}/setup`);
     expect(without.body.code).toBe('paymentsNotConfigured');
   });
 
   it('saves a card in the browser, and hears of it in every order of events', async () => {
     await http.db.update(topUps).set({ trouble: 'noPaymentMethod', pausedUntil: START + 1 });
-    const { status, body } = await call('POST', `${PATH}/setup`);
+    const { status, body } = await http.call('POST', `${PATH}/setup`);
     expect([status, body.publishableKey]).toEqual([200, fake.publishableKey]);
     const once = { headers: { 'idempotency-key': 'save-1' } };
-    const setup = async () => (await call('POST', `${PATH}/setup`, undefined, once)).body;
+    const setup = async () => (await http.call('POST', `${PATH}/setup`, undefined, once)).body;
     const first = await setup();
     expect([await setup(), first.clientSecret === body.clientSecret]).toEqual([first, false]);
     const id = body.clientSecret.split('_secret')[0];
@@ -80,7 +69,7 @@ describe('automatic top-up', () => {
     for (const event of said('payment_method.attached')) await hear(event);
     const [saved] = said('setup_intent.succeeded');
     expect(await hear(saved!)).toMatchObject({ effect: 'applied', org: 'acme' });
-    expect((await call('GET', PATH)).body).toMatchObject({
+    expect((await http.call('GET', PATH)).body).toMatchObject({
       ...{ saved: 'visa 4242', state: { message: null, pausedUntil: null } },
     });
     const [row] = await http.db
@@ -90,9 +79,9 @@ describe('automatic top-up', () => {
     await fake.stripe.paymentMethods.detach(row!.paymentMethod!);
     const [gone] = said('payment_method.detached');
     await hear(gone!);
-    expect((await call('GET', PATH)).body.saved).toBeNull();
+    expect((await http.call('GET', PATH)).body.saved).toBeNull();
     // The saving is heard again, under another id and later: it does not bring the card back.
     await hear({ ...saved!, id: 'evt_late' });
-    expect((await call('GET', PATH)).body.saved).toBeNull();
+    expect((await http.call('GET', PATH)).body.saved).toBeNull();
   });
 });
