@@ -56,7 +56,7 @@ interface Principal {
 type Asked = Pick<
   OpenRequest,
   'isFresh' | 'mayBeNew' | 'plannedMs' | 'witness' | 'authenticates' | 'startedAt' | 'isAwaited'
->;
+> & { untold: Checkpoint['untold'] };
 
 export interface Admission {
   start(message: Start, caller: Caller): Promise<Admitted | Refusal | Crowded>;
@@ -109,11 +109,11 @@ export function createAdmission(options: AdmissionOptions): Admission {
   }
 
   /** Of a trusted recorder that comes from elsewhere: what it captured, if that is less than the gap. */
-  function captured(witness: Witness | null, capturedMs: number | null): number | null {
+  function captured({ witness, untold }: Asked, capturedMs: number | null): number | null {
     if (!witness || capturedMs === null) return null;
-    const gapMs = Math.max(0, time.now() - witness.at);
+    const gapMs = Math.max(0, time.now() - (untold?.at ?? witness.at));
     const counts = witness.state === 'recording' && gapMs <= rules.countedGapMs * rules.speed;
-    const provenMs = witness.totalMs + (counts ? gapMs : 0);
+    const provenMs = witness.totalMs + (untold?.ms ?? 0) + (counts ? gapMs : 0);
     return Math.min(Math.floor(capturedMs * rules.speed), provenMs);
   }
 
@@ -146,13 +146,12 @@ export function createAdmission(options: AdmissionOptions): Admission {
       org,
       user,
       period: period.startsAt,
-      memoryMs: earlier
-        ? memory(earlier)
-        : captured(who.trustCaptured ? asked.witness : null, capturedMs),
+      memoryMs: earlier ? memory(earlier) : captured(asked, who.trustCaptured ? capturedMs : null),
       countedGapMs: rules.countedGapMs * rules.speed,
       ...admits,
       wait: waitOf(limits, caller),
       ...asked,
+      untold: asked.untold && { ...asked.untold, isForgiven: limits.outageTime === 'forgive' },
     });
     if (!opened) return foreign(id);
     const dayEndsAt = admits.dayAt(time.now())?.endsAt ?? null;
@@ -242,7 +241,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         }
         const plannedMs = message.plannedMs ?? null;
         const isFresh = !message.session && !who.session;
-        const none = { witness: null, authenticates: false, startedAt: null };
+        const none = { witness: null, untold: null, authenticates: false, startedAt: null };
         const asked = { isFresh, mayBeNew: true, plannedMs, isAwaited, ...none };
         const admitted = await admit(who, id, asked, caller, null);
         const { metadata } = message;
@@ -279,6 +278,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         const asked: Asked = {
           ...{ isFresh: false, mayBeNew: false, plannedMs: null, isAwaited },
           witness: checkpoint?.witness ?? null,
+          untold: checkpoint?.untold ?? null,
           startedAt: checkpoint?.startedAt ?? null,
           authenticates: isEnough && !presented,
         };

@@ -20,14 +20,21 @@ const checkpoint: Checkpoint = {
       { period: 60_000, chargedMs: 59_000 },
     ],
   },
+  untold: { ms: 4_321, at: 70_821 },
 };
 
 const sealed = (seal: CheckpointSeal) =>
-  seal.seal(packSubject(checkpoint), checkpoint.sealedAt, checkpoint.witness);
+  seal.seal(packSubject(checkpoint), checkpoint.sealedAt, checkpoint.witness, checkpoint.untold);
 
 it('gives back what was sealed', () => {
   const seal = createSeal([key(1)]);
   expect(seal.open(sealed(seal))).toEqual(checkpoint);
+});
+
+it('gives back that the meter knew all of it', () => {
+  const seal = createSeal([key(1)]);
+  const text = seal.seal(packSubject(checkpoint), 5_000, checkpoint.witness, null);
+  expect(seal.open(text)).toEqual({ ...checkpoint, untold: null });
 });
 
 it('opens what an earlier key sealed, and seals with the first', () => {

@@ -2,9 +2,12 @@
  * The third witness (rule 23 of core/meter/README.md): a copy of a session's last reading that the
  * client keeps. Opaque to it and sealed with a MAC, so that what it gives back is what we said.
  *
- *     subject . sealed at . generation . counter . total . overshoot . at . state {. period . charged} . MAC
+ *     subject . sealed at . generation . counter . total . overshoot . at . state . untold . until
+ *       {. period . charged} . MAC
+ *
+ * `untold` and `until` are 0 unless the meter is away.
  */
-import type { PeriodMark, Witness } from '../core/meter/rows.ts';
+import type { PeriodMark, Untold, Witness } from '../core/meter/rows.ts';
 import { createMac } from './mac.ts';
 
 /** Whose it is: all that never changes of a session. */
@@ -20,15 +23,19 @@ export interface Checkpoint extends Subject {
   /** wall clock, whole real ms: it authenticates a resume for the resume window after this */
   sealedAt: number;
   witness: Witness;
+  untold: Keepsake | null;
 }
+
+/** What was proven beyond the witness, and the meter could not be told; whether it is forgiven, the plan says. */
+export type Keepsake = Omit<Untold, 'isForgiven'>;
 
 const STATES: Witness['state'][] = ['recording', 'paused', 'detached'];
 /** after the subject, before the marks */
-const FIGURES = 7;
+const FIGURES = 9;
 
 export interface CheckpointSeal {
   /** `subject`: as `packSubject` gives it, for it is packed once a session and travels with every tick */
-  seal(subject: string, sealedAt: number, witness: Witness): string;
+  seal(subject: string, sealedAt: number, witness: Witness, untold: Keepsake | null): string;
   /** null: not ours, or changed */
   open(text: string): Checkpoint | null;
 }
@@ -51,8 +58,9 @@ export function createSeal(keys: readonly [Uint8Array, ...Uint8Array[]]): Checkp
   const first = macs[0]!;
 
   return {
-    seal(subject, sealedAt, { epoch, totalMs, overshootMs, at, state, marks }) {
+    seal(subject, sealedAt, { epoch, totalMs, overshootMs, at, state, marks }, untold) {
       let text = `${subject}.${sealedAt}.${epoch.generation}.${epoch.counter}.${totalMs}.${overshootMs}.${at}.${STATES.indexOf(state)}`;
+      text += untold === null ? '.0.0' : `.${untold.ms}.${untold.at}`;
       for (const mark of marks) text += `.${mark.period}.${mark.chargedMs}`;
       return `${text}.${first.of(text)}`;
     },
@@ -67,10 +75,9 @@ export function createSeal(keys: readonly [Uint8Array, ...Uint8Array[]]): Checkp
   };
 }
 
-function unpackFigures(numbers: number[]): { sealedAt: number; witness: Witness } {
-  const [sealedAt, generation, counter, totalMs, overshootMs, at, state] = numbers as [
-    ...[number, number, number, number, number, number, number],
-  ];
+function unpackFigures(numbers: number[]): Pick<Checkpoint, 'sealedAt' | 'witness' | 'untold'> {
+  const [sealedAt, generation, counter, totalMs, overshootMs, at, state, untoldMs, untoldAt] =
+    numbers as [...[number, number, number, number, number, number, number], ...[number, number]];
   const marks: PeriodMark[] = [];
   for (let i = FIGURES; i + 1 < numbers.length; i += 2) {
     marks.push({ period: numbers[i]!, chargedMs: numbers[i + 1]! });
@@ -79,5 +86,6 @@ function unpackFigures(numbers: number[]): { sealedAt: number; witness: Witness 
   return {
     sealedAt,
     witness: { epoch, totalMs, overshootMs, at, state: STATES[state]!, marks },
+    untold: untoldMs > 0 ? { ms: untoldMs, at: untoldAt } : null,
   };
 }

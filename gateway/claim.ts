@@ -5,8 +5,9 @@
  * ledger has and its overshoot, to the millisecond.
  */
 import type { Witness } from '../core/meter/rows.ts';
+import type { Keepsake } from './checkpoint.ts';
 import type { MeterTime } from './meter-time.ts';
-import { type LiveSession, witnessOf } from './session.ts';
+import { isOver, type LiveSession, witnessOf } from './session.ts';
 import { wholeMs } from './stopwatch.ts';
 
 /**
@@ -44,4 +45,22 @@ export function testimonyOf(session: LiveSession, time: MeterTime): Witness {
   const overshootMs = witness.overshootMs + ms;
   const at = Math.max(witness.at, time.at(session.stopwatch.provenAt));
   return { epoch, totalMs, overshootMs, at, state, marks };
+}
+
+/**
+ * What a recorder keeps beside the witness (rule 23): proven, while the meter takes no words of it. Up
+ * to the end of its period at most: a witness goes into the periods of its marks, whole.
+ * @param endsAt of its period, meter time; null: not known
+ */
+export function untoldOf(
+  session: LiveSession,
+  time: MeterTime,
+  endsAt: number | null,
+): Keepsake | null {
+  if (session.waitingSince === null || isOver(session)) return null;
+  const { totalMs, at: acknowledgedAt } = session.acknowledged;
+  const provenAt = Math.floor(time.at(session.stopwatch.provenAt));
+  const beyondMs = Math.max(0, provenAt - (endsAt ?? provenAt));
+  const ms = provenMs(session, time.speed) - totalMs - beyondMs;
+  return ms > 0 ? { ms, at: Math.max(acknowledgedAt, provenAt - beyondMs) } : null;
 }

@@ -12,7 +12,8 @@ import type {
   Started,
 } from '../core/protocol/messages.ts';
 import type { Budgets } from './budgets.ts';
-import type { CheckpointSeal } from './checkpoint.ts';
+import type { CheckpointSeal, Keepsake } from './checkpoint.ts';
+import { untoldOf } from './claim.ts';
 import type { MeterTime } from './meter-time.ts';
 import { due, type Holding, holdingOn, isNewSource, type ToldSource } from './notices.ts';
 import { bindingOf, readingOf, readingText } from './reading.ts';
@@ -96,8 +97,14 @@ export function createTelling(options: TellingOptions): Telling {
     session.told.warnings.set(state.id, { budget: row.name, version });
   }
 
+  function untoldNow(session: LiveSession): Keepsake | null {
+    const row = rowsOf(session).find(({ name }) => scopeOf(name) === 'organization');
+    return untoldOf(session, time, row?.endsAt ?? null);
+  }
+
   function checkpoint(session: LiveSession): string {
-    return seal.seal(session.subject, Math.floor(clock.wallMs()), witnessOf(session));
+    const untold = session.waitingSince === null ? null : untoldNow(session);
+    return seal.seal(session.subject, Math.floor(clock.wallMs()), witnessOf(session), untold);
   }
 
   function actions(binding: Binding): Action[] {

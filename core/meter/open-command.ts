@@ -1,6 +1,14 @@
 /** `open`: what is asked of the meter before a session starts or goes on, and what it decides. */
 import type { BudgetName } from './budget-name.ts';
-import type { BudgetRow, LedgerBase, Level, LimitedBy, SessionRow, Witness } from './rows.ts';
+import type {
+  BudgetRow,
+  LedgerBase,
+  Level,
+  LimitedBy,
+  SessionRow,
+  Untold,
+  Witness,
+} from './rows.ts';
 
 export interface OpenCommand {
   session: string;
@@ -12,6 +20,8 @@ export interface OpenCommand {
   kind: 'new' | 'resume';
   base: LedgerBase | null;
   witness: Witness | null;
+  /** of the same checkpoint; left out as null */
+  untold?: Untold | null;
   /** the checkpoint authenticates: its counter must not be older than the session's */
   authenticates: boolean;
   /** the total this gateway's own stopwatch proves now; null on another gateway: the gap counts */

@@ -107,6 +107,15 @@ export interface Witness {
   marks: PeriodMark[];
 }
 
+/** Beside a checkpoint's witness: what was proven since, and the meter could not be told (rule 23). */
+export interface Untold {
+  ms: number;
+  /** the instant up to which it was proven */
+  at: number;
+  /** it is overshoot: the plan forgives what is recorded without the meter */
+  isForgiven: boolean;
+}
+
 /** What Postgres knows of a session that Redis does not (rule 16). Zeros when it knows nothing. */
 export interface LedgerBase {
   startedAt: number;

@@ -3,7 +3,7 @@ import { organizationBudget } from './budget-name.ts';
 import type { BeatItem, OpenReply } from './commands.ts';
 import { shardOf } from './keys.ts';
 import type { OpenCommand } from './open-command.ts';
-import type { BudgetRow, LedgerBase, SessionRow, Witness } from './rows.ts';
+import type { BudgetRow, LedgerBase, SessionRow, Untold, Witness } from './rows.ts';
 import type { Dice, StepKind } from './schedule.ts';
 import { seedBudgets } from './test-driver-limits.ts';
 import { countStarts, placesAsked } from './test-driver-places.ts';
@@ -57,13 +57,14 @@ async function open(driver: Driver, dice: Dice): Promise<void> {
   }
   const isNew = !driver.everyone.has(recorder);
   const limited = dice.chance(0.3);
+  const witness = !isNew && dice.chance(0.4) ? witnessOf(driver, dice, recorder) : null;
   const command: OpenCommand = {
     ...{ session: recorder.session, org, period: periodAt(driver.now) },
     // Whoever opens a new one is its member.
     user: isNew || dice.chance(0.98) ? recorder.user : dice.pick(USERS),
     kind: isNew && dice.chance(0.9) ? 'new' : 'resume',
     base: null,
-    witness: !isNew && dice.chance(0.4) ? witnessOf(driver, dice, recorder) : null,
+    ...{ witness, untold: witness && dice.chance(0.3) ? untoldOf(driver, dice, recorder) : null },
     authenticates: dice.chance(0.5),
     memoryMs: !isNew && dice.chance(0.3) ? recorder.recordedMs : null,
     countedGapMs: 20_000,
@@ -133,6 +134,13 @@ function witnessOf(driver: Driver, dice: Dice, recorder: Recorder): Witness {
     state: dice.chance(0.1) ? dice.pick(['recording', 'paused', 'detached']) : recorder.state,
     marks: cutMarks(row, totalMs) ?? [{ period: periodAt(driver.now), chargedMs: 0 }],
   };
+}
+
+/** What its gateway proved while the meter was away. */
+function untoldOf(driver: Driver, dice: Dice, recorder: Recorder): Untold {
+  const beyondMs = Math.max(0, recorder.recordedMs - (recorder.row?.totalMs ?? 0));
+  const ms = dice.pick([beyondMs, beyondMs, 1, 2_500, 30_000]);
+  return { ms, at: driver.now - dice.pick([0, 1, 1_000]), isForgiven: dice.chance(0.3) };
 }
 
 /** No mark of a true witness lies above what it says was charged. */

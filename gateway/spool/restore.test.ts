@@ -29,12 +29,20 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
+interface Spooled {
+  recorder: Recorder;
+  /** of before the outage: later ones have its time */
+  checkpoint: string;
+  totalMs: number;
+}
+
 /** A session through a minute without the meter, whose gateway then leaves its spool and is killed. */
-async function spooled(org = 'acme'): Promise<{ recorder: Recorder; totalMs: number }> {
+async function spooled(org = 'acme'): Promise<Spooled> {
   const gateway = world.gateway();
   const recorder = gateway.connect();
   const { session } = await recorder.start(org);
   await world.pass(10_000);
+  const checkpoint = recorder.checkpoint();
   world.stores.isAway = true;
   await world.pass(60_000);
   const line = lineOf(gateway.metering.hub.get(org, session)!, gateway.metering.time);
@@ -43,7 +51,7 @@ async function spooled(org = 'acme'): Promise<{ recorder: Recorder; totalMs: num
   recorder.cut();
   await world.pass(5_000);
   world.stores.isAway = false;
-  return { recorder, totalMs: line.totalMs };
+  return { recorder, checkpoint, totalMs: line.totalMs };
 }
 
 async function restoreAt(gateway: TestGateway): Promise<() => Promise<void>> {
@@ -79,11 +87,11 @@ it.each(['acme', 'kind'])('time of %s that nobody else knows is told, once', asy
 });
 
 it('where the session went on elsewhere, it is raised there', async () => {
-  const { recorder, totalMs } = await spooled();
+  const { recorder, checkpoint, totalMs } = await spooled();
   const other = world.gateway();
   const back = other.connect();
   const { session } = recorder.last('started');
-  back.send({ type: 'resume', session, checkpoint: recorder.checkpoint() });
+  back.send({ type: 'resume', session, checkpoint });
   await world.pass(8_000);
   expect((await rowOf(back)).totalMs).toBeLessThan(30_000);
   const stop = await restoreAt(world.gateway());
@@ -102,10 +110,10 @@ it('where the session went on elsewhere, it is raised there', async () => {
 });
 
 it('where its recorder was told the end meanwhile, that stands', async () => {
-  const { recorder } = await spooled();
+  const { recorder, checkpoint } = await spooled();
   const back = world.gateway().connect();
   const { session } = recorder.last('started');
-  back.send({ type: 'resume', session, checkpoint: recorder.checkpoint() });
+  back.send({ type: 'resume', session, checkpoint });
   await world.pass(3_000);
   back.send({ type: 'stop' });
   await world.pass(1_000);

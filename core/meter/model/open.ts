@@ -22,7 +22,7 @@ import { sessionKey } from './shard.ts';
 import { splitAlone } from './split.ts';
 import type { Turn } from './turn.ts';
 import { clocksAgree, finishTurn, putSession, rowsOf, undo } from './turn.ts';
-import { budgetsNeeded, raise } from './witness.ts';
+import { budgetsNeeded, isNewest, raise, wholeWitness } from './witness.ts';
 import { countsTime, hearTotal, settleState } from './word.ts';
 
 export function open(turn: Turn, command: OpenCommand): OpenReply {
@@ -114,8 +114,10 @@ function resume(turn: Turn, command: OpenCommand, session: ModelSession): OpenRe
     if (session.state !== 'ended') noteStart(shard, session);
   }
   limitItself(turn, session, command);
+  const witness = wholeWitness(command, session);
+  const newest = isNewest(witness, session) ? witness.state : null;
   // Rule 23: charged before the answer, even if the answer is a refusal.
-  if (command.witness !== null) raise(turn, session, command.witness);
+  if (witness !== null) raise(turn, session, witness);
 
   const counter = command.witness?.epoch.counter;
   if (command.authenticates && counter !== undefined && counter < session.epoch.counter) {
@@ -123,8 +125,9 @@ function resume(turn: Turn, command: OpenCommand, session: ModelSession): OpenRe
   }
   if (session.state === 'ended') return ended(turn, session, adopted);
 
-  const growthMs = unheardMs(turn, command, session);
-  const paused = isPaused(session);
+  const recorded = newest === null ? wasRecording(session) : newest === 'recording';
+  const growthMs = unheardMs(turn, command, session, recorded);
+  const paused = newest === null ? isPaused(session) : newest === 'paused';
   const believed = clocksAgree(turn, command.gatewayWallMs);
   hearTotal(turn, session, session.totalMs + growthMs, turn.now, believed);
   session.epoch = { generation: turn.head.generation, counter: session.epoch.counter + 1 };
@@ -135,14 +138,21 @@ function resume(turn: Turn, command: OpenCommand, session: ModelSession): OpenRe
 }
 
 /** Rule 2: what the same gateway's stopwatch proves, else the gap, whole or not at all. */
-function unheardMs(turn: Turn, command: OpenCommand, session: ModelSession): number {
+function unheardMs(
+  turn: Turn,
+  command: OpenCommand,
+  session: ModelSession,
+  recorded: boolean,
+): number {
   if (command.memoryMs !== null) return Math.max(0, command.memoryMs - session.totalMs);
-  const recorded =
-    countsTime(session.state) ||
-    (session.state === 'detached' && session.detachedFrom === 'recording');
   if (!recorded || isStopped(session)) return 0;
   const gapMs = turn.now - session.chargedUpTo;
   return gapMs > 0 && gapMs <= command.countedGapMs ? gapMs : 0;
+}
+
+function wasRecording(session: ModelSession): boolean {
+  if (countsTime(session.state)) return true;
+  return session.state === 'detached' && session.detachedFrom === 'recording';
 }
 
 /** A paused session that returns is paused still; one of which nothing is known records. */

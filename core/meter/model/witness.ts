@@ -1,6 +1,8 @@
 /** Rule 22: a witness raises a session to what it says. */
 import type { BudgetName } from '../budget-name.ts';
+import type { OpenCommand } from '../open-command.ts';
 import type { Witness } from '../rows.ts';
+import { compareEpochs } from './beat.ts';
 import { enterPeriod, take } from './charge.ts';
 import { isStopped, join, leave, periodNames } from './membership.ts';
 import { writeOpenMinute } from './minute.ts';
@@ -14,6 +16,36 @@ export function budgetsNeeded(session: ModelSession, witness: Witness | null): B
   return [session.period, ...later.map((mark) => mark.period)].flatMap((period) =>
     periodNames(session, period),
   );
+}
+
+function isOfLastOwner(witness: Witness, session: ModelSession): boolean {
+  return compareEpochs(witness.epoch, session.epoch) >= 0;
+}
+
+/**
+ * Rule 23: with a checkpoint's witness goes what the last owner could not tell. That of an earlier
+ * owner is fenced, as its words are.
+ */
+export function wholeWitness(
+  { witness, untold }: Pick<OpenCommand, 'witness' | 'untold'>,
+  session: ModelSession,
+): Witness | null {
+  if (witness === null || !untold || !isOfLastOwner(witness, session)) return witness;
+  return {
+    ...witness,
+    totalMs: witness.totalMs + untold.ms,
+    overshootMs: witness.overshootMs + (untold.isForgiven ? untold.ms : 0),
+    at: untold.at,
+  };
+}
+
+/** Who knows more time knows the newer state, too. */
+export function isNewest(
+  witness: Witness | null,
+  session: ModelSession,
+): witness is Witness & { state: 'recording' | 'paused' } {
+  if (witness === null || witness.state === 'detached') return false;
+  return isOfLastOwner(witness, session) && witness.totalMs > session.totalMs;
 }
 
 /**

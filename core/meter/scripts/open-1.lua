@@ -37,6 +37,17 @@ local is_new, adopted = not rec and not base, base and not rec
 if adopted then rec = adopt_session(ctx, id, org, user, base) end
 if is_new then rec = new_session(ctx, id, org, user, ctx.now, { { present_period(command.period), 0 } }, 0, 0) end
 
+-- Rule 23: what the last owner could not tell. Of an earlier one it is fenced, as its words are. Who
+-- knows more time knows the newer state, too.
+if witness and compare_epochs(witness.epoch.generation, witness.epoch.counter, rec) >= 0 then
+  local untold = given(command.untold)
+  if untold then
+    witness.totalMs, witness.at = witness.totalMs + untold.ms, untold.at
+    if untold.isForgiven then witness.overshootMs = witness.overshootMs + untold.ms end
+  end
+  witness.isNewest = witness.state ~= 'detached' and witness.totalMs > rec[TOTAL]
+end
+
 local missing = missing_for(ctx, rec, witness)
 if #missing > 0 then return { 'unseeded', ctx.now, missing } end
 local budgets = budgets_of(ctx, rec)
@@ -104,6 +115,7 @@ end
 -- Rule 2: this gateway's stopwatch knows, or the gap since the last proof counts if it is short.
 local running = rec[STATE] == STATES.recording or rec[STATE] == STATES.stalled
   or (rec[STATE] == STATES.detached and rec[RAN] == 1)
+if witness and witness.isNewest then running = witness.state == 'recording' end
 local gap = ctx.now - rec[UPTO]
 local total = rec[TOTAL]
 if given(command.memoryMs) then
@@ -114,6 +126,7 @@ end
 charge(ctx, rec, total, ctx.now)
 
 local paused = rec[STATE] == STATES.paused or (rec[STATE] == STATES.detached and rec[RAN] == 0)
+if witness and witness.isNewest then paused = witness.state == 'paused' end
 rec[GEN], rec[CTR] = ctx.generation, rec[CTR] + 1
 settle_state(ctx, rec, paused and STATES.paused or STATES.recording)
 later(ctx, 'PUBLISH', channel_key(ctx),

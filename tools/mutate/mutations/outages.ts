@@ -1,6 +1,8 @@
 /** A store that is away (rule 24): what the plan forgives, and what the spool keeps. */
 import type { Mutation } from '../mutation.ts';
 
+const OPEN = 'core/meter/scripts/open-1.lua';
+
 export const OUTAGES: readonly Mutation[] = [
   {
     name: 'forgiven-by-the-plan-only',
@@ -91,5 +93,59 @@ export const OUTAGES: readonly Mutation[] = [
     text: "if (reply.session.state === 'ended') return true;",
     replacement: '',
     tests: ['gateway/spool/restore.test.ts'],
+  },
+  {
+    name: 'checkpoint-of-an-outage',
+    rule: 'rule 23',
+    unguarded: 'what was proven without the meter goes with its gateway',
+    file: 'gateway/telling.ts',
+    text: 'session.waitingSince === null ? null : untoldNow(session)',
+    replacement: 'null',
+    tests: ['gateway/untold.test.ts'],
+  },
+  {
+    name: 'checkpoint-in-its-period',
+    rule: 'rule 23',
+    unguarded: 'what was proven behind a boundary is charged before it',
+    file: 'gateway/claim.ts',
+    text: 'Math.max(0, provenAt - (endsAt ?? provenAt))',
+    replacement: '0',
+    tests: ['gateway/untold.test.ts'],
+  },
+  {
+    name: 'untold-of-the-last-owner',
+    rule: 'rule 23, rule 15',
+    unguarded: 'time of a superseded owner is charged by its checkpoint',
+    file: OPEN,
+    text: 'compare_epochs(witness.epoch.generation, witness.epoch.counter, rec) >= 0',
+    replacement: 'true',
+    tests: ['core/meter/rules-untold.test.ts'],
+  },
+  {
+    name: 'untold-is-forgiven',
+    rule: 'rule 23',
+    unguarded: 'a checkpoint charges what the plan forgives',
+    file: OPEN,
+    text: 'if untold.isForgiven then',
+    replacement: 'if false then',
+    tests: ['core/meter/rules-untold.test.ts'],
+  },
+  {
+    name: 'untold-pause',
+    rule: 'rule 23, rule 3',
+    unguarded: 'a pause that the meter was not told of is charged',
+    file: OPEN,
+    text: "if witness and witness.isNewest then running = witness.state == 'recording' end",
+    replacement: '',
+    tests: ['core/meter/rules-untold.test.ts'],
+  },
+  {
+    name: 'untold-state',
+    rule: 'rule 23',
+    unguarded: 'who was paused and had begun to record again is paused',
+    file: OPEN,
+    text: "if witness and witness.isNewest then paused = witness.state == 'paused' end",
+    replacement: '',
+    tests: ['core/meter/rules-untold.test.ts'],
   },
 ];
