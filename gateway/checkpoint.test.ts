@@ -31,10 +31,19 @@ it('gives back what was sealed', () => {
   expect(seal.open(sealed(seal))).toEqual(checkpoint);
 });
 
-it('gives back that the meter knew all of it', () => {
+it.each(['recording', 'paused', 'detached'] as const)('says that it was %s', (state) => {
   const seal = createSeal([key(1)]);
-  const text = seal.seal(packSubject(checkpoint), 5_000, checkpoint.witness, null);
-  expect(seal.open(text)).toEqual({ ...checkpoint, untold: null });
+  for (const untold of [null, checkpoint.untold]) {
+    const witness = { ...checkpoint.witness, state };
+    const text = seal.seal(packSubject(checkpoint), 5_000, witness, untold);
+    expect(seal.open(text)).toEqual({ ...checkpoint, witness, untold });
+  }
+});
+
+/** As gateways wrote all of them once, and write them while the meter answers. */
+it('is short where the meter knows all', () => {
+  const text = createSeal([key(1)]).seal('s', 5_000, checkpoint.witness, null);
+  expect(text).toMatch(/^s\.5000\.3\.2\.65432\.12\.66500\.0\.0\.0\.60000\.59000\.[\w-]+$/);
 });
 
 it('opens what an earlier key sealed, and seals with the first', () => {

@@ -2,10 +2,9 @@
  * The third witness (rule 23 of core/meter/README.md): a copy of a session's last reading that the
  * client keeps. Opaque to it and sealed with a MAC, so that what it gives back is what we said.
  *
- *     subject . sealed at . generation . counter . total . overshoot . at . state . untold . until
- *       {. period . charged} . MAC
+ *     subject . sealed at . generation . counter . total . overshoot . at . state {. period . charged} . MAC
  *
- * `untold` and `until` are 0 unless the meter is away.
+ * Where the meter was away, the state is one of the second three, and `. untold . until` follows it.
  */
 import type { PeriodMark, Untold, Witness } from '../core/meter/rows.ts';
 import { createMac } from './mac.ts';
@@ -30,8 +29,8 @@ export interface Checkpoint extends Subject {
 export type Keepsake = Omit<Untold, 'isForgiven'>;
 
 const STATES: Witness['state'][] = ['recording', 'paused', 'detached'];
-/** after the subject, before the marks */
-const FIGURES = 9;
+/** after the subject, before what was untold and the marks */
+const FIGURES = 7;
 
 export interface CheckpointSeal {
   /** `subject`: as `packSubject` gives it, for it is packed once a session and travels with every tick */
@@ -59,8 +58,9 @@ export function createSeal(keys: readonly [Uint8Array, ...Uint8Array[]]): Checkp
 
   return {
     seal(subject, sealedAt, { epoch, totalMs, overshootMs, at, state, marks }, untold) {
-      let text = `${subject}.${sealedAt}.${epoch.generation}.${epoch.counter}.${totalMs}.${overshootMs}.${at}.${STATES.indexOf(state)}`;
-      text += untold === null ? '.0.0' : `.${untold.ms}.${untold.at}`;
+      const index = STATES.indexOf(state) + (untold === null ? 0 : STATES.length);
+      let text = `${subject}.${sealedAt}.${epoch.generation}.${epoch.counter}.${totalMs}.${overshootMs}.${at}.${index}`;
+      if (untold !== null) text += `.${untold.ms}.${untold.at}`;
       for (const mark of marks) text += `.${mark.period}.${mark.chargedMs}`;
       return `${text}.${first.of(text)}`;
     },
@@ -76,16 +76,17 @@ export function createSeal(keys: readonly [Uint8Array, ...Uint8Array[]]): Checkp
 }
 
 function unpackFigures(numbers: number[]): Pick<Checkpoint, 'sealedAt' | 'witness' | 'untold'> {
-  const [sealedAt, generation, counter, totalMs, overshootMs, at, state, untoldMs, untoldAt] =
-    numbers as [...[number, number, number, number, number, number, number], ...[number, number]];
+  const [sealedAt, generation, counter, totalMs, overshootMs, at, index] = numbers as [
+    ...[number, number, number, number, number, number, number],
+  ];
+  const rest = numbers.slice(FIGURES);
+  const [ms, until] = index < STATES.length ? [] : rest.splice(0, 2);
+  const untold = ms === undefined || until === undefined ? null : { ms, at: until };
   const marks: PeriodMark[] = [];
-  for (let i = FIGURES; i + 1 < numbers.length; i += 2) {
-    marks.push({ period: numbers[i]!, chargedMs: numbers[i + 1]! });
+  for (let i = 0; i + 1 < rest.length; i += 2) {
+    marks.push({ period: rest[i]!, chargedMs: rest[i + 1]! });
   }
   const epoch = { generation, counter };
-  return {
-    sealedAt,
-    witness: { epoch, totalMs, overshootMs, at, state: STATES[state]!, marks },
-    untold: untoldMs > 0 ? { ms: untoldMs, at: untoldAt } : null,
-  };
+  const state = STATES[index % STATES.length]!;
+  return { sealedAt, witness: { epoch, totalMs, overshootMs, at, state, marks }, untold };
 }
