@@ -108,13 +108,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
     return claimedMs(earlier, rules.speed);
   }
 
-  /** Of a trusted recorder that comes from elsewhere: what it captured, if that is less than the gap. */
-  function captured({ witness, untold }: Asked, capturedMs: number | null): number | null {
-    if (!witness || capturedMs === null) return null;
-    const gapMs = Math.max(0, time.now() - (untold?.at ?? witness.at));
-    const counts = witness.state === 'recording' && gapMs <= rules.countedGapMs * rules.speed;
-    const provenMs = witness.totalMs + (untold?.ms ?? 0) + (counts ? gapMs : 0);
-    return Math.min(Math.floor(capturedMs * rules.speed), provenMs);
+  /** meter ms; null: it is not trusted to say, or did not */
+  function capturedIn({ trustCaptured }: Principal, capturedMs: number | null): number | null {
+    return trustCaptured && capturedMs !== null ? Math.floor(capturedMs * rules.speed) : null;
   }
 
   async function admit(
@@ -146,7 +142,10 @@ export function createAdmission(options: AdmissionOptions): Admission {
       org,
       user,
       period: period.startsAt,
-      memoryMs: earlier ? memory(earlier) : captured(asked, who.trustCaptured ? capturedMs : null),
+      memoryMs: earlier ? memory(earlier) : null,
+      // What is remembered here has been held against it.
+      capturedMs: earlier ? null : capturedIn(who, capturedMs),
+      memoryAgeMs: () => Math.floor((clock.monotonicMs() - askedAt) * rules.speed),
       countedGapMs: rules.countedGapMs * rules.speed,
       ...admits,
       wait: waitOf(limits, caller),

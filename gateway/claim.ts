@@ -47,20 +47,10 @@ export function testimonyOf(session: LiveSession, time: MeterTime): Witness {
   return { epoch, totalMs, overshootMs, at, state, marks };
 }
 
-/**
- * What a recorder keeps beside the witness (rule 23): proven, while the meter takes no words of it. Up
- * to the end of its period at most: a witness goes into the periods of its marks, whole.
- * @param endsAt of its period, meter time; null: not known
- */
-export function untoldOf(
-  session: LiveSession,
-  time: MeterTime,
-  endsAt: number | null,
-): Keepsake | null {
+/** What a recorder keeps beside the witness (rule 23): proven, while the meter takes no words of it. */
+export function untoldOf(session: LiveSession, time: MeterTime): Keepsake | null {
   if (session.waitingSince === null || isOver(session)) return null;
-  const { totalMs, at: acknowledgedAt } = session.acknowledged;
-  const provenAt = Math.floor(time.at(session.stopwatch.provenAt));
-  const beyondMs = Math.max(0, provenAt - (endsAt ?? provenAt));
-  const ms = provenMs(session, time.speed) - totalMs - beyondMs;
-  return ms > 0 ? { ms, at: Math.max(acknowledgedAt, provenAt - beyondMs) } : null;
+  const { totalMs, at } = session.acknowledged;
+  const ms = Math.max(0, provenMs(session, time.speed) - totalMs);
+  return { ms, at: Math.max(at, Math.floor(time.at(session.stopwatch.provenAt))) };
 }

@@ -42,6 +42,8 @@ export function createHearing(options: {
   function changeState(session: LiveSession, state: 'recording' | 'paused', at: number): void {
     setRunning(session.stopwatch, state === 'recording', at, rules);
     session.phase = { kind: state };
+    // The meter may be long in not answering: until then its recorder alone can keep it.
+    if (session.waitingSince !== null) telling.tick(session);
     words.say(session, () => telling.tick(session));
   }
 

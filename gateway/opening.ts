@@ -4,13 +4,14 @@
  */
 import type { Meter, OpenReply } from '../core/meter/commands.ts';
 import type { DayLimits, OpenCommand } from '../core/meter/open-command.ts';
-import type { LedgerBase, Witness } from '../core/meter/rows.ts';
+import type { LedgerBase, Untold, Witness } from '../core/meter/rows.ts';
 import { MeterUnreachable } from '../core/meter/servers.ts';
 import type { SessionEnd } from '../core/protocol/messages.ts';
 import { createCounting } from './counting.ts';
 import type { Ledger } from './ledger.ts';
 import { createPlace, pollMs, type Wait } from './place.ts';
 import type { Seeding } from './seeding.ts';
+import { endsUntold } from './session.ts';
 import { endOfBase, endOfRow } from './session-end.ts';
 
 /** A recorder waits this long for a shard that is being recovered; then it is told to come again. */
@@ -40,7 +41,12 @@ export interface OpeningOptions {
   unanswered(error: unknown): void;
 }
 
-export type OpenRequest = Omit<OpenCommand, 'base' | 'kind' | 'gatewayWallMs' | 'day'> & {
+export type OpenRequest = Omit<
+  OpenCommand,
+  'base' | 'kind' | 'gatewayWallMs' | 'day' | 'memoryAgeMs'
+> & {
+  /** meter ms since its `memoryMs` was proven, now; left out: none */
+  memoryAgeMs?(): number;
   /** whether a session that nobody knows is a new one */
   mayBeNew: boolean;
   /** its id was made here just now: nobody can know it */
@@ -71,12 +77,19 @@ export function createOpening(options: OpeningOptions): Open {
     return { startedAt, ended: false, reason: '', overshootMs: 0, marks, chargedMs: 0 };
   }
 
-  /** Then nothing of it has to come back into the meter. */
-  function hasAll(base: LedgerBase, witness: Witness | null): boolean {
-    return base.ended && (witness?.totalMs ?? 0) <= base.chargedMs + base.overshootMs;
+  /** What could not be told counts unless the session's end was: that stands. */
+  function untoldIn({ untold }: OpenRequest, base: LedgerBase | null): Untold | null {
+    return base?.ended && !endsUntold(base.reason) ? null : (untold ?? null);
   }
 
-  return async function open({ mayBeNew, isFresh, startedAt, isAwaited, dayAt, wait, ...request }) {
+  /** Then nothing of it has to come back into the meter. */
+  function hasAll(base: LedgerBase, witness: Witness | null, untold: Untold | null): boolean {
+    const totalMs = (witness?.totalMs ?? 0) + (untold?.ms ?? 0);
+    return base.ended && totalMs <= base.chargedMs + base.overshootMs;
+  }
+
+  return async function open(asked) {
+    const { mayBeNew, isFresh, startedAt, isAwaited, dayAt, wait, memoryAgeMs, ...request } = asked;
     const { org, session, witness } = request;
     const place = createPlace(request.queue ?? null, wait, clock);
     let until = clock.monotonicMs() + PATIENCE_MS;
@@ -86,7 +99,10 @@ export function createOpening(options: OpeningOptions): Open {
     await options.outageTold(org);
     while (isAwaited()) {
       const gatewayWallMs = clock.wallMs();
-      const command = { ...request, queue: place.ask(), day, kind, base, gatewayWallMs };
+      const command: OpenCommand = {
+        ...{ ...request, queue: place.ask(), day, kind, base, gatewayWallMs },
+        ...{ memoryAgeMs: memoryAgeMs?.() ?? 0, untold: untoldIn(asked, base) },
+      };
       const reply = await meter.open(command).catch((error) => {
         options.unanswered(error);
         // Who waits goes on waiting, as long as it may.
@@ -102,7 +118,7 @@ export function createOpening(options: OpeningOptions): Open {
       if (reply.status === 'unknown') {
         const known = await ledger.base(org, session);
         if (known && known.user !== request.user) return null;
-        if (known && hasAll(known.base, witness)) {
+        if (known && hasAll(known.base, witness, untoldIn(asked, known.base))) {
           const { base: all, closedAt } = known;
           return { status: 'ended', end: closedAt === null ? null : endOfBase(all, closedAt) };
         }

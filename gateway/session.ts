@@ -178,7 +178,8 @@ export function sendingOf(session: LiveSession, seq: number): number {
 }
 
 export function recorderState(session: LiveSession): Witness['state'] {
-  if (session.wire === null) return 'detached';
+  // What the meter was not told goes first: 'detached' leaves it what it knew last.
+  if (session.wire === null && session.waitingSince === null) return 'detached';
   return session.stopwatch.isRunning ? 'recording' : 'paused';
 }
 
@@ -208,7 +209,9 @@ export function isNewer(epoch: Epoch, than: Epoch): boolean {
 }
 
 /** What the sweep ends, nobody was told of. */
-const ENDS_UNTOLD: ReadonlySet<string> = new Set<EndReason>(['disconnected', 'pausedTooLong']);
+export function endsUntold(reason: string): boolean {
+  return reason === 'disconnected' || reason === 'pausedTooLong';
+}
 
 /**
  * Whether a later owner has it, or has ended it and told its recorder how: what was proven here and
@@ -218,7 +221,7 @@ const ENDS_UNTOLD: ReadonlySet<string> = new Set<EndReason>(['disconnected', 'pa
 export function isOthers(session: LiveSession, row: SessionRow): boolean {
   if (isNewer(row.epoch, session.epoch)) return true;
   const endsHere = session.phase.kind === 'ending' || session.phase.kind === 'ended';
-  return row.state === 'ended' && !endsHere && !ENDS_UNTOLD.has(row.reason);
+  return row.state === 'ended' && !endsHere && !endsUntold(row.reason);
 }
 
 export function isOver(session: LiveSession): boolean {

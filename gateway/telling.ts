@@ -12,7 +12,7 @@ import type {
   Started,
 } from '../core/protocol/messages.ts';
 import type { Budgets } from './budgets.ts';
-import type { CheckpointSeal, Keepsake } from './checkpoint.ts';
+import type { CheckpointSeal } from './checkpoint.ts';
 import { untoldOf } from './claim.ts';
 import type { MeterTime } from './meter-time.ts';
 import { due, type Holding, holdingOn, isNewSource, type ToldSource } from './notices.ts';
@@ -97,14 +97,9 @@ export function createTelling(options: TellingOptions): Telling {
     session.told.warnings.set(state.id, { budget: row.name, version });
   }
 
-  function untoldNow(session: LiveSession): Keepsake | null {
-    const row = rowsOf(session).find(({ name }) => scopeOf(name) === 'organization');
-    return untoldOf(session, time, row?.endsAt ?? null);
-  }
-
   function checkpoint(session: LiveSession): string {
-    const untold = session.waitingSince === null ? null : untoldNow(session);
-    return seal.seal(session.subject, Math.floor(clock.wallMs()), witnessOf(session), untold);
+    const sealedAt = Math.floor(clock.wallMs());
+    return seal.seal(session.subject, sealedAt, witnessOf(session), untoldOf(session, time));
   }
 
   function actions(binding: Binding): Action[] {

@@ -2,102 +2,170 @@
  * What a gateway proved while the meter was away, and could tell nobody before it was gone: its recorder
  * has it in its checkpoint (rule 23), with what it did last.
  */
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { beginWorld, type Recorder, type TestGateway, type World } from './test-gateway.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ticketOf } from './test-gateway.ts';
+import {
+  beginLostGateway,
+  expectAbout,
+  INTERVAL_MS,
+  type LostGateway,
+} from './test-lost-gateway.ts';
 
-/** Messages under way, each way, and the whole milliseconds of a few answers. */
-const SLACK_MS = 80;
-/** Ticks come every 5 s: what comes after the last answer counts with the gap. */
-const INTERVAL_MS = 5_000;
-
-let world: World;
-let gateway: TestGateway;
-let recorder: Recorder;
-beforeEach(async () => {
-  world = beginWorld();
-  world.stores.account('acme', { quotaMs: 600_000 });
-  world.stores.account('kind', { quotaMs: 600_000, limits: { outageTime: 'forgive' } });
-  gateway = world.gateway();
-  recorder = gateway.connect();
+let stage: LostGateway;
+beforeEach(() => {
+  stage = beginLostGateway();
 });
-afterEach(() => world.end());
+afterEach(() => stage.world.end());
 
-const say = (state: 'recording' | 'paused') =>
-  recorder.send({ type: 'beat', seq: recorder.last('tick').seq, state });
+describe('a gateway that is gone before the meter is back', () => {
+  it('takes no pause with it: the time after it does not count', async () => {
+    const { world, recorder } = stage;
+    await recorder.start('acme');
+    await world.pass(3 * INTERVAL_MS + 100);
+    world.stores.isAway = true;
+    await world.pass(2_900);
+    stage.say('paused');
+    await world.pass(100);
+    const back = await stage.comeBack(10_000);
+    expect(back.last('started')).toMatchObject({ resumed: true, state: 'paused' });
+    await world.pass(7_000);
+    expectAbout((await stage.end(back)).recordedMs, 18_000);
+  });
 
-/** Its gateway is gone at once, the meter is back 3 s later, and its recorder after `awayMs`. */
-async function comeBack(awayMs: number): Promise<Recorder> {
-  gateway.kill();
-  recorder.cut();
-  await world.pass(3_000);
-  world.stores.isAway = false;
-  await world.pass(awayMs - 3_000);
-  const back = world.gateway().connect();
-  await back.resume(recorder);
-  return back;
-}
+  it('takes no pause with it that it heard of while the meter was still being asked', async () => {
+    const { world, recorder } = stage;
+    await recorder.start('acme');
+    await world.pass(3 * INTERVAL_MS + 100);
+    world.stores.isAway = true;
+    world.stores.delayMs = 2_000;
+    await world.pass(2_900);
+    stage.say('paused');
+    await world.pass(1_500);
+    world.stores.delayMs = 0;
+    const back = await stage.comeBack(10_000);
+    expect(back.last('started')).toMatchObject({ resumed: true, state: 'paused' });
+    expectAbout((await stage.end(back)).recordedMs, 18_000);
+  });
 
-async function end(back: Recorder) {
-  back.send({ type: 'stop' });
-  await world.pass(1_000);
-  return back.last('ended').summary;
-}
+  it.each([
+    ['two intervals', 2 * INTERVAL_MS + 100],
+    ['no answered tick', 2_000],
+  ])('takes no end of a pause with it, %s after it', async (_, recordedMs) => {
+    const { world, recorder } = stage;
+    await recorder.start('acme');
+    await world.pass(INTERVAL_MS + 100);
+    stage.say('paused');
+    await world.pass(INTERVAL_MS);
+    world.stores.isAway = true;
+    await world.pass(2_000);
+    stage.say('recording');
+    await world.pass(recordedMs);
+    const back = await stage.comeBack(8_000);
+    expect(back.last('started')).toMatchObject({ resumed: true, state: 'recording' });
+    expectAbout((await stage.end(back)).recordedMs, INTERVAL_MS + 100 + recordedMs + 8_000);
+  });
 
-function expectAbout(ms: number, expectedMs: number): void {
-  expect(Math.abs(ms - expectedMs)).toBeLessThanOrEqual(SLACK_MS);
-}
+  it.each(['acme', 'kind'])('of %s takes nothing of a long outage with it', async (org) => {
+    const { world, recorder } = stage;
+    await recorder.start(org);
+    await world.pass(2 * INTERVAL_MS + 100);
+    world.stores.isAway = true;
+    await world.pass(12 * INTERVAL_MS);
+    const { recordedMs, overshootMs } = await stage.end(await stage.comeBack(8_000));
+    expectAbout(recordedMs, 14 * INTERVAL_MS + 100 + 8_000);
+    // From the last tick whose answer the meter took to the last one that was answered.
+    expect(overshootMs).toBe(org === 'kind' ? 11 * INTERVAL_MS : 0);
+  });
 
-it('a pause that the meter could not be told is one: the time after it does not count', async () => {
-  await recorder.start('acme');
-  await world.pass(3 * INTERVAL_MS + 100);
-  world.stores.isAway = true;
-  await world.pass(2_900);
-  say('paused');
-  await world.pass(100);
-  const back = await comeBack(10_000);
-  expect(back.last('started')).toMatchObject({ resumed: true, state: 'paused' });
-  await world.pass(7_000);
-  expectAbout((await end(back)).recordedMs, 18_000);
+  it('takes nothing with it where the ledger has an end that nobody was told', async () => {
+    const { world, gateway, recorder } = stage;
+    const { session } = await recorder.start('acme');
+    await world.pass(2 * INTERVAL_MS + 100);
+    world.stores.isAway = true;
+    await world.pass(12 * INTERVAL_MS);
+    gateway.kill();
+    recorder.cut();
+    await world.pass(3_000);
+    world.stores.isAway = false;
+    const { model } = world.stores;
+    const read = await model.readSession('acme', session);
+    if (read.status !== 'ok') throw new Error(read.status);
+    const { totalMs, lastAnswerAt } = read.session;
+    await model.close({
+      ...{ org: 'acme', session, reason: 'disconnected', gatewayWallMs: Date.now() },
+      by: { sweep: { totalMs, lastAnswerAt } },
+    });
+    await world.stores.settle('acme');
+    await world.pass(3_000);
+    const back = world.gateway().connect();
+    const checkpoint = recorder.checkpoint();
+    back.send({ type: 'resume', session, checkpoint, ticket: ticketOf('acme') });
+    await world.pass(2_000);
+    await world.stores.settle('acme');
+    const known = await world.stores.ledger.base('acme', session);
+    expectAbout(known!.base.chargedMs, totalMs + 11 * INTERVAL_MS);
+  });
+
+  it.each([
+    ['acme', INTERVAL_MS],
+    ['kind', 2 * INTERVAL_MS],
+  ])('brings a trusted recorder of %s nothing past a later owner', async (org, mostMs) => {
+    const { world, gateway, recorder } = stage;
+    const ticket = () => ticketOf(org, 'ann', true);
+    const { session } = await recorder.start(org, { ticket: ticket() });
+    await world.pass(2 * INTERVAL_MS + 100);
+    recorder.send({ type: 'beat', seq: recorder.last('tick').seq, capturedMs: 600_000 });
+    world.stores.isAway = true;
+    await world.pass(12 * INTERVAL_MS);
+    const checkpoint = recorder.checkpoint();
+    gateway.kill();
+    recorder.cut();
+    await world.pass(3_000);
+    world.stores.isAway = false;
+    await world.pass(30_000);
+    const later = world.gateway().connect();
+    later.send({ type: 'resume', session, ticket: ticket() });
+    await world.pass(100);
+    expect(later.last('started').epoch).toBe(2);
+    later.cut();
+    await world.pass(30_000);
+    const back = world.gateway().connect();
+    back.send({ type: 'resume', session, ticket: ticket(), checkpoint, capturedMs: 600_000 });
+    await world.pass(100);
+    const { recordedMs, overshootMs } = await stage.end(back);
+    expect(recordedMs - overshootMs).toBeLessThanOrEqual(mostMs + 1_000);
+  });
 });
 
-it('the end of a pause that the meter could not be told is one, too', async () => {
-  await recorder.start('acme');
-  await world.pass(INTERVAL_MS + 100);
-  say('paused');
-  await world.pass(INTERVAL_MS);
-  world.stores.isAway = true;
-  await world.pass(2_000);
-  say('recording');
-  await world.pass(2 * INTERVAL_MS + 100);
-  const back = await comeBack(8_000);
-  expect(back.last('started')).toMatchObject({ resumed: true, state: 'recording' });
-  expectAbout((await end(back)).recordedMs, INTERVAL_MS + 100 + 2 * INTERVAL_MS + 100 + 8_000);
-});
-
-it.each(['acme', 'kind'])('of %s an outage longer than the longest gap is known', async (org) => {
-  await recorder.start(org);
-  await world.pass(2 * INTERVAL_MS + 100);
-  world.stores.isAway = true;
-  await world.pass(12 * INTERVAL_MS);
-  const back = await comeBack(8_000);
-  const { recordedMs, overshootMs } = await end(back);
-  expectAbout(recordedMs, 14 * INTERVAL_MS + 100 + 8_000);
-  // From the last tick whose answer the meter took to the last one that was answered.
-  expect(overshootMs).toBe(org === 'kind' ? 11 * INTERVAL_MS : 0);
-});
-
-it('no further than to the end of its period', async () => {
-  await world.end();
-  world = beginWorld({ beforeBoundaryMs: 30_000 });
-  world.stores.account('acme', { quotaMs: 600_000 });
-  gateway = world.gateway();
-  recorder = gateway.connect();
-  await recorder.start('acme');
-  await world.pass(10_000);
-  world.stores.isAway = true;
-  await world.pass(60_000);
-  const back = await comeBack(5_000);
-  const { recordedMs } = await end(back);
-  // The gap since the boundary is longer than what counts.
-  expectAbout(recordedMs, 30_000);
+describe('a gateway that lives', () => {
+  it.each([
+    ['elsewhere', 'paused', 18_000],
+    ['at the same gateway', 'paused', 18_000],
+    ['elsewhere', 'recording', 25_100],
+  ] as const)(
+    'tells first what its recorder did last: resumed %s it was %s',
+    async (where, is, ms) => {
+      const { world, gateway, recorder } = stage;
+      await recorder.start('acme');
+      if (is === 'recording') {
+        await world.pass(INTERVAL_MS + 100);
+        stage.say('paused');
+        await world.pass(2 * INTERVAL_MS);
+      } else {
+        await world.pass(3 * INTERVAL_MS + 100);
+      }
+      world.stores.isAway = true;
+      await world.pass(2_900);
+      stage.say(is);
+      await world.pass(is === 'recording' ? 2 * INTERVAL_MS : 100);
+      recorder.cut();
+      await world.pass(3_000);
+      world.stores.isAway = false;
+      await world.pass(7_000);
+      const back = (where === 'elsewhere' ? world.gateway() : gateway).connect();
+      await back.resume(recorder);
+      expect(back.last('started')).toMatchObject({ resumed: true, state: is });
+      expectAbout((await stage.end(back)).recordedMs, ms);
+    },
+  );
 });

@@ -95,7 +95,11 @@ export function createWords(options: WordsOptions): Words {
       if (session.waitingSince !== null) {
         outcomes.back(session, reply);
         if (isForgiven(session)) outcomes.forgive(session);
-        else session.waitingSince = null;
+        else {
+          session.waitingSince = null;
+          // It was told what its recorder did last, and now that it is gone.
+          if (session.wire === null) batch.say(session);
+        }
       }
       takeReply(session, reply, time.at(at));
       lift(session.stopwatch, reply.totalMs);

@@ -26,6 +26,10 @@ export interface OpenCommand {
   authenticates: boolean;
   /** the total this gateway's own stopwatch proves now; null on another gateway: the gap counts */
   memoryMs: number | null;
+  /** meter ms since that was so; left out as 0 */
+  memoryAgeMs?: number;
+  /** of a trusted recorder what it captured, in meter ms: no more counts (rule 3); left out as null */
+  capturedMs?: number | null;
   /** a gap between two proofs counts whole up to this (rule 2), in meter ms */
   countedGapMs: number;
   concurrentSessions: number | null;

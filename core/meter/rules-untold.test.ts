@@ -1,9 +1,10 @@
 /** What a gateway proved and could not tell the meter, as its recorder's checkpoint has it: rule 23. */
 import { expect, it } from 'vitest';
+import { memberBudget, organizationBudget } from './budget-name.ts';
 import type { Untold } from './rows.ts';
 import { onModelAndRedis } from './test-each.ts';
 import type { World } from './test-world.ts';
-import { ORG, START, witnessOf } from './test-world.ts';
+import { BOUNDARY, ORG, START, USER, witnessOf } from './test-world.ts';
 
 /** 5 s are in the meter; 3 s more were proven, and it is 10 s since. */
 const TOLD_MS = 5_000;
@@ -104,5 +105,42 @@ onModelAndRedis('what the meter could not be told', (begin) => {
     });
     const reply = await world.open('a', { kind: 'resume', witness: kept, untold });
     expect(reply).toMatchObject({ status: 'ended', session: { totalMs: 8_000 } });
+  });
+
+  it('rule 19: is split at a cut that its gateway did not hear of', async () => {
+    const world = await begin();
+    await world.seed({ quotaMs: 100_000 });
+    await world.open('a');
+    await world.advance(TOLD_MS);
+    await world.beat('a', TOLD_MS);
+    const paused = await witness(world, { state: 'paused' });
+    await world.advance(1_000);
+    expect(await world.subject.meter.cut(ORG, START)).toMatchObject({ status: 'cut' });
+    const cutAt = world.now;
+    await world.advance(4_000);
+    const resume = { kind: 'resume', witness: paused, untold } as const;
+    const next = { period: cutAt, endsAt: BOUNDARY };
+    expect(await world.open('a', resume)).toMatchObject({
+      status: 'unseeded',
+      budgets: [organizationBudget(ORG, cutAt), memberBudget(ORG, USER, cutAt)],
+    });
+    await world.seed({ quotaMs: 100_000, ...next });
+    await world.open('a', resume);
+    expect(await world.session('a')).toMatchObject({ totalMs: 8_000, state: 'paused' });
+    expect(await world.organization(START)).toMatchObject({ usedMs: 6_000 });
+    expect(await world.organization(cutAt)).toMatchObject({ usedMs: 2_000 });
+  });
+
+  it('rule 23: of no time at all says what the recorder did last, and until when', async () => {
+    const world = await begin();
+    await world.seed({ quotaMs: 100_000 });
+    await world.open('a');
+    await world.advance(TOLD_MS);
+    await world.beat('a', TOLD_MS, { state: 'paused' });
+    await world.advance(13_000);
+    const records = await witness(world, { state: 'recording' });
+    const began = { ms: 0, at: START + 10_000, isForgiven: false };
+    await world.open('a', { kind: 'resume', witness: records, untold: began });
+    expect(await world.session('a')).toMatchObject({ totalMs: 13_000, state: 'recording' });
   });
 });

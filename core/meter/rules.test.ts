@@ -67,6 +67,41 @@ onModelAndRedis('what counts', (begin) => {
     expect(reply).toMatchObject({ status: 'resumed', session: { totalMs: 41_000 } });
   });
 
+  it('rule 2: what passed since the stopwatch proved it is a gap like any', async () => {
+    const world = await begin();
+    await world.seed();
+    await world.open('a');
+    await world.advance(10_000);
+    const late = { kind: 'resume', memoryMs: 7_000, memoryAgeMs: 3_000 } as const;
+    const at = world.now - 3_000;
+    const reply = await world.open('a', late);
+    expect(reply).toMatchObject({ session: { totalMs: 7_000, chargedUpTo: at } });
+    // Asked again, or by one that remembers less, nothing is taken back.
+    expect(await world.open('a', { ...late, memoryMs: 5_000, memoryAgeMs: 9_000 })).toMatchObject({
+      session: { totalMs: 7_000, chargedUpTo: at },
+    });
+    await world.advance(1_000);
+    expect(await world.open('a', { kind: 'resume' })).toMatchObject({
+      session: { totalMs: 11_000, chargedUpTo: world.now },
+    });
+  });
+
+  it('rule 3: of a trusted recorder no more of a gap counts than it captured', async () => {
+    const world = await begin();
+    await world.seed();
+    for (const [capturedMs, totalMs] of [
+      [6_000, 6_000],
+      [6_500, 6_500],
+      [1_000, 6_500],
+      [60_000, 16_500],
+    ] as const) {
+      if (totalMs === 6_000) await world.open('a');
+      await world.advance(10_000);
+      const reply = await world.open('a', { kind: 'resume', capturedMs });
+      expect(reply).toMatchObject({ status: 'resumed', session: { totalMs } });
+    }
+  });
+
   it('rule 2: the gap of a detached session counts only if it was recording when it detached', async () => {
     const world = await begin();
     await world.seed();

@@ -67,6 +67,8 @@ async function open(driver: Driver, dice: Dice): Promise<void> {
     ...{ witness, untold: witness && dice.chance(0.3) ? untoldOf(driver, dice, recorder) : null },
     authenticates: dice.chance(0.5),
     memoryMs: !isNew && dice.chance(0.3) ? recorder.recordedMs : null,
+    capturedMs: dice.chance(0.1) ? recorder.recordedMs - dice.pick([0, 0, 700, 5_000]) : null,
+    memoryAgeMs: dice.pick([0, 0, 1, 2_500, 30_000]),
     countedGapMs: 20_000,
     concurrentSessions: dice.pick([null, null, null, 1, 2, 3]),
     sessionLimitMs: limited ? dice.pick([5_000, 60_000, 90_000]) : null,

@@ -22,7 +22,7 @@ import { sessionKey } from './shard.ts';
 import { splitAlone } from './split.ts';
 import type { Turn } from './turn.ts';
 import { clocksAgree, finishTurn, putSession, rowsOf, undo } from './turn.ts';
-import { budgetsNeeded, isNewest, raise, wholeWitness } from './witness.ts';
+import { budgetsNeeded, budgetsOfUntold, recall, untoldIn } from './witness.ts';
 import { countsTime, hearTotal, settleState } from './word.ts';
 
 export function open(turn: Turn, command: OpenCommand): OpenReply {
@@ -36,7 +36,13 @@ export function open(turn: Turn, command: OpenCommand): OpenReply {
     return { status: 'unknown', now };
   }
   const session = known ?? (base === null ? null : fromLedger(command, base, now));
-  const needed = session === null ? periodNames(command, period) : budgetsNeeded(session, witness);
+  const needed =
+    session === null
+      ? periodNames(command, period)
+      : [
+          ...budgetsNeeded(session, witness),
+          ...budgetsOfUntold(shard, session, untoldIn(command, session)),
+        ];
   const missing = needed.filter((name) => !shard.budgets.has(name));
   if (missing.length > 0) return { status: 'unseeded', budgets: missing };
   return session === null ? start(turn, { ...command, period }) : resume(turn, command, session);
@@ -114,10 +120,8 @@ function resume(turn: Turn, command: OpenCommand, session: ModelSession): OpenRe
     if (session.state !== 'ended') noteStart(shard, session);
   }
   limitItself(turn, session, command);
-  const witness = wholeWitness(command, session);
-  const newest = isNewest(witness, session) ? witness.state : null;
   // Rule 23: charged before the answer, even if the answer is a refusal.
-  if (witness !== null) raise(turn, session, witness);
+  const newest = recall(turn, session, command);
 
   const counter = command.witness?.epoch.counter;
   if (command.authenticates && counter !== undefined && counter < session.epoch.counter) {
@@ -126,10 +130,10 @@ function resume(turn: Turn, command: OpenCommand, session: ModelSession): OpenRe
   if (session.state === 'ended') return ended(turn, session, adopted);
 
   const recorded = newest === null ? wasRecording(session) : newest === 'recording';
-  const growthMs = unheardMs(turn, command, session, recorded);
+  const growthMs = capturedOf(command, session, unheardMs(turn, command, session, recorded));
   const paused = newest === null ? isPaused(session) : newest === 'paused';
   const believed = clocksAgree(turn, command.gatewayWallMs);
-  hearTotal(turn, session, session.totalMs + growthMs, turn.now, believed);
+  hearTotal(turn, session, session.totalMs + growthMs, provenAt(turn, command, session), believed);
   session.epoch = { generation: turn.head.generation, counter: session.epoch.counter + 1 };
   const epoch = { ...session.epoch };
   turn.events.push({ kind: 'superseded', org: session.org, session: session.session, epoch });
@@ -148,6 +152,18 @@ function unheardMs(
   if (!recorded || isStopped(session)) return 0;
   const gapMs = turn.now - session.chargedUpTo;
   return gapMs > 0 && gapMs <= command.countedGapMs ? gapMs : 0;
+}
+
+/** Rule 3: of a trusted recorder no more counts than it says it captured. */
+function capturedOf({ capturedMs }: OpenCommand, session: ModelSession, growthMs: number): number {
+  if (capturedMs == null) return growthMs;
+  return Math.max(0, Math.min(growthMs, capturedMs - session.totalMs));
+}
+
+/** What a stopwatch proved as the recorder came back may get here later: what passed since is a gap, too. */
+function provenAt({ now }: Turn, command: OpenCommand, session: ModelSession): number {
+  if (command.memoryMs === null) return now;
+  return Math.max(now - (command.memoryAgeMs ?? 0), Math.min(session.chargedUpTo, now));
 }
 
 function wasRecording(session: ModelSession): boolean {

@@ -1,14 +1,15 @@
 /** Rule 22: a witness raises a session to what it says. */
-import type { BudgetName } from '../budget-name.ts';
+import { type BudgetName, organizationBudget } from '../budget-name.ts';
 import type { OpenCommand } from '../open-command.ts';
-import type { Witness } from '../rows.ts';
+import type { Untold, Witness } from '../rows.ts';
 import { compareEpochs } from './beat.ts';
 import { enterPeriod, take } from './charge.ts';
 import { isStopped, join, leave, periodNames } from './membership.ts';
 import { writeOpenMinute } from './minute.ts';
-import type { ModelSession } from './shard.ts';
+import type { ModelSession, ModelShard } from './shard.ts';
 import type { Turn } from './turn.ts';
-import { putSession } from './turn.ts';
+import { clocksAgree, putSession } from './turn.ts';
+import { hearTotal } from './word.ts';
 
 /** Budgets that a session, and what a witness says of it, would be charged to. */
 export function budgetsNeeded(session: ModelSession, witness: Witness | null): BudgetName[] {
@@ -18,34 +19,65 @@ export function budgetsNeeded(session: ModelSession, witness: Witness | null): B
   );
 }
 
+/** Those of the next period, where what could not be told was proven in it. */
+export function budgetsOfUntold(
+  { budgets }: ModelShard,
+  session: ModelSession,
+  untold: Untold | null,
+): BudgetName[] {
+  const endsAt = budgets.get(organizationBudget(session.org, session.period))?.endsAt ?? null;
+  return untold === null || endsAt === null || untold.at < endsAt
+    ? []
+    : periodNames(session, endsAt);
+}
+
+/** Rule 23: what the last owner could not tell; that of an earlier one is fenced, as its words are. */
+export function untoldIn(
+  { witness, untold }: Pick<OpenCommand, 'witness' | 'untold'>,
+  session: ModelSession,
+): Untold | null {
+  return witness !== null && isOfLastOwner(witness, session) ? (untold ?? null) : null;
+}
+
 function isOfLastOwner(witness: Witness, session: ModelSession): boolean {
   return compareEpochs(witness.epoch, session.epoch) >= 0;
 }
 
 /**
- * Rule 23: with a checkpoint's witness goes what the last owner could not tell. That of an earlier
- * owner is fenced, as its words are.
+ * Raises a session to a checkpoint's witness, and with it what its gateway could not tell, as a word of
+ * that instant. Who knows more time, or a later proof of the same, knows the newer state, too: that is
+ * what it answers.
  */
-export function wholeWitness(
-  { witness, untold }: Pick<OpenCommand, 'witness' | 'untold'>,
+export function recall(
+  turn: Turn,
   session: ModelSession,
-): Witness | null {
-  if (witness === null || !untold || !isOfLastOwner(witness, session)) return witness;
-  return {
-    ...witness,
-    totalMs: witness.totalMs + untold.ms,
-    overshootMs: witness.overshootMs + (untold.isForgiven ? untold.ms : 0),
-    at: untold.at,
-  };
+  command: Pick<OpenCommand, 'witness' | 'untold' | 'gatewayWallMs'>,
+): 'recording' | 'paused' | null {
+  const { witness, gatewayWallMs } = command;
+  if (witness === null) return null;
+  const untold = untoldIn(command, session);
+  const newest = newestState(witness, untold, session);
+  raise(turn, session, untold?.isForgiven ? withForgiven(witness, untold) : witness);
+  if (newest === null || untold === null) return newest;
+  const stood = session.places.size > 0;
+  const believed = clocksAgree(turn, gatewayWallMs);
+  const at = Math.max(untold.at, session.chargedUpTo);
+  hearTotal(turn, session, witness.totalMs + untold.ms, at, believed);
+  if (stood) join(turn.shard, session);
+  else writeOpenMinute(turn, session);
+  return newest;
 }
 
-/** Who knows more time knows the newer state, too. */
-export function isNewest(
-  witness: Witness | null,
-  session: ModelSession,
-): witness is Witness & { state: 'recording' | 'paused' } {
-  if (witness === null || witness.state === 'detached') return false;
-  return isOfLastOwner(witness, session) && witness.totalMs > session.totalMs;
+function newestState(witness: Witness, untold: Untold | null, session: ModelSession) {
+  if (witness.state === 'detached' || !isOfLastOwner(witness, session)) return null;
+  const aheadMs = witness.totalMs + (untold?.ms ?? 0) - session.totalMs;
+  const isLater = aheadMs === 0 && untold !== null && untold.at > session.chargedUpTo;
+  return aheadMs > 0 || isLater ? witness.state : null;
+}
+
+function withForgiven(witness: Witness, { ms, at }: Untold): Witness {
+  const { epoch, totalMs, overshootMs, state, marks } = witness;
+  return { epoch, totalMs: totalMs + ms, overshootMs: overshootMs + ms, at, state, marks };
 }
 
 /**

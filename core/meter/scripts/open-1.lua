@@ -37,15 +37,9 @@ local is_new, adopted = not rec and not base, base and not rec
 if adopted then rec = adopt_session(ctx, id, org, user, base) end
 if is_new then rec = new_session(ctx, id, org, user, ctx.now, { { present_period(command.period), 0 } }, 0, 0) end
 
--- Rule 23: what the last owner could not tell. Of an earlier one it is fenced, as its words are. Who
--- knows more time knows the newer state, too.
+-- Rule 23: what the last owner could not tell. Of an earlier one it is fenced, as its words are.
 if witness and compare_epochs(witness.epoch.generation, witness.epoch.counter, rec) >= 0 then
-  local untold = given(command.untold)
-  if untold then
-    witness.totalMs, witness.at = witness.totalMs + untold.ms, untold.at
-    if untold.isForgiven then witness.overshootMs = witness.overshootMs + untold.ms end
-  end
-  witness.isNewest = witness.state ~= 'detached' and witness.totalMs > rec[TOTAL]
+  witness.isLast, witness.untold = true, given(command.untold)
 end
 
 local missing = missing_for(ctx, rec, witness)
@@ -100,7 +94,7 @@ if is_new then
 end
 
 own_budget(ctx, rec, given(command.sessionLimitMs), command.sessionLevels)
-if witness then raise(ctx, rec, witness) end
+if witness then recall(ctx, rec, witness) end
 if command.authenticates and witness and witness.epoch.counter < rec[CTR] then
   return answer('checkpointInvalid', session_row(rec))
 end
@@ -112,18 +106,24 @@ if rec[STATE] == STATES.ended then
   return answer('ended', session_row(rec))
 end
 
--- Rule 2: this gateway's stopwatch knows, or the gap since the last proof counts if it is short.
-local running = rec[STATE] == STATES.recording or rec[STATE] == STATES.stalled
-  or (rec[STATE] == STATES.detached and rec[RAN] == 1)
-if witness and witness.isNewest then running = witness.state == 'recording' end
-local gap = ctx.now - rec[UPTO]
-local total = rec[TOTAL]
-if given(command.memoryMs) then
-  total = math.max(total, command.memoryMs)
-elseif running and stopped_by(ctx, rec) == '' and gap > 0 and gap <= command.countedGapMs then
-  total = total + gap
+-- Rule 2: this gateway's stopwatch knows, or the gap since the last proof counts if it is short. What
+-- the stopwatch proved as the recorder came back may get here later: what passed since is a gap, too.
+do
+  local running = rec[STATE] == STATES.recording or rec[STATE] == STATES.stalled
+    or (rec[STATE] == STATES.detached and rec[RAN] == 1)
+  if witness and witness.isNewest then running = witness.state == 'recording' end
+  local total, at, gap = rec[TOTAL], ctx.now, ctx.now - rec[UPTO]
+  if given(command.memoryMs) then
+    total = max(total, command.memoryMs)
+    at = max(ctx.now - (given(command.memoryAgeMs) or 0), min(rec[UPTO], ctx.now))
+  elseif running and stopped_by(ctx, rec) == '' and gap > 0 and gap <= command.countedGapMs then
+    total = total + gap
+  end
+  -- Rule 3: of a trusted recorder no more counts than it says it captured.
+  local captured = given(command.capturedMs)
+  if captured then total = max(rec[TOTAL], min(total, captured)) end
+  charge(ctx, rec, total, at)
 end
-charge(ctx, rec, total, ctx.now)
 
 local paused = rec[STATE] == STATES.paused or (rec[STATE] == STATES.detached and rec[RAN] == 0)
 if witness and witness.isNewest then paused = witness.state == 'paused' end

@@ -156,7 +156,7 @@ export const RECOVERY: readonly Mutation[] = [
     rule: 'rule 23',
     unguarded: 'what a checkpoint proves is not charged',
     file: OPEN,
-    text: 'if witness then raise(ctx, rec, witness) end',
+    text: 'if witness then recall(ctx, rec, witness) end',
     replacement: '',
     tests: RULES,
   },

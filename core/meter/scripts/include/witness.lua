@@ -58,13 +58,16 @@ end
 local function missing_for(ctx, rec, witness)
   local _, missing = budgets_of(ctx, rec)
   missing = missing or {}
-  for _, mark in ipairs(witness and witness.marks or {}) do
-    if mark[1] > rec[PERIOD] then
-      for _, name in ipairs({ organization_name(rec, mark[1]), member_name(rec, mark[1]) }) do
-        if not budget(ctx, name) then missing[#missing + 1] = name end
-      end
+  local function need(period)
+    for _, name in ipairs({ organization_name(rec, period), member_name(rec, period) }) do
+      if not budget(ctx, name) then missing[#missing + 1] = name end
     end
   end
+  for _, mark in ipairs(witness and witness.marks or {}) do
+    if mark[1] > rec[PERIOD] then need(mark[1]) end
+  end
+  local b = witness and witness.untold and budget(ctx, organization_name(rec, rec[PERIOD]))
+  if b and b[ENDS] > 0 and witness.untold.at >= b[ENDS] then need(b[ENDS]) end
   return missing
 end
 
@@ -103,5 +106,22 @@ local function raise(ctx, rec, witness)
   if rec[STATE] == STATES.detached and witness.state ~= 'detached' then
     rec[RAN] = witness.state == 'recording' and 1 or 0
   end
+  if rec[COUNTED] == 0 then put_minutes(ctx, rec, true) end
+end
+
+-- Rule 23: with a checkpoint's witness what its gateway could not tell, as a word of that instant. Who
+-- knows more time, or a later proof of the same, knows the newer state, too.
+local function recall(ctx, rec, witness)
+  local untold, known, upto = witness.untold, rec[TOTAL], rec[UPTO]
+  local told = witness.totalMs + (untold and untold.ms or 0)
+  local is_later = told > known or (untold ~= nil and told == known and untold.at > upto)
+  witness.isNewest = witness.isLast and witness.state ~= 'detached' and is_later
+  if untold and untold.isForgiven then
+    witness.totalMs, witness.at = told, untold.at
+    witness.overshootMs = witness.overshootMs + untold.ms
+  end
+  raise(ctx, rec, witness)
+  if not (untold and witness.isNewest) then return end
+  charge(ctx, rec, told, max(untold.at, rec[UPTO]))
   if rec[COUNTED] == 0 then put_minutes(ctx, rec, true) end
 end
