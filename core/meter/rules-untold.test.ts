@@ -143,4 +143,14 @@ onModelAndRedis('what the meter could not be told', (begin) => {
     await world.open('a', { kind: 'resume', witness: records, untold: began });
     expect(await world.session('a')).toMatchObject({ totalMs: 13_000, state: 'recording' });
   });
+
+  it('rule 23: of a clock that has been set back since, it is of now', async () => {
+    const world = await begin();
+    await told(world);
+    const ahead = { ...untold, at: BOUNDARY + 1_000 };
+    const paused = await witness(world, { state: 'paused' });
+    const reply = await world.open('a', { kind: 'resume', witness: paused, untold: ahead });
+    const session = { totalMs: 8_000, chargedUpTo: world.now, state: 'paused' };
+    expect(reply).toMatchObject({ status: 'resumed', session });
+  });
 });

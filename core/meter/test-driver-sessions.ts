@@ -142,7 +142,11 @@ function witnessOf(driver: Driver, dice: Dice, recorder: Recorder): Witness {
 function untoldOf(driver: Driver, dice: Dice, recorder: Recorder): Untold {
   const beyondMs = Math.max(0, recorder.recordedMs - (recorder.row?.totalMs ?? 0));
   const ms = dice.pick([beyondMs, beyondMs, 1, 2_500, 30_000]);
-  return { ms, at: driver.now - dice.pick([0, 1, 1_000]), isForgiven: dice.chance(0.3) };
+  return {
+    ms,
+    at: driver.now - dice.pick([0, 1, 1_000, -3_600_000]),
+    isForgiven: dice.chance(0.3),
+  };
 }
 
 /** No mark of a true witness lies above what it says was charged. */

@@ -41,7 +41,7 @@ export function open(turn: Turn, command: OpenCommand): OpenReply {
       ? periodNames(command, period)
       : [
           ...budgetsNeeded(session, witness),
-          ...budgetsOfUntold(shard, session, untoldIn(command, session)),
+          ...budgetsOfUntold(shard, session, untoldIn(turn, command, session)),
         ];
   const missing = needed.filter((name) => !shard.budgets.has(name));
   if (missing.length > 0) return { status: 'unseeded', budgets: missing };

@@ -33,10 +33,14 @@ export function budgetsOfUntold(
 
 /** Rule 23: what the last owner could not tell; that of an earlier one is fenced, as its words are. */
 export function untoldIn(
+  { now }: Turn,
   { witness, untold }: Pick<OpenCommand, 'witness' | 'untold'>,
   session: ModelSession,
 ): Untold | null {
-  return witness !== null && isOfLastOwner(witness, session) ? (untold ?? null) : null;
+  if (witness === null || !untold || !isOfLastOwner(witness, session)) return null;
+  const { ms, at, isForgiven } = untold;
+  // Of a clock that has been set back since.
+  return { ms, at: Math.min(at, now), isForgiven };
 }
 
 function isOfLastOwner(witness: Witness, session: ModelSession): boolean {
@@ -55,7 +59,7 @@ export function recall(
 ): 'recording' | 'paused' | null {
   const { witness, gatewayWallMs } = command;
   if (witness === null) return null;
-  const untold = untoldIn(command, session);
+  const untold = untoldIn(turn, command, session);
   const newest = newestState(witness, untold, session);
   raise(turn, session, untold?.isForgiven ? withForgiven(witness, untold) : witness);
   if (newest === null || untold === null) return newest;

@@ -40,6 +40,8 @@ if is_new then rec = new_session(ctx, id, org, user, ctx.now, { { present_period
 -- Rule 23: what the last owner could not tell. Of an earlier one it is fenced, as its words are.
 if witness and compare_epochs(witness.epoch.generation, witness.epoch.counter, rec) >= 0 then
   witness.isLast, witness.untold = true, given(command.untold)
+  -- Of a clock that has been set back since.
+  if witness.untold then witness.untold.at = min(witness.untold.at, ctx.now) end
 end
 
 local missing = missing_for(ctx, rec, witness)
