@@ -21,7 +21,7 @@ export const RECOVERY: readonly Mutation[] = [
     rule: 'invariant 8',
     unguarded: 'what was never told is charged after a later owner has told the end',
     file: 'gateway/session.ts',
-    text: "return row.state === 'ended' && !endsHere && !ENDS_UNTOLD.has(row.reason);",
+    text: "return row.state === 'ended' && !endsHere && !endsUntold(row.reason);",
     replacement: 'return false && endsHere;',
     tests: ['gateway/outage.test.ts'],
   },
