@@ -185,16 +185,16 @@ describe('what a round of faults is judged by', () => {
   it('measures a return only where there was a gateway and stores to return to', () => {
     const away = { away: [{ fromMs: 4_000, toMs: 4_700 }], connections: 2 };
     const killed = struckAt(3_990, 5_000, { touches: ['gateway'], kills: 1 });
-    expect(verdict([killed], 0, away).resumesMs).toEqual([700]);
+    expect(verdict([killed], 0, away).resumes).toMatchObject([{ fromMs: 4_000, ms: 700 }]);
     const down = struckAt(3_000, 4_200, { touches: ['redis'] });
-    expect(verdict([killed, down], 0, away).resumesMs).toEqual([]);
+    expect(verdict([killed, down], 0, away).resumes).toEqual([]);
   });
 
   it('waits for who left of its own will from when it wants to be back', () => {
     const left = { away: [{ fromMs: 4_000, toMs: 9_300, leftMs: 5_000 }], connections: 2 };
     const killed = struckAt(8_990, 9_500, { touches: ['gateway'], kills: 1 });
-    expect(verdict([killed], 0, left).resumesMs).toEqual([300]);
+    expect(verdict([killed], 0, left).resumes).toMatchObject([{ fromMs: 9_000, ms: 300 }]);
     const before = struckAt(4_000, 5_000, { touches: ['gateway'], kills: 1 });
-    expect(verdict([before], 0, left).resumesMs).toEqual([]);
+    expect(verdict([before], 0, left).resumes).toEqual([]);
   });
 });

@@ -22,7 +22,14 @@ export interface Judgement {
   /** Gaps that the rules let go: across a step of Redis' clock, or of who was stopped meanwhile. */
   uncountedMs: number;
   /** From a loss, with stores and another gateway at hand, to `started`. */
-  resumesMs: number[];
+  resumes: Resume[];
+}
+
+export interface Resume {
+  session: string;
+  /** from when it wanted to be back */
+  fromMs: number;
+  ms: number;
 }
 
 /** Opening a connection and what the wire takes, each side of a recording. */
@@ -107,7 +114,7 @@ export function judge(
       (sum, log) => sum + uncountedMs(log, billedMs.get(keyOf(log)) ?? 0, struck),
       0,
     ),
-    resumesMs: [...logs.values()].flatMap((log) => resumesOf(log, struck)),
+    resumes: [...logs.values()].flatMap((log) => resumesOf(log, struck)),
   };
 }
 
@@ -185,7 +192,7 @@ const keepsAway = ({ touches }: Struck) =>
  * Losses by a gateway's end or a cut wire, while stores and at least one gateway were whole. Who left of
  * its own will is waited for from the moment it wants to be back.
  */
-function resumesOf(log: RecorderLog, struck: readonly Struck[]): number[] {
+function resumesOf(log: RecorderLog, struck: readonly Struck[]): Resume[] {
   return log.away.flatMap(({ fromMs, toMs, leftMs = 0 }) => {
     const away = { fromMs: Math.min(fromMs + leftMs, toMs), toMs };
     const met = struck.filter((it) => meets(away, it, 1_000));
@@ -193,6 +200,6 @@ function resumesOf(log: RecorderLog, struck: readonly Struck[]): number[] {
       touches.some((it) => it === 'gateway' || it === 'door'),
     );
     if (met.some(keepsAway) || causes.length !== 1) return [];
-    return [away.toMs - away.fromMs];
+    return [{ session: log.session, fromMs: away.fromMs, ms: away.toMs - away.fromMs }];
   });
 }

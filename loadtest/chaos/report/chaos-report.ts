@@ -4,6 +4,7 @@ import type { Finding } from '../../finding.ts';
 import { type RecorderLog, recordedMs } from '../../recorder-log.ts';
 import { type Spread, spreadOf } from '../../statistics.ts';
 import type { ChaosFlags } from '../flags.ts';
+import type { Resume } from '../judge.ts';
 import type { Round } from '../round.ts';
 import type { Struck } from '../schedule.ts';
 
@@ -23,7 +24,9 @@ export interface RoundReport {
   ledgerMs: number;
   settledMs: number | null;
   findings: Finding[];
-  /** of the recorders that findings are about */
+  /** over RESUME_TARGET_MS, the worst first; `fromMs` as of the faults */
+  slowResumes: Resume[];
+  /** of the recorders that findings, or slow resumes, are about */
   logs: RecorderLog[];
 }
 
@@ -86,13 +89,18 @@ export function roundReport(round: number, played: Round): RoundReport {
         !away.some(({ fromMs, toMs }) => fromMs <= atMs && toMs >= atMs),
     ).length;
   });
+  const slowResumes = judgement.resumes
+    .filter(({ ms }) => ms > RESUME_TARGET_MS)
+    .map(({ session, fromMs, ms }) => ({ session, fromMs: fromMs - startMs, ms }))
+    .sort((a, b) => b.ms - a.ms);
+  const named = new Set([...judgement.findings, ...slowResumes].map(({ session }) => session));
   return {
     ...{ round, seed, startMs, lengthMs, settledMs, connected, struck: struck.map(shifted) },
     sessions: judgement.audit.totals.sessions,
     observedMs: logs.reduce((sum, log) => sum + recordedMs(log), 0),
     ledgerMs: judgement.audit.totals.ledgerMs,
-    findings: judgement.findings,
-    logs: logs.filter(({ session }) => judgement.findings.some((it) => it.session === session)),
+    ...{ findings: judgement.findings, slowResumes },
+    logs: logs.filter(({ session }) => named.has(session)),
   };
 }
 
@@ -126,7 +134,7 @@ export function makeReport(parts: ReportParts): ChaosReport {
       cores: cpus().length,
     },
     faults: countFaults(struck),
-    resumes: spreadOf(played.flatMap(({ it }) => it.judgement.resumesMs)),
+    resumes: spreadOf(played.flatMap(({ it }) => it.judgement.resumes.map(({ ms }) => ms))),
     totals: {
       ...{ faults: struck.length, kills: struck.reduce((total, it) => total + it.kills, 0) },
       ...{ sessions: ofAudit('sessions'), connections: ofAudit('connections') },

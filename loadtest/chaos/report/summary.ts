@@ -54,11 +54,16 @@ export function summary(report: ChaosReport): string {
     ...totalLines(report),
   ];
   for (const incident of incidents) lines.push('', pc.red(incident));
-  for (const { round, findings } of rounds) {
-    if (findings.length === 0) continue;
-    lines.push('', pc.bold(`Round ${round}: ${findings.length} findings`));
+  for (const { round, findings, slowResumes } of rounds) {
+    if (findings.length === 0 && slowResumes.length === 0) continue;
+    const slow = slowResumes.length > 0 ? `, ${slowResumes.length} slow to resume` : '';
+    lines.push('', pc.bold(`Round ${round}: ${findings.length} findings${slow}`));
     for (const { kind, org, session, detail } of findings.slice(0, FINDINGS_SHOWN)) {
       lines.push(`${pc.red(kind)}  ${session ?? org}: ${detail}`);
+    }
+    for (const { session, fromMs, ms: tookMs } of slowResumes.slice(0, FINDINGS_SHOWN)) {
+      const when = `${duration(fromMs)} into the round`;
+      lines.push(`${pc.yellow('slow')}  ${session}: back after ${ms(tookMs, 0)}, ${when}`);
     }
     lines.push(pc.dim(`again: npm run chaos -- --seed ${settings.seed} --round ${round}`));
   }
